@@ -1,0 +1,134 @@
+use arrow_schema::DataType;
+
+use crate::ColumnError;
+use crate::error::describe;
+
+/// What one value of a column is, under its lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A number or bool of exactly this Arrow type, or one that widens to it without loss.
+    Number(DataType),
+    /// A fixed number of values.
+    Fixed(Box<Kind>, usize),
+    /// A string, or bytes.
+    String,
+}
+
+impl Kind {
+    fn describe(&self) -> String {
+        match self {
+            Self::Number(number) => describe(number),
+            Self::Fixed(kind, n) => format!("{}[{n}]", kind.describe()),
+            Self::String => "string".to_owned(),
+        }
+    }
+
+    fn accepts(&self, found: &DataType) -> bool {
+        match (self, found) {
+            (Self::Number(wanted), found) => widens(found, wanted),
+            (Self::Fixed(kind, n), DataType::FixedSizeList(item, m)) => {
+                usize::try_from(*m) == Ok(*n) && kind.accepts(item.data_type())
+            }
+            (Self::String, DataType::Binary) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Whether every value of `from` is exactly a value of `to`.
+pub(crate) fn widens(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Boolean, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
+    from == to
+        || match to {
+            Int16 => matches!(from, Int8 | UInt8 | Boolean),
+            Int32 => matches!(from, Int8 | Int16 | UInt8 | UInt16 | Boolean),
+            Int64 => matches!(from, Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 | Boolean),
+            UInt8 | Int8 => matches!(from, Boolean),
+            UInt16 => matches!(from, UInt8 | Boolean),
+            UInt32 => matches!(from, UInt8 | UInt16 | Boolean),
+            UInt64 => matches!(from, UInt8 | UInt16 | UInt32 | Boolean),
+            Float32 => matches!(from, Int8 | Int16 | UInt8 | UInt16 | Boolean),
+            Float64 => matches!(from, Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 | Float32 | Boolean),
+            _ => false,
+        }
+}
+
+/// One column a processor reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The column's full name, `Muon_pt`.
+    pub name: String,
+    /// How many lists are around a value: 0 for a number per event, 1 for one per muon.
+    pub depth: usize,
+    /// What a value is.
+    pub kind: Kind,
+    /// Whether the file may lack it.
+    pub optional: bool,
+}
+
+impl Requirement {
+    /// Whether a file's column of type `found` can be read as this.
+    ///
+    /// # Errors
+    /// [`ColumnError::Type`] where it cannot.
+    pub fn check(&self, found: &DataType) -> Result<(), ColumnError> {
+        let mut inner = found;
+        let mut depth = 0;
+        while depth < self.depth {
+            let DataType::List(item) = inner else { break };
+            inner = item.data_type();
+            depth += 1;
+        }
+        if depth == self.depth && self.kind.accepts(inner) {
+            return Ok(());
+        }
+        let lists = "a list of ".repeat(self.depth);
+        Err(ColumnError::Type {
+            name: self.name.clone(),
+            found: describe(found),
+            wanted: format!("{lists}{}", self.kind.describe()),
+        })
+    }
+}
+
+/// The columns a processor reads, collected from its event struct before any file is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    requirements: Vec<Requirement>,
+    depth: usize,
+    optional: bool,
+}
+
+impl Schema {
+    /// Adds a column that holds a `kind` per entry, or per object inside [`Schema::list`].
+    pub fn push(&mut self, name: &str, kind: Kind) {
+        if let Some(known) = self.requirements.iter_mut().find(|known| known.name == name) {
+            known.optional &= self.optional;
+            if known.depth == self.depth && known.kind == kind {
+                return;
+            }
+        }
+        let (name, depth, optional) = (name.to_owned(), self.depth, self.optional);
+        self.requirements.push(Requirement { name, depth, kind, optional });
+    }
+
+    /// Columns that `declare` adds hold a list per entry.
+    pub fn list(&mut self, declare: impl FnOnce(&mut Self)) {
+        self.depth += 1;
+        declare(self);
+        self.depth -= 1;
+    }
+
+    /// Columns that `declare` adds may be absent from a file.
+    pub fn optional(&mut self, declare: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.optional, true);
+        declare(self);
+        self.optional = before;
+    }
+
+    /// What was added, in order.
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+}

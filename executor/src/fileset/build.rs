@@ -1,0 +1,218 @@
+//! What the three forms have in common: files resolved and checked one by one as they are read.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::PathBuf,
+};
+
+use serde_json::{Map, Value};
+
+use super::{
+    Dataset, FileSpec, Fileset, ProcessorSpec,
+    error::{FilesetError, FilesetProblem},
+    location,
+    node::{Node, to_json_map},
+};
+
+/// A fileset that grows dataset by dataset.
+pub(super) struct Builder {
+    place: PathBuf,
+    datasets: Vec<Dataset>,
+    names: HashSet<String>,
+    owners: HashMap<String, Owners>,
+}
+
+/// The datasets, by index, that list a file.
+#[derive(Default)]
+struct Owners {
+    any: Option<usize>,
+    unnamed: Option<usize>,
+    trees: HashMap<String, usize>,
+}
+
+impl Builder {
+    pub(super) fn new(place: PathBuf) -> Self {
+        Self { place, datasets: Vec::new(), names: HashSet::new(), owners: HashMap::new() }
+    }
+
+    /// Starts a dataset; the files that follow are its own.
+    pub(super) fn dataset(
+        &mut self,
+        name: &str,
+        line: u64,
+        metadata: Option<&Node>,
+    ) -> Result<(), FilesetError> {
+        let name_error =
+            |why| FilesetError::at(line, FilesetProblem::DatasetName { name: name.to_owned(), why });
+        if name.is_empty() {
+            return Err(name_error("the name is empty"));
+        }
+        if name.contains(char::is_control) {
+            return Err(name_error("it has a control character"));
+        }
+        // Each dataset becomes a directory of the output file, where `;` starts a cycle number.
+        if name.contains(['/', ';']) || matches!(name, "." | "..") {
+            return Err(name_error(
+                "it becomes a directory of the output file; use `_` instead of `/` and `;`",
+            ));
+        }
+        if !self.names.insert(name.to_owned()) {
+            return Err(FilesetError::at(line, FilesetProblem::DuplicateKey { key: name.to_owned() }));
+        }
+        let metadata = match metadata {
+            Some(node) => match node.as_map() {
+                Some(entries) => to_json_map(entries),
+                None => return Err(node.wrong(&format!("`metadata` of dataset `{name}`"), "a map")),
+            },
+            None => Map::<String, Value>::new(),
+        };
+        self.datasets.push(Dataset { name: name.to_owned(), files: Vec::new(), metadata });
+        Ok(())
+    }
+
+    /// Adds a file, or the files that a pattern matches, to the dataset started last.
+    pub(super) fn file(&mut self, file: &FileSpec, line: u64) -> Result<(), FilesetError> {
+        let Some(index) = self.datasets.len().checked_sub(1) else { return Ok(()) };
+        let blame = |why: String| {
+            let dataset = self.datasets[index].name.clone();
+            FilesetError::at(line, FilesetProblem::File { path: file.path.clone(), dataset, why })
+        };
+        let known = file.uuid.is_some() || file.entries.is_some() || file.steps.is_some();
+        if known && location::is_pattern(&file.path, &self.place) {
+            return Err(blame("is a pattern, so its uuid, entries and steps cannot be given".to_owned()));
+        }
+        check_steps(file).map_err(blame)?;
+        let paths = location::resolve(&file.path, &self.place).map_err(blame)?;
+        for path in paths {
+            if let Some(first) = self.own(&path, file.tree.as_deref(), index) {
+                let name = |index: usize| self.datasets[index].name.clone();
+                let problem = FilesetProblem::DuplicateFile { path, first: name(first), second: name(index) };
+                return Err(FilesetError::at(line, problem));
+            }
+            self.datasets[index].files.push(FileSpec { path, ..file.clone() });
+        }
+        Ok(())
+    }
+
+    /// Notes that a dataset lists a file; the dataset that does already, if there is one. A file without a
+    /// tree may read any, so it clashes with every tree of that file.
+    fn own(&mut self, path: &str, tree: Option<&str>, index: usize) -> Option<usize> {
+        let real = match location::scheme(path) {
+            Some(_) => None,
+            None => fs::canonicalize(path).ok().and_then(|real| real.into_os_string().into_string().ok()),
+        };
+        let owners = self.owners.entry(real.unwrap_or_else(|| path.to_owned())).or_default();
+        let first = match tree {
+            None => owners.any,
+            Some(tree) => owners.unnamed.or_else(|| owners.trees.get(tree).copied()),
+        };
+        owners.any.get_or_insert(index);
+        match tree {
+            None => owners.unnamed = Some(index),
+            Some(tree) => drop(owners.trees.insert(tree.to_owned(), index)),
+        }
+        first
+    }
+
+    /// Checks that the dataset started last has files.
+    pub(super) fn close(&mut self, line: u64) -> Result<(), FilesetError> {
+        match self.datasets.last() {
+            Some(Dataset { name, files, .. }) if files.is_empty() => {
+                Err(FilesetError::at(line, FilesetProblem::NoFiles { dataset: name.clone() }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn finish(self, processor: Option<ProcessorSpec>) -> Result<Fileset, FilesetError> {
+        if self.datasets.is_empty() {
+            return Err(FilesetError::at(0, FilesetProblem::NoDatasets));
+        }
+        Ok(Fileset { processor, datasets: self.datasets, place: self.place })
+    }
+}
+
+fn check_steps(file: &FileSpec) -> Result<(), String> {
+    let Some(steps) = &file.steps else { return Ok(()) };
+    let mut before = 0;
+    for (i, &(start, stop)) in steps.iter().enumerate() {
+        if stop < start {
+            return Err(format!("has a step that ends before it starts: {start}..{stop}"));
+        }
+        if start < before {
+            let (a, b) = steps[i - 1];
+            return Err(format!(
+                "has steps that overlap or are out of order: {a}..{b}, then {start}..{stop}"
+            ));
+        }
+        if let Some(entries) = file.entries.filter(|&entries| stop > entries) {
+            return Err(format!("has the step {start}..{stop} but only {entries} entries"));
+        }
+        before = stop;
+    }
+    Ok(())
+}
+
+/// The tree at `what`.
+pub(super) fn tree(node: &Node, what: &str) -> Result<String, FilesetError> {
+    let given = node.text(what, "the name of a tree")?;
+    location::tree_path(given).ok_or_else(|| {
+        let why = format!("is `{}`, which names no tree", given.escape_debug());
+        node.error(FilesetProblem::Value { what: what.to_owned(), why })
+    })
+}
+
+/// A file given as text, with the tree after its colon if it has one, else the default.
+pub(super) fn plain_file(
+    node: &Node,
+    dataset: &str,
+    wanted: &'static str,
+    default: Option<&str>,
+) -> Result<FileSpec, FilesetError> {
+    let given = node.text(&format!("a file of dataset `{dataset}`"), wanted)?;
+    let (path, tree) = location::split_tree(given);
+    let tree = match tree {
+        None => default.map(str::to_owned),
+        Some(tree) => Some(location::tree_path(tree).ok_or_else(|| {
+            let why = "names no tree after its colon".to_owned();
+            let dataset = dataset.to_owned();
+            node.error(FilesetProblem::File { path: given.to_owned(), dataset, why })
+        })?),
+    };
+    Ok(FileSpec { path: path.to_owned(), tree, ..FileSpec::default() })
+}
+
+/// The uuid, the number of entries and the steps of a file, under whichever key the form has them.
+pub(super) fn known_facts(
+    file: &mut FileSpec,
+    place: &str,
+    uuid: Option<&Node>,
+    entries: Option<&Node>,
+    steps: Option<&Node>,
+) -> Result<(), FilesetError> {
+    if let Some(node) = uuid {
+        file.uuid = Some(node.text(&format!("the uuid of {place}"), "text")?.to_owned());
+    }
+    if let Some(node) = entries {
+        let wrong = || node.wrong(&format!("the number of entries of {place}"), "a whole number");
+        file.entries = Some(node.as_u64().ok_or_else(wrong)?);
+    }
+    if let Some(node) = steps {
+        let what = || format!("the steps of {place}");
+        let list = node.as_list().ok_or_else(|| node.wrong(&what(), "a list of [start, stop] pairs"))?;
+        if list.is_empty() {
+            let why = "are an empty list; leave them out to process all entries".to_owned();
+            return Err(node.error(FilesetProblem::Value { what: what(), why }));
+        }
+        let pair = |step: &Node| match step.as_list() {
+            Some([start, stop]) => start.as_u64().zip(stop.as_u64()),
+            _ => None,
+        };
+        let wrong =
+            |step: &Node| step.wrong(&format!("a step of {place}"), "two whole numbers, [start, stop]");
+        let steps = list.iter().map(|step| pair(step).ok_or_else(|| wrong(step)));
+        file.steps = Some(steps.collect::<Result<_, _>>()?);
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+use std::path::PathBuf;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
+
+use super::location;
+
+/// What is to be processed: datasets of files and, if the fileset says so, by which processor.
+///
+/// It serialises to the own form with every path absolute, which reads back as the same fileset from any
+/// folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fileset {
+    /// The processor and its settings, if the fileset names one.
+    pub processor: Option<ProcessorSpec>,
+    /// At least one dataset, in the fileset's order; their names differ.
+    pub datasets: Vec<Dataset>,
+    /// The absolute folder that relative paths started from.
+    pub place: PathBuf,
+}
+
+impl Fileset {
+    /// All files with their datasets, in the fileset's order.
+    pub fn files(&self) -> impl Iterator<Item = (&Dataset, &FileSpec)> {
+        self.datasets.iter().flat_map(|dataset| dataset.files.iter().map(move |file| (dataset, file)))
+    }
+
+    /// The tree that every file reads, if it is one and the same.
+    fn common_tree(&self) -> Option<&str> {
+        let mut trees = self.files().map(|(_, file)| file.tree.as_deref());
+        let first = trees.next()??;
+        trees.all(|tree| tree == Some(first)).then_some(first)
+    }
+}
+
+/// Which processor runs, and with which settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcessorSpec {
+    /// The processor's name, in this binary or in the one at `path`. Without it, the only one there is.
+    pub name: Option<String>,
+    /// A crate's folder or a binary, absolute.
+    pub path: Option<PathBuf>,
+    /// Everything else in the `processor:` map.
+    pub settings: Map<String, Value>,
+}
+
+/// Files that are processed alike and fill the same outputs, and what is known about them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The name; also that of the directory of its outputs, so without a `/`.
+    pub name: String,
+    /// At least one file.
+    pub files: Vec<FileSpec>,
+    /// Whatever the fileset says about the dataset, for the processor: `is_mc`, a cross-section.
+    pub metadata: Map<String, Value>,
+}
+
+/// One file, and what the fileset already knows about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileSpec {
+    /// An absolute local path, or a URL as the fileset gives it.
+    pub path: String,
+    /// The tree to read, by its path in the file. Without it, the only one there is.
+    pub tree: Option<String>,
+    /// The file's uuid, as an earlier look at it found.
+    pub uuid: Option<String>,
+    /// The tree's number of entries, as an earlier look at it found.
+    pub entries: Option<u64>,
+    /// The entry ranges `start..stop` to process, in order and without overlap; all entries if absent.
+    pub steps: Option<Vec<(u64, u64)>>,
+}
+
+impl FileSpec {
+    /// Whether the file is read over the network.
+    pub fn is_remote(&self) -> bool {
+        location::scheme(&self.path).is_some()
+    }
+}
+
+impl Serialize for Fileset {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tree = self.common_tree();
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(processor) = &self.processor {
+            map.serialize_entry("processor", processor)?;
+        }
+        if let Some(tree) = tree {
+            map.serialize_entry("tree", tree)?;
+        }
+        let datasets = DatasetMap { datasets: &self.datasets, write_tree: tree.is_none() };
+        map.serialize_entry("datasets", &datasets)?;
+        map.end()
+    }
+}
+
+impl Serialize for ProcessorSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(name) = &self.name {
+            map.serialize_entry("name", name)?;
+        }
+        if let Some(path) = &self.path {
+            map.serialize_entry("path", path)?;
+        }
+        for (key, value) in &self.settings {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+struct DatasetMap<'a> {
+    datasets: &'a [Dataset],
+    write_tree: bool,
+}
+
+impl Serialize for DatasetMap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.datasets.iter().map(|dataset| {
+            let files = dataset.files.iter().map(|file| FileEntry { file, write_tree: self.write_tree });
+            let body = DatasetEntry { files: files.collect(), metadata: &dataset.metadata };
+            (&dataset.name, body)
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct DatasetEntry<'a> {
+    files: Vec<FileEntry<'a>>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    metadata: &'a Map<String, Value>,
+}
+
+struct FileEntry<'a> {
+    file: &'a FileSpec,
+    write_tree: bool,
+}
+
+impl Serialize for FileEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let FileSpec { path, tree, uuid, entries, steps } = self.file;
+        let tree = tree.as_ref().filter(|_| self.write_tree);
+        let bare = tree.is_none() && uuid.is_none() && entries.is_none() && steps.is_none();
+        // As a plain text, `a.root:b.root` would be a tree of `a.root`.
+        if bare && location::split_tree(path).1.is_none() {
+            return serializer.serialize_str(path);
+        }
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("path", path)?;
+        if let Some(tree) = tree {
+            map.serialize_entry("tree", tree)?;
+        }
+        if let Some(uuid) = uuid {
+            map.serialize_entry("uuid", uuid)?;
+        }
+        if let Some(entries) = entries {
+            map.serialize_entry("entries", entries)?;
+        }
+        if let Some(steps) = steps {
+            map.serialize_entry("steps", steps)?;
+        }
+        map.end()
+    }
+}

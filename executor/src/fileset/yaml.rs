@@ -1,0 +1,118 @@
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
+
+use super::{
+    Format, MAX_DEPTH, MAX_NODES,
+    error::{FilesetError, FilesetProblem},
+    node::{Entry, Node, Shape},
+};
+
+/// The tree of a YAML text. Keys are unique, only `true` and `false` are booleans (YAML 1.2), merge keys
+/// work, and the limits make an alias bomb or deep nesting an error.
+pub(super) fn parse(text: &str) -> Result<Node, FilesetError> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            max_events: MAX_NODES,
+            max_nodes: MAX_NODES,
+            max_documents: 1,
+        },
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| explain(&error))
+}
+
+fn explain(error: &serde_saphyr::Error) -> FilesetError {
+    let error = error.without_snippet();
+    let line = error.location().map_or(0, |location| location.line());
+    let problem = match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            FilesetProblem::DuplicateKey { key: key.clone() }
+        }
+        other => FilesetProblem::Syntax {
+            format: Format::Yaml,
+            message: UserMessageFormatter.format_message(other).trim().escape_debug().to_string(),
+        },
+    };
+    FilesetError::at(line, problem)
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, .. } = Spanned::<Shape>::deserialize(deserializer)?;
+        Ok(Self { line: referenced.line(), shape: value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShapeVisitor)
+    }
+}
+
+struct ShapeVisitor;
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+        Shape::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Shape, E> {
+        Ok(Shape::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Shape, E> {
+        Ok(Shape::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Shape, E> {
+        Ok(Shape::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Shape, E> {
+        Number::from_f64(value).map(Shape::Number).ok_or_else(|| E::custom("a number that is not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Shape, E> {
+        Ok(Shape::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Shape, E> {
+        Ok(Shape::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Shape::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Shape, A::Error> {
+        let mut map = Vec::new();
+        while let Some((key, value)) = entries.next_entry::<Spanned<String>, Node>()? {
+            map.push(Entry { line: key.referenced.line(), key: key.value, value });
+        }
+        Ok(Shape::Map(map))
+    }
+}

@@ -1,0 +1,95 @@
+use std::ops::Range;
+
+use arrow_schema::DataType;
+use bytes::Bytes;
+use hep_columns::Batch;
+
+use crate::Result;
+
+/// One column as a reader lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// The name a processor declares, `Muon_pt`.
+    pub name: String,
+    /// What the file calls its type, `Float_t` or `vector<float>`.
+    pub type_name: String,
+    /// The Arrow type its batches have.
+    pub data_type: DataType,
+}
+
+/// The entries of one tree of one file, TTree or RNTuple alike.
+pub trait EntryReader: Send + Sync {
+    /// How many entries there are.
+    fn entries(&self) -> u64;
+
+    /// The names of all columns, those that cannot be read included, in the file's order. Cheap:
+    /// nothing but names is parsed.
+    fn column_names(&self) -> Vec<String>;
+
+    /// What the column `name` is.
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`](crate::Error::NoColumn) where it does not exist,
+    /// [`Error::Unsupported`](crate::Error::Unsupported) where it cannot be read, with the reason.
+    fn column(&self, name: &str) -> Result<ColumnInfo>;
+
+    /// The entries at which clusters begin, and the number of entries as the last: increasing,
+    /// starting at 0. A range between two of them needs no basket of `columns` twice, as far as the
+    /// file's layout allows.
+    ///
+    /// # Errors
+    /// Where the file's record of its baskets is damaged.
+    fn boundaries(&self, columns: &[String]) -> Result<Vec<u64>>;
+
+    /// Which bytes the half-open range `entries` of `columns` needs.
+    ///
+    /// # Errors
+    /// Where a column is absent or unreadable, or its baskets do not cover the range.
+    fn plan(&self, columns: &[String], entries: Range<u64>) -> Result<ReadPlan>;
+
+    /// The batches of a plan, decoded one by one as they are asked for. `bytes` are the plan's
+    /// ranges, in order.
+    ///
+    /// # Errors
+    /// Where the plan is not of this reader or `bytes` are not of the plan.
+    fn decode<'a>(
+        &'a self,
+        plan: &'a ReadPlan,
+        bytes: &'a [Bytes],
+        scratch: &'a mut Scratch,
+    ) -> Result<Box<dyn Batches + 'a>>;
+}
+
+/// Batches of consecutive entries, in order.
+pub trait Batches {
+    /// The next at most `entries` entries, and none at the end of the plan.
+    ///
+    /// # Errors
+    /// Where a basket cannot be decoded: with file, branch, entries and reason.
+    fn next(&mut self, entries: usize) -> Result<Option<Batch>>;
+}
+
+/// The bytes a range of entries needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPlan {
+    /// The entries, half-open.
+    pub entries: Range<u64>,
+    /// The columns, as asked for.
+    pub columns: Vec<String>,
+    /// Where the bytes lie in the file, one range for each basket, sorted.
+    pub ranges: Vec<Range<u64>>,
+}
+
+impl ReadPlan {
+    /// How many bytes it needs.
+    pub fn bytes(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end - range.start).sum()
+    }
+}
+
+/// Memory that one worker reuses from range to range: decompressed baskets and decoder contexts.
+#[derive(Default)]
+pub struct Scratch {
+    pub(crate) baskets: Vec<Vec<u8>>,
+    pub(crate) codec: crate::root::codec::Decompressor,
+}
