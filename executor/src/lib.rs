@@ -1,1 +1,56 @@
-//! executor
+//! Runs a [`Processor`] over the ROOT files of a fileset: on the cores of this machine, with one
+//! result whatever their number, and an account of every entry.
+//!
+//! An analysis is a crate that depends on this one, and its `main.rs` is its processors and
+//!
+//! ```ignore
+//! hep_run::main!(Dimuon, Zpeak);
+//! ```
+//!
+//! which gives that binary the command line of `hep-run` itself. The way through, in the order of
+//! the modules: [`fileset`] says which files; [`range`] splits them into entry ranges; [`local`]
+//! maps each range to a partial output on this machine's threads and hands it to the
+//! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
+#![deny(unsafe_code)]
+
+pub mod cli;
+mod error;
+pub mod fileset;
+pub mod ledger;
+pub mod local;
+pub mod merge_tree;
+pub mod output;
+pub mod progress;
+pub mod range;
+pub mod registry;
+pub mod run;
+mod settings;
+pub mod summary;
+
+pub use error::{Error, Result as RunResult};
+pub use hep_analysis::*;
+pub use registry::Registry;
+
+/// What an analysis imports: `use hep_run::prelude::*;`.
+pub mod prelude {
+    pub use hep_analysis::prelude::*;
+}
+
+#[doc(hidden)]
+pub mod __private {
+    pub use hep_analysis::__private::*;
+}
+
+/// The whole `main.rs` of an analysis, below its processors: the command line of `hep-run`, for the
+/// processors named. Each is called by its type's name in snake case: `Zpeak` is `zpeak`,
+/// `TopMass` is `top_mass`. Settings come from the fileset and from `--set`.
+#[macro_export]
+macro_rules! main {
+    ($($processor:ty),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            let mut registry = $crate::Registry::default();
+            $(registry.add::<$processor>(::core::stringify!($processor));)+
+            $crate::cli::main(&registry)
+        }
+    };
+}

@@ -47,7 +47,7 @@ pub enum Error {
         reason: String,
     },
     /// No object of that name in the file.
-    #[error("no object `{name}` in {path}; {}", available(.available))]
+    #[error("no object `{name}` in {path}; {}", it_has(.available))]
     NoObject {
         /// The file.
         path: String,
@@ -112,7 +112,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
-fn available(names: &[String]) -> String {
+fn it_has(names: &[String]) -> String {
     match names {
         [] => "it is empty".to_owned(),
         names => {

@@ -16,6 +16,7 @@ mod error;
 pub mod root;
 pub mod source;
 pub mod ttree;
+#[cfg(any())]
 pub mod write;
 
 pub use entries::{Batches, ColumnInfo, EntryReader, ReadPlan, Scratch};

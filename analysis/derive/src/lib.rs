@@ -1,1 +1,47 @@
-//! analysis/derive
+//! The derives of `hep-analysis`. Their output names the framework `::hep_run`, the one crate an
+//! analysis depends on.
+
+mod columnar;
+mod fields;
+mod momentum;
+mod output;
+mod settings;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Reads a struct from columns: each field is a column, called as the field or as
+/// `#[column("name")]` says. In a `Jagged<T>`, the names of `T`'s columns follow the collection's
+/// after a `_`, or after what `#[columnar(separator = ".")]` on `T` says.
+///
+/// A struct of plain numbers and bools (or arrays of them) is its own row and must be `Copy`; any
+/// other struct gets a row type called `<Struct>Row` with the same fields.
+#[proc_macro_derive(Columnar, attributes(column, columnar))]
+pub fn columnar(tokens: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(tokens as DeriveInput);
+    columnar::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Gives a struct with the fields `pt`, `eta`, `phi` and, if it has one, `mass` the methods of
+/// `Momentum`: `p4()`, `delta_r()` and so on.
+#[proc_macro_derive(Momentum)]
+pub fn momentum(tokens: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(tokens as DeriveInput);
+    momentum::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct of outputs an output: merged field by field, written under the fields' names.
+#[proc_macro_derive(Output)]
+pub fn output(tokens: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(tokens as DeriveInput);
+    output::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Reads a processor's settings from the fileset's `processor:` entry and from `--set`: each field is
+/// a setting, what is not given keeps the value of `Default`, and an unknown key is an error. A
+/// struct without fields has no settings.
+#[proc_macro_derive(Settings)]
+pub fn settings(tokens: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(tokens as DeriveInput);
+    settings::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}

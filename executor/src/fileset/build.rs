@@ -209,8 +209,16 @@ pub(super) fn known_facts(
             Some([start, stop]) => start.as_u64().zip(stop.as_u64()),
             _ => None,
         };
-        let wrong =
-            |step: &Node| step.wrong(&format!("a step of {place}"), "two whole numbers, [start, stop]");
+        let wrong = |step: &Node| {
+            let (what, wanted) = (format!("a step of {place}"), "two whole numbers, [start, stop]");
+            match step.as_list() {
+                Some(list) if list.len() < 10 => {
+                    let found = format!("`{}`", step.to_json());
+                    step.error(FilesetProblem::Type { what, wanted, found })
+                }
+                _ => step.wrong(&what, wanted),
+            }
+        };
         let steps = list.iter().map(|step| pair(step).ok_or_else(|| wrong(step)));
         file.steps = Some(steps.collect::<Result<_, _>>()?);
     }

@@ -33,8 +33,12 @@ fn is_file_map(entries: &[Entry]) -> bool {
         Shape::Map(_) => FILE.iter().any(|key| node.find(key).is_some()),
         _ => false,
     };
-    let is_path = |key: &str| hep_columns::nearest(key, DATASET.iter().copied()).is_none();
-    !entries.is_empty() && entries.iter().all(|entry| is_file(&entry.value) && is_path(&entry.key))
+    !entries.is_empty() && entries.iter().all(|entry| is_file(&entry.value)) && are_paths(entries)
+}
+
+/// Whether no key of a map is, or was meant to be, one of a dataset's.
+fn are_paths(entries: &[Entry]) -> bool {
+    entries.iter().all(|entry| hep_columns::nearest(&entry.key, DATASET.iter().copied()).is_none())
 }
 
 pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError> {
@@ -53,7 +57,7 @@ fn dataset(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<
             builder.dataset(name, line, None)?;
             files_in_list(builder, name, list, None)
         }
-        Shape::Map(entries) if node.find("files").is_none() && is_file_map(entries) => {
+        Shape::Map(entries) if are_paths(entries) => {
             builder.dataset(name, line, None)?;
             files_in_map(builder, name, entries, None)
         }

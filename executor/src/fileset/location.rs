@@ -73,7 +73,7 @@ pub(crate) fn resolve(given: &str, place: &Path) -> Result<Vec<String>, String> 
 pub(crate) fn is_pattern(given: &str, place: &Path) -> bool {
     glob::is_pattern(given)
         && scheme(given).is_none_or(|scheme| scheme == "file")
-        && !place.join(given).symlink_metadata().is_ok()
+        && place.join(given).symlink_metadata().is_err()
 }
 
 /// A local path, absolute and with its `~/` replaced.

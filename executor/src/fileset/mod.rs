@@ -55,7 +55,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Values of the largest fileset.
 const MAX_NODES: usize = 8_000_000;
 /// Levels of the deepest YAML; `serde_json` has its own limit.
-const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 32;
 
 /// How a fileset is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

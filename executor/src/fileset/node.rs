@@ -88,7 +88,7 @@ impl Node {
     /// The error that says what was found here and what was wanted.
     pub(crate) fn wrong(&self, what: &str, wanted: &'static str) -> FilesetError {
         let found = match &self.shape {
-            Shape::Null => "nothing".to_owned(),
+            Shape::Null => "null".to_owned(),
             Shape::Bool(value) => format!("the boolean {value}"),
             Shape::Number(value) => format!("the number {value}"),
             Shape::Text(value) => format!("the text `{}`", shortened(value).escape_debug()),

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
-use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
+use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter, budget::BudgetBreach};
 
 use super::{
     Format, MAX_DEPTH, MAX_NODES,
@@ -18,7 +18,6 @@ pub(super) fn parse(text: &str) -> Result<Node, FilesetError> {
             max_depth: MAX_DEPTH,
             max_events: MAX_NODES,
             max_nodes: MAX_NODES,
-            max_documents: 1,
         },
         strict_booleans: true,
         reject_unsupported_tags: true,
@@ -27,17 +26,33 @@ pub(super) fn parse(text: &str) -> Result<Node, FilesetError> {
     serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|error| explain(&error))
 }
 
+fn syntax(message: String) -> FilesetProblem {
+    FilesetProblem::Syntax { format: Format::Yaml, message }
+}
+
 fn explain(error: &serde_saphyr::Error) -> FilesetError {
-    let error = error.without_snippet();
     let line = error.location().map_or(0, |location| location.line());
-    let problem = match error {
+    let mut cause = error;
+    while let serde_saphyr::Error::AliasError { error, .. } | serde_saphyr::Error::WithSnippet { error, .. } =
+        cause
+    {
+        cause = error;
+    }
+    let problem = match cause {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
             FilesetProblem::DuplicateKey { key: key.clone() }
         }
-        other => FilesetProblem::Syntax {
-            format: Format::Yaml,
-            message: UserMessageFormatter.format_message(other).trim().escape_debug().to_string(),
-        },
+        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            syntax(format!("it is nested more than {MAX_DEPTH} levels deep"))
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => {
+            syntax("it has more than one document (`---`)".to_owned())
+        }
+        serde_saphyr::Error::Budget { .. } => syntax("it has too many values or aliases".to_owned()),
+        other => {
+            let message = UserMessageFormatter.format_message(other);
+            syntax(message.trim().replace(char::is_control, " "))
+        }
     };
     FilesetError::at(line, problem)
 }

@@ -1,0 +1,113 @@
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{DeriveInput, Field, LitStr, Result, Type};
+
+use crate::fields::named;
+
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let fields = named(input, "Columnar")?;
+    let separator = separator(input)?;
+    let (name, vis) = (&input.ident, &input.vis);
+    let (columns, row) = (format_ident!("{name}Columns"), format_ident!("{name}Row"));
+    let ids: Vec<_> = fields.iter().map(|field| &field.ident).collect();
+    let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    let docs: Vec<_> = fields.iter().map(|field| doc(field)).collect();
+    let names = fields.iter().map(|field| column_name(field)).collect::<Result<Vec<_>>>()?;
+
+    let (row_type, row_item, row_definition) = if types.iter().all(|ty| is_plain(ty)) {
+        (quote!(#name), quote!(#name), quote!())
+    } else {
+        let doc = format!("One row of [`{name}`].");
+        let definition = quote! {
+            #[doc = #doc]
+            #[derive(Clone, Copy)]
+            #[allow(dead_code)]
+            #vis struct #row<'a> {
+                #(#(#docs)* pub #ids: <#types as ::hep_run::Columnar>::Item<'a>,)*
+                marker: ::core::marker::PhantomData<&'a ()>,
+            }
+
+            // Nobody makes the struct itself: its fields only declare. This use says so to rustc.
+            #[allow(dead_code)]
+            const _: fn(&#name) = |declared| { #(let _ = &declared.#ids;)* };
+        };
+        (quote!(#row<'a>), quote!(#row), definition)
+    };
+    let marker = (!row_definition.is_empty()).then(|| quote!(marker: ::core::marker::PhantomData,));
+    let columns_doc = format!("The columns of [`{name}`], each over all rows of a batch.");
+
+    Ok(quote! {
+        #[doc = #columns_doc]
+        #[derive(Clone)]
+        #[allow(dead_code)]
+        #vis struct #columns { #(#(#docs)* pub #ids: <#types as ::hep_run::Columnar>::Column,)* }
+
+        #row_definition
+
+        impl ::hep_run::Columnar for #name {
+            type Column = #columns;
+            type Item<'a> = #row_type;
+
+            fn declare(name: &str, schema: &mut ::hep_run::__private::Schema) {
+                #(<#types as ::hep_run::Columnar>::declare(
+                    &::hep_run::__private::join(name, #separator, #names), schema);)*
+            }
+
+            fn read(
+                name: &str,
+                scope: &::hep_run::__private::Scope<'_>,
+            ) -> ::core::result::Result<#columns, ::hep_run::__private::ColumnError> {
+                ::core::result::Result::Ok(#columns {
+                    #(#ids: <#types as ::hep_run::Columnar>::read(
+                        &::hep_run::__private::join(name, #separator, #names), scope)?,)*
+                })
+            }
+
+            #[inline(always)]
+            fn item<'a>(column: &'a #columns, i: usize) -> #row_type {
+                #row_item { #(#ids: <#types as ::hep_run::Columnar>::item(&column.#ids, i),)* #marker }
+            }
+        }
+    })
+}
+
+/// `#[column("Muon_pt")]`, else the field's own name.
+fn column_name(field: &Field) -> Result<String> {
+    match field.attrs.iter().find(|attr| attr.path().is_ident("column")) {
+        Some(attr) => attr.parse_args::<LitStr>().map(|name| name.value()).map_err(|error| {
+            syn::Error::new(error.span(), "expected the column's name, as in `#[column(\"Muon\")]`")
+        }),
+        None => Ok(field.ident.as_ref().map(|id| syn::ext::IdentExt::unraw(id).to_string()).unwrap_or_default()),
+    }
+}
+
+/// `#[columnar(separator = ".")]`, else `_`.
+fn separator(input: &DeriveInput) -> Result<String> {
+    let mut separator = "_".to_owned();
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("columnar")) {
+        attr.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("separator") {
+                return Err(meta.error("unknown key; the only one is `separator = \"_\"`"));
+            }
+            separator = meta.value()?.parse::<LitStr>()?.value();
+            Ok(())
+        })?;
+    }
+    Ok(separator)
+}
+
+fn doc(field: &Field) -> Vec<TokenStream> {
+    let docs: Vec<_> = field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
+    if docs.is_empty() { vec![quote!(#[allow(missing_docs)])] } else { docs.iter().map(|attr| quote!(#attr)).collect() }
+}
+
+/// Whether a field's type is a number, a bool or an array of numbers: then a row holds the very same.
+fn is_plain(ty: &Type) -> bool {
+    const PLAIN: [&str; 11] =
+        ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "bool"];
+    match ty {
+        Type::Path(path) => PLAIN.iter().any(|plain| path.path.is_ident(plain)),
+        Type::Array(array) => is_plain(&array.elem),
+        _ => false,
+    }
+}

@@ -1,0 +1,62 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{DeriveInput, Result};
+
+use crate::fields::named;
+
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let fields = named(input, "Output")?;
+    let name = &input.ident;
+    let ids: Vec<_> = fields.iter().map(|field| &field.ident).collect();
+    let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    let names: Vec<String> = fields
+        .iter()
+        .filter_map(|field| field.ident.as_ref())
+        .map(|id| syn::ext::IdentExt::unraw(id).to_string())
+        .collect();
+    Ok(quote! {
+        impl ::hep_run::Merge for #name {
+            fn merge(&mut self, other: Self) -> ::hep_run::Result<()> {
+                #(::hep_run::Merge::merge(&mut self.#ids, other.#ids).map_err(|error| error.of(#names))?;)*
+                ::core::result::Result::Ok(())
+            }
+        }
+
+        impl ::hep_run::Output for #name {
+            fn objects(&self, path: &str, sink: &mut dyn ::core::ops::FnMut(&str, ::hep_run::Object)) {
+                #(::hep_run::Output::objects(&self.#ids, &::hep_run::__private::join(path, "/", #names), sink);)*
+            }
+        }
+
+        // The struct crosses process borders; its author need not depend on serde for that.
+        const _: () = {
+            use ::hep_run::__private::serde;
+
+            #[derive(serde::Serialize)]
+            #[serde(crate = "::hep_run::__private::serde")]
+            struct Borrowed<'a> { #(#ids: &'a #types,)* }
+
+            #[derive(serde::Deserialize)]
+            #[serde(crate = "::hep_run::__private::serde")]
+            struct Owned { #(#ids: #types,)* }
+
+            impl serde::Serialize for #name {
+                fn serialize<S: serde::Serializer>(
+                    &self,
+                    serializer: S,
+                ) -> ::core::result::Result<S::Ok, S::Error> {
+                    serde::Serialize::serialize(&Borrowed { #(#ids: &self.#ids,)* }, serializer)
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for #name {
+                fn deserialize<D: serde::Deserializer<'de>>(
+                    deserializer: D,
+                ) -> ::core::result::Result<Self, D::Error> {
+                    let owned = <Owned as serde::Deserialize>::deserialize(deserializer)?;
+                    ::core::result::Result::Ok(Self { #(#ids: owned.#ids,)* })
+                }
+            }
+        };
+    })
+}

@@ -1,0 +1,51 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Data, DeriveInput, Error, Fields, Result};
+
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let name = &input.ident;
+    if !input.generics.params.is_empty() {
+        let message = "`#[derive(Settings)]` needs a struct without type parameters or lifetimes";
+        return Err(Error::new_spanned(&input.generics, message));
+    }
+    let fields = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => fields.named.iter().collect(),
+            Fields::Unit => Vec::new(),
+            Fields::Unnamed(_) => {
+                return Err(Error::new_spanned(name, "`#[derive(Settings)]` needs named fields, or none"));
+            }
+        },
+        _ => return Err(Error::new_spanned(name, "`#[derive(Settings)]` needs a struct")),
+    };
+    let ids: Vec<_> = fields.iter().map(|field| &field.ident).collect();
+    let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    // `let settings` rather than struct update syntax: the struct may have a `Drop`.
+    Ok(quote! {
+        const _: () = {
+            use ::hep_run::__private::serde;
+
+            #[derive(serde::Deserialize)]
+            #[serde(crate = "::hep_run::__private::serde", default, deny_unknown_fields)]
+            struct Given { #(#ids: #types,)* }
+
+            impl ::core::default::Default for Given {
+                fn default() -> Self {
+                    #[allow(unused_variables)]
+                    let settings = <#name as ::core::default::Default>::default();
+                    Self { #(#ids: settings.#ids,)* }
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for #name {
+                fn deserialize<D: serde::Deserializer<'de>>(
+                    deserializer: D,
+                ) -> ::core::result::Result<Self, D::Error> {
+                    #[allow(unused_variables)]
+                    let given = <Given as serde::Deserialize>::deserialize(deserializer)?;
+                    ::core::result::Result::Ok(Self { #(#ids: given.#ids,)* })
+                }
+            }
+        };
+    })
+}

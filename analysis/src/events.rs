@@ -1,0 +1,87 @@
+use std::ops::{Deref, Range};
+
+use hep_columns::{Batch, Scope};
+
+use crate::{Columnar, Result};
+
+/// The declared columns of one batch. Iterate over it for rows (`for event in events`), or use its
+/// fields as whole columns in a hot kernel (`events.muons.pt`).
+pub struct Events<E: Columnar> {
+    columns: E::Column,
+    batch: Batch,
+}
+
+impl<E: Columnar> Events<E> {
+    /// The columns that `E` declares, found in `batch`.
+    ///
+    /// # Errors
+    /// Where one is absent or holds another type.
+    pub fn new(batch: Batch) -> Result<Self> {
+        let columns = E::read("", &Scope::new(&batch))?;
+        Ok(Self { columns, batch })
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// The entries of the file that these events are.
+    pub fn entries(&self) -> Range<u64> {
+        self.batch.entries()
+    }
+
+    /// The columns by name, for names known only at run time.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// The events, one row each.
+    #[inline(always)]
+    pub fn iter(&self) -> Rows<'_, E> {
+        Rows { columns: &self.columns, range: 0..self.batch.len() }
+    }
+}
+
+impl<E: Columnar> Deref for Events<E> {
+    type Target = E::Column;
+
+    #[inline(always)]
+    fn deref(&self) -> &E::Column {
+        &self.columns
+    }
+}
+
+impl<'a, E: Columnar> IntoIterator for &'a Events<E> {
+    type Item = E::Item<'a>;
+    type IntoIter = Rows<'a, E>;
+
+    #[inline(always)]
+    fn into_iter(self) -> Rows<'a, E> {
+        self.iter()
+    }
+}
+
+/// The rows of [`Events`].
+pub struct Rows<'a, E: Columnar> {
+    columns: &'a E::Column,
+    range: Range<usize>,
+}
+
+impl<'a, E: Columnar> Iterator for Rows<'a, E> {
+    type Item = E::Item<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<E::Item<'a>> {
+        self.range.next().map(|i| E::item(self.columns, i))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.range.size_hint()
+    }
+}

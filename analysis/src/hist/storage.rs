@@ -1,0 +1,64 @@
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a histogram keeps in each bin.
+pub trait Storage: Clone + Debug + PartialEq + Send + Sync + 'static {
+    /// One bin.
+    type Cell: Copy + Debug + Default + PartialEq + Send + Sync + Serialize + DeserializeOwned + 'static;
+    /// Whether the variance is kept beside the value.
+    const WEIGHTED: bool;
+
+    /// Adds another bin.
+    fn add(cell: &mut Self::Cell, other: Self::Cell);
+    /// The sum of weights.
+    fn value(cell: Self::Cell) -> f64;
+    /// The sum of squared weights.
+    fn variance(cell: Self::Cell) -> f64;
+}
+
+/// Sum of weights and sum of squared weights, side by side so that a fill touches one cache line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Weighted {}
+
+impl Storage for Weighted {
+    type Cell = [f64; 2];
+    const WEIGHTED: bool = true;
+
+    #[inline(always)]
+    fn add(cell: &mut [f64; 2], other: [f64; 2]) {
+        cell[0] += other[0];
+        cell[1] += other[1];
+    }
+
+    fn value(cell: [f64; 2]) -> f64 {
+        cell[0]
+    }
+
+    fn variance(cell: [f64; 2]) -> f64 {
+        cell[1]
+    }
+}
+
+/// Exact counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Counts {}
+
+impl Storage for Counts {
+    type Cell = u64;
+    const WEIGHTED: bool = false;
+
+    #[inline(always)]
+    fn add(cell: &mut u64, other: u64) {
+        *cell = cell.saturating_add(other);
+    }
+
+    fn value(cell: u64) -> f64 {
+        cell as f64
+    }
+
+    fn variance(cell: u64) -> f64 {
+        cell as f64
+    }
+}

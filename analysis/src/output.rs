@@ -1,0 +1,52 @@
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::hist::{AnyHist, Axes, Histogram, Storage};
+use crate::{Cutflow, Merge};
+
+/// One named object of an output, as files know them.
+#[non_exhaustive]
+pub enum Object {
+    /// A histogram of any dimension.
+    Histogram(AnyHist),
+    /// A cutflow.
+    Cutflow(Cutflow),
+    /// A number.
+    Number(f64),
+}
+
+/// What a processor fills: histograms, cutflows, numbers, or a struct of them with
+/// `#[derive(Output)]`, whose field names become the objects' names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an output",
+    note = "use a histogram, `Cutflow`, `u64`, `f64`, or a struct of these with `#[derive(Output)]`"
+)]
+pub trait Output: Merge + Serialize + DeserializeOwned + Send + 'static {
+    /// Gives every object to `sink` with its path: `mass`, `muons/pt`. `path` is empty for an output
+    /// that is one object, which is then called after its processor.
+    fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object));
+}
+
+impl<S: Storage, A: Axes> Output for Histogram<S, A> {
+    fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
+        sink(path, Object::Histogram(self.view()));
+    }
+}
+
+impl Output for Cutflow {
+    fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
+        sink(path, Object::Cutflow(self.clone()));
+    }
+}
+
+impl Output for f64 {
+    fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
+        sink(path, Object::Number(*self));
+    }
+}
+
+impl Output for u64 {
+    fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
+        sink(path, Object::Number(*self as f64));
+    }
+}

@@ -1,0 +1,38 @@
+//! Query 4: missing transverse energy of events with at least two jets of pt > 40 GeV.
+
+use hep_run::prelude::*;
+
+#[derive(Columnar)]
+pub struct Event {
+    #[column("MET_pt")]
+    met: f32,
+    #[column("Jet_pt")]
+    jet_pt: Jagged<f32>,
+}
+
+#[derive(Output)]
+pub struct Histograms {
+    met: Count,
+}
+
+/// Missing transverse energy of events with at least two jets of pt > 40 GeV.
+#[derive(Default, Settings)]
+pub struct AdlQ4;
+
+impl Processor for AdlQ4 {
+    type Event = Event;
+    type Output = Histograms;
+
+    fn output(&self, _: &Dataset) -> Histograms {
+        Histograms { met: Count::new(Axis::regular(100, 0.0, 2000.0).label("MET [GeV]")) }
+    }
+
+    fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
+        for event in events {
+            if event.jet_pt.iter().filter(|&pt| pt > 40.0).count() >= 2 {
+                out.met.fill(event.met);
+            }
+        }
+        Ok(())
+    }
+}

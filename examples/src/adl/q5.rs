@@ -1,0 +1,41 @@
+//! Query 5: missing transverse energy of events with an opposite-charge muon pair of mass
+//! 60 to 120 GeV.
+
+use hep_run::prelude::*;
+
+#[derive(Columnar)]
+pub struct Event {
+    #[column("MET_pt")]
+    met: f32,
+    #[column("Muon")]
+    muons: Jagged<Charged>,
+}
+
+#[derive(Output)]
+pub struct Histograms {
+    met: Count,
+}
+
+/// Missing transverse energy of events with an opposite-charge muon pair of mass 60 to 120 GeV.
+#[derive(Default, Settings)]
+pub struct AdlQ5;
+
+impl Processor for AdlQ5 {
+    type Event = Event;
+    type Output = Histograms;
+
+    fn output(&self, _: &Dataset) -> Histograms {
+        Histograms { met: Count::new(Axis::regular(100, 0.0, 2000.0).label("MET [GeV]")) }
+    }
+
+    fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
+        for event in events {
+            let mut pairs = event.muons.iter().pairs().filter(|(a, b)| a.charge != b.charge);
+            let on_the_z = |mass: f64| mass > 60.0 && mass < 120.0;
+            if pairs.any(|(a, b)| on_the_z((a.p4() + b.p4()).mass())) {
+                out.met.fill(event.met);
+            }
+        }
+        Ok(())
+    }
+}

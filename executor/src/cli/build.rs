@@ -1,0 +1,57 @@
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::run::arguments_for_another;
+use crate::{Error, RunResult};
+
+/// Runs this command line in the analysis at `path`: a binary, or a crate that is built first.
+/// Returns its exit status.
+pub(super) fn run_elsewhere(path: &Path, name: Option<&str>) -> RunResult<u8> {
+    let binary = if path.is_dir() { build(path)? } else { path.to_owned() };
+    let failed = |error: std::io::Error| Error::Usage(format!("cannot run {}: {error}", binary.display()));
+    let status = Command::new(&binary).args(arguments_for_another(name)).status().map_err(failed)?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    code.ok_or_else(|| Error::Usage(format!("{} ended with {status}", binary.display())))
+}
+
+/// Builds a crate in release mode and returns its binary. cargo's own messages go to stderr.
+fn build(folder: &Path) -> RunResult<PathBuf> {
+    if !folder.join("Cargo.toml").is_file() {
+        let message = format!("{} has no Cargo.toml: it is no analysis crate (`hep-run new NAME` makes one)", folder.display());
+        return Err(Error::Usage(message));
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--release", "--message-format=json-render-diagnostics"])
+        .current_dir(folder)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Error::Usage(format!("cannot run cargo to build {}: {error}", folder.display())))?;
+    if !output.status.success() {
+        return Err(Error::Build { path: folder.to_owned(), status: output.status.to_string() });
+    }
+    let binaries: Vec<PathBuf> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .filter(|message| message["manifest_path"].as_str().is_some_and(|path| is_of(path, folder)))
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .collect();
+    match &binaries[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Error::Usage(format!("{} has no binary: it needs a src/main.rs", folder.display()))),
+        several => {
+            let several: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
+            Err(Error::Usage(format!(
+                "{} has several binaries ({}); name one in the fileset",
+                folder.display(),
+                several.join(", ")
+            )))
+        }
+    }
+}
+
+fn is_of(manifest: &str, folder: &Path) -> bool {
+    let same = |path: &Path| path.canonicalize().ok();
+    same(&folder.join("Cargo.toml")) == same(Path::new(manifest))
+}

@@ -1,0 +1,213 @@
+//! The command line. Messages and progress go to stderr, results to files, summaries to stdout.
+
+mod build;
+mod inspect;
+mod merge;
+pub mod new;
+mod run;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::progress::ProgressKind;
+use crate::{Registry, RunResult};
+
+/// The status of a run that finished but lacks more than `--allow-missing`.
+const INCOMPLETE: u8 = 3;
+/// The status of wrong usage.
+const USAGE: u8 = 1;
+
+#[derive(Parser)]
+#[command(
+    name = "hep-run",
+    version,
+    about = "Analyse ROOT files: runs a processor over a fileset and writes merged histograms, cutflows and a ledger.",
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit status: 0 complete; 1 usage or configuration; 2 failed; 3 finished but incomplete beyond --allow-missing."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Merge outputs of runs (the same entries twice are an error), or plain ROOT histogram files as hadd does
+    Merge(merge::MergeArgs),
+    /// Show what a ROOT file holds: keys, trees, branches, types, codecs, sizes
+    Inspect(inspect::InspectArgs),
+    /// Make a new analysis crate that builds and runs
+    New {
+        /// The crate's name; also that of the folder
+        name: String,
+    },
+}
+
+/// What a run is asked for.
+#[derive(Args, Clone)]
+struct RunArgs {
+    /// The fileset: YAML or JSON; ours, coffea's or RDataFrame's
+    fileset: Option<PathBuf>,
+    /// The processor, instead of the fileset's: a name, an analysis crate's folder, or a binary
+    #[arg(long, value_name = "NAME|CRATE_DIR|BINARY")]
+    processor: Option<String>,
+    /// Where ranges are processed
+    #[arg(long, value_enum, default_value_t)]
+    executor: ExecutorKind,
+    /// Threads; one for each core by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    workers: Option<u32>,
+    /// Where the result goes, .root or .json; may repeat [default: FILESET_STEM.root here]
+    #[arg(long, short, value_name = "PATH")]
+    output: Vec<PathBuf>,
+    /// Set a setting of the processor; may repeat
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Only this dataset; may repeat
+    #[arg(long, value_name = "NAME")]
+    dataset: Vec<String>,
+    /// At most N files of each dataset
+    #[arg(long, value_name = "N")]
+    max_files: Option<usize>,
+    /// At most N entries of each dataset
+    #[arg(long, value_name = "N")]
+    max_entries: Option<u64>,
+    /// At most N entries in a range (clusters are not cut for it)
+    #[arg(long, value_name = "N", conflicts_with = "range_size", value_parser = clap::value_parser!(u64).range(1..))]
+    entries_per_range: Option<u64>,
+    /// About so many compressed bytes in a range, e.g. 16MB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    range_size: Option<u64>,
+    /// How often what failed for the storage's fault is tried again
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    retries: u32,
+    /// What fraction of the entries may be missing: 0.1%, or 0.001
+    #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = parse_fraction)]
+    allow_missing: f64,
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, default_value_t)]
+    progress: ProgressKind,
+    /// Show what would be read, and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// The form of what is printed on stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
+    #[arg(long, hide = true)]
+    within: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ExecutorKind {
+    /// One thread, in order
+    Serial,
+    /// Threads of this process
+    #[default]
+    Threads,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For scripts
+    Json,
+}
+
+/// Runs the command line with the processors of this binary.
+pub fn main(registry: &Registry) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let result = match cli.command {
+        None => run::run(registry, &cli.run),
+        Some(Command::Merge(args)) => merge::merge(&args).map(|()| 0),
+        Some(Command::Inspect(args)) => inspect::inspect(&args).map(|()| 0),
+        Some(Command::New { name }) => new_crate(&name).map(|()| 0),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn new_crate(name: &str) -> RunResult<()> {
+    let folder = new::create(name, ".".as_ref()).map_err(|error| crate::Error::Usage(error.to_string()))?;
+    print(&format!(
+        "made {folder}\n  cd {folder} && cargo run --release -- fileset.yaml\n",
+        folder = folder.display()
+    ));
+    Ok(())
+}
+
+/// Prints a result on stdout. A reader that has gone away (`| head`) is no error.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// `16MB`, `100 kB`, `2GiB`, `4096`: bytes.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (&text[..digits], text[digits..].trim());
+    let factor: f64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        _ => return Err(format!("`{unit}` is not a unit of bytes; use kB, MB, GB, KiB, MiB or GiB")),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if number * factor >= 1.0 => Ok((number * factor) as u64),
+        _ => Err("expected a size such as 16MB".to_owned()),
+    }
+}
+
+/// `0.1%` or `0.001`, in 0..=1.
+fn parse_fraction(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.trim().strip_suffix('%') {
+        Some(percent) => (percent.trim(), 0.01),
+        None => (text.trim(), 1.0),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if (0.0..=1.0).contains(&(number * unit)) => Ok(number * unit),
+        _ => Err("expected a fraction in 0..1 or a percentage such as 0.1%".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse_fraction, parse_size};
+
+    #[test]
+    fn sizes_and_fractions_are_read_as_people_write_them() {
+        assert_eq!(parse_size("16MB"), Ok(16_000_000));
+        assert_eq!(parse_size("2 GiB"), Ok(2 << 30));
+        assert!(parse_size("16 furlongs").is_err() && parse_size("0").is_err());
+        assert_eq!(parse_fraction("0.5%"), Ok(0.005));
+        assert!(parse_fraction("2").is_err() && parse_fraction("NaN").is_err());
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <super::Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,188 @@
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use super::{ExecutorKind, Format, INCOMPLETE, RunArgs, build, print};
+use crate::fileset::{Fileset, ProcessorSpec};
+use crate::local::Executor;
+use crate::progress::Progress;
+use crate::range::RangeSize;
+use crate::registry::AnyProcessor;
+use crate::run::{Options, Outcome, Plan};
+use crate::{Error, Registry, RunResult, output, settings, summary};
+
+/// `hep-run fileset.yaml`; returns the exit status.
+pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
+    let path = args.fileset.as_deref().ok_or_else(|| {
+        Error::Usage("which fileset? `hep-run fileset.yaml`, or `hep-run --help`".to_owned())
+    })?;
+    let fileset = Fileset::read(path)?;
+    let spec = chosen_processor(args, &fileset);
+    if let Some(elsewhere) = spec.path.as_deref().filter(|_| !args.within) {
+        return build::run_elsewhere(elsewhere, spec.name.as_deref());
+    }
+    let mut values = spec.settings;
+    for assignment in &args.set {
+        settings::set(&mut values, assignment)?;
+    }
+    let (name, processor) = registry.make(spec.name.as_deref(), &values)?;
+    let outputs = output::targets(&args.output, path)?;
+    let options = options(args);
+    let progress = Progress::new(args.progress);
+    let plan = Plan::new(&fileset, &*processor, &options, &progress)?;
+    if args.dry_run {
+        print(&describe(&plan, &name, &*processor, args.format)?);
+        return Ok(0);
+    }
+    // An output that cannot be written should cost seconds, not the run.
+    output::probe(&outputs)?;
+    let mut outcome = plan.run(&*processor, &options, &progress)?;
+    outcome.ledger.processor.clone_from(&name);
+    conclude(&outcome, &name, &outputs, args)
+}
+
+fn chosen_processor(args: &RunArgs, fileset: &Fileset) -> ProcessorSpec {
+    let given = fileset.processor.clone().unwrap_or_default();
+    match args.processor.as_deref() {
+        None => given,
+        Some(path) if path.contains(std::path::MAIN_SEPARATOR) || path == "." || path == ".." => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
+            ProcessorSpec { path: Some(path), name: None, ..given }
+        }
+        // Settings belong to the processor that the fileset names.
+        Some(name) if given.name.as_deref().is_some_and(|known| known != name) => {
+            ProcessorSpec { name: Some(name.to_owned()), ..ProcessorSpec::default() }
+        }
+        Some(name) => ProcessorSpec { name: Some(name.to_owned()), path: None, ..given },
+    }
+}
+
+fn options(args: &RunArgs) -> Options {
+    let executor = match (args.executor, args.workers) {
+        (ExecutorKind::Serial, _) => Executor::Serial,
+        (ExecutorKind::Threads, None) => Executor::all_cores(),
+        (ExecutorKind::Threads, Some(workers)) => Executor::Threads(workers as usize),
+    };
+    let default = RangeSize::default();
+    let bytes = match (args.range_size, args.entries_per_range) {
+        (Some(bytes), _) => bytes,
+        (None, Some(_)) => u64::MAX,
+        (None, None) => default.bytes,
+    };
+    Options {
+        executor,
+        range_size: RangeSize { bytes, entries: args.entries_per_range },
+        retries: args.retries,
+        max_files: args.max_files,
+        max_entries: args.max_entries,
+        datasets: args.dataset.clone(),
+    }
+}
+
+/// Writes the outputs, prints the summary, and says how complete the result is.
+fn conclude(outcome: &Outcome, processor: &str, outputs: &[PathBuf], args: &RunArgs) -> RunResult<u8> {
+    let totals = outcome.ledger.totals();
+    let missing = totals.missing();
+    let incomplete = missing > args.allow_missing || (totals.files_unknown > 0 && args.allow_missing == 0.0);
+    let nothing = totals.done == 0 && (totals.failed > 0 || totals.files_unknown > 0);
+    // What lacks more than was allowed never takes the name of a complete result.
+    let paths: Vec<PathBuf> = match incomplete {
+        true => outputs.iter().map(|path| output::incomplete_name(path)).collect(),
+        false => outputs.to_vec(),
+    };
+    for path in &paths {
+        output::write(path, outcome, processor)?;
+    }
+    print(&match args.format {
+        Format::Text => summary::text(outcome),
+        Format::Json => summary::json(outcome, &paths),
+    });
+    if !incomplete {
+        return Ok(0);
+    }
+    let mut message = summary::failures(&outcome.ledger);
+    let written = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    if nothing {
+        return Err(Error::Nothing(format!("{message}\nthe ledger is in {written}")));
+    }
+    let _ = write!(
+        message,
+        "\nincomplete: {:.3} % of the entries are missing, more than --allow-missing {:.3} %; \
+         what was done, and the ledger, is in {written}",
+        100.0 * missing,
+        100.0 * args.allow_missing,
+    );
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    Ok(INCOMPLETE)
+}
+
+/// What a run would read.
+fn describe(plan: &Plan<'_>, name: &str, processor: &dyn AnyProcessor, format: Format) -> RunResult<String> {
+    let mut files = Vec::new();
+    for (at, file) in plan.files().iter().enumerate() {
+        let ranges: Vec<_> = plan.ranges().iter().filter(|range| range.file == at).collect();
+        let bytes = if ranges.is_empty() { 0 } else { plan.bytes(at, processor)? };
+        files.push((file, ranges, bytes));
+    }
+    if format == Format::Json {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(file, ranges, bytes)| {
+                serde_json::json!({
+                    "path": file.spec.path,
+                    "tree": file.ledger.tree,
+                    "uuid": file.ledger.uuid,
+                    "entries": file.ledger.entries,
+                    "columns": file.columns,
+                    "bytes": bytes,
+                    "ranges": ranges.iter().map(|r| [r.entries.start, r.entries.end]).collect::<Vec<_>>(),
+                    "skipped": file.ledger.skipped,
+                    "failed": file.ledger.failed,
+                })
+            })
+            .collect();
+        return Ok(format!("{}\n", serde_json::json!({ "processor": name, "files": files })));
+    }
+    let total: u64 = files.iter().map(|(_, _, bytes)| bytes).sum();
+    let mut text = format!(
+        "processor {name}: {} entries in {} ranges of {} files, {:.1} MB to read\n",
+        plan.entries(),
+        plan.ranges().len(),
+        files.len(),
+        total as f64 / 1e6
+    );
+    for (file, ranges, bytes) in files {
+        let entries: u64 = ranges.iter().map(|range| range.entries.end - range.entries.start).sum();
+        let _ = writeln!(text, "{}:{}", file.spec.path, file.ledger.tree);
+        for missed in file.ledger.failed.iter().chain(&file.ledger.skipped) {
+            let entries = missed.entries.map_or_else(|| "all".to_owned(), |(a, b)| format!("{a}..{b}"));
+            let _ = writeln!(text, "  not read: entries {entries} ({})", missed.reason);
+        }
+        if !ranges.is_empty() {
+            let megabytes = bytes as f64 / 1e6;
+            let _ = writeln!(text, "  {entries} entries in {} ranges, {megabytes:.1} MB", ranges.len());
+            let _ = writeln!(text, "  columns: {}", file.columns.join(", "));
+        }
+    }
+    Ok(text)
+}
+
+/// This command line, for another binary.
+pub(super) fn arguments_for_another(name: Option<&str>) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    let mut given = std::env::args_os().skip(1);
+    while let Some(argument) = given.next() {
+        // The processor named by a path is the other binary itself.
+        match argument.to_str() {
+            Some("--processor") => drop(given.next()),
+            Some(text) if text.starts_with("--processor=") => {}
+            _ => arguments.push(argument),
+        }
+    }
+    arguments.push("--within".into());
+    if let Some(name) = name {
+        arguments.extend(["--processor".into(), name.into()]);
+    }
+    arguments
+}

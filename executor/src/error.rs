@@ -1,0 +1,59 @@
+use std::path::PathBuf;
+
+/// The result of running.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a run could not start, or could not end as it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The fileset cannot be understood.
+    #[error(transparent)]
+    Fileset(#[from] crate::fileset::FilesetError),
+    /// The command line or the settings make no sense: the user's to mend.
+    #[error("{0}")]
+    Usage(String),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] hep_io::Error),
+    /// Results do not fit together, or a processor found something wrong.
+    #[error(transparent)]
+    Analysis(#[from] hep_analysis::Error),
+    /// The same entries are in two of the outputs to be merged.
+    #[error("{a} and {b} both hold entries {start}..{end} of {file} (dataset `{dataset}`): merged, they would count twice")]
+    Overlap {
+        /// The first output.
+        a: String,
+        /// The second.
+        b: String,
+        /// The dataset.
+        dataset: String,
+        /// The file both have read.
+        file: String,
+        /// The first entry in both.
+        start: u64,
+        /// Past the last entry in both.
+        end: u64,
+    },
+    /// Nothing of the fileset could be processed.
+    #[error("no entry was processed\n{0}")]
+    Nothing(String),
+    /// The analysis crate does not build.
+    #[error("{path} does not build: cargo ended with {status}", path = .path.display())]
+    Build {
+        /// The crate.
+        path: PathBuf,
+        /// What cargo ended with.
+        status: String,
+    },
+}
+
+impl Error {
+    /// The exit status: 1 for what the user can mend on the command line or in the fileset, else 2.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Fileset(_) | Self::Usage(_) => 1,
+            _ => 2,
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The account of every entry: done, failed or skipped, exactly once. It travels inside the output.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, RunResult};
+
+/// What became of every entry of a fileset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The version of this form: 1.
+    pub version: u32,
+    /// The processor that filled the output.
+    pub processor: String,
+    /// One account for each dataset, in the fileset's order.
+    pub datasets: Vec<DatasetLedger>,
+}
+
+/// What became of a dataset's entries.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetLedger {
+    /// The dataset.
+    pub name: String,
+    /// One account for each file, in the fileset's order.
+    pub files: Vec<FileLedger>,
+}
+
+/// What became of a file's entries. The ranges are half-open, sorted, disjoint, and cover
+/// `0..entries`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileLedger {
+    /// The file, as the fileset names it.
+    pub path: String,
+    /// The tree.
+    pub tree: String,
+    /// The file's own identity; empty where it could not be opened.
+    pub uuid: String,
+    /// How many entries the tree has; none where it could not be opened.
+    pub entries: Option<u64>,
+    /// The entries whose results are in the output.
+    pub done: Vec<(u64, u64)>,
+    /// The entries whose results are not in the output because they could not be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Missed>,
+    /// The entries that were not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Missed>,
+    /// How many times a range of this file was tried again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u64,
+}
+
+/// Entries that are not in the output, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missed {
+    /// The entries; none for a whole file whose number of entries is unknown.
+    pub entries: Option<(u64, u64)>,
+    /// Why.
+    pub reason: String,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// Numbers of entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Entries whose results are in the output.
+    pub done: u64,
+    /// Entries that failed, as far as their number is known.
+    pub failed: u64,
+    /// Entries that were not asked for.
+    pub skipped: u64,
+    /// Files that could not even be opened: nobody knows how many entries they hold.
+    pub files_unknown: u64,
+    /// All files.
+    pub files: u64,
+}
+
+impl Totals {
+    /// The fraction of what was asked for that is missing, in 0..=1. An unopened file counts as one
+    /// of average size.
+    pub fn missing(&self) -> f64 {
+        let known_files = self.files - self.files_unknown;
+        let asked = (self.done + self.failed) as f64;
+        if self.files_unknown == 0 {
+            return if asked == 0.0 { 0.0 } else { self.failed as f64 / asked };
+        }
+        let average = if known_files == 0 || asked == 0.0 { 1.0 } else { asked / known_files as f64 };
+        let unknown = self.files_unknown as f64 * average;
+        (self.failed as f64 + unknown) / (asked + unknown)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.files_unknown += other.files_unknown;
+        self.files += other.files;
+    }
+}
+
+impl FileLedger {
+    /// Entries by what became of them.
+    pub fn totals(&self) -> Totals {
+        let length = |missed: &[Missed]| {
+            missed.iter().filter_map(|m| m.entries).map(|(start, end)| end.saturating_sub(start)).sum()
+        };
+        Totals {
+            done: self.done.iter().map(|(start, end)| end.saturating_sub(*start)).sum(),
+            failed: length(&self.failed),
+            skipped: length(&self.skipped),
+            files_unknown: u64::from(self.entries.is_none() && !self.failed.is_empty()),
+            files: 1,
+        }
+    }
+
+    /// Records that `entries` are in the output.
+    pub(crate) fn add_done(&mut self, entries: Range<u64>) {
+        self.done.push((entries.start, entries.end));
+    }
+
+    /// Sorts the ranges and joins neighbours.
+    pub(crate) fn tidy(&mut self) {
+        self.done.sort_unstable();
+        let mut joined: Vec<(u64, u64)> = Vec::new();
+        for &(start, end) in self.done.iter().filter(|(start, end)| start < end) {
+            match joined.last_mut() {
+                Some(last) if last.1 == start => last.1 = end,
+                _ => joined.push((start, end)),
+            }
+        }
+        self.done = joined;
+        self.failed.sort_by_key(|missed| missed.entries);
+        self.skipped.sort_by_key(|missed| missed.entries);
+    }
+
+    /// Who the file is, beyond its path: the same file under two paths has one identity.
+    fn identity(&self) -> (&str, &str) {
+        (if self.uuid.is_empty() { &self.path } else { &self.uuid }, &self.tree)
+    }
+}
+
+impl DatasetLedger {
+    /// Entries by what became of them.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for file in &self.files {
+            totals.add(file.totals());
+        }
+        totals
+    }
+}
+
+impl Ledger {
+    /// Entries by what became of them.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for dataset in &self.datasets {
+            totals.add(dataset.totals());
+        }
+        totals
+    }
+
+    /// Adds the account of another output. `a` and `b` are the names of the outputs, for the error.
+    ///
+    /// # Errors
+    /// [`Error::Overlap`] if any entry is done in both, [`Error::Usage`] if two processors made them.
+    pub fn merge(&mut self, other: Self, a: &str, b: &str) -> RunResult<()> {
+        if self.processor != other.processor {
+            let message = format!(
+                "{a} was made by processor `{}` and {b} by `{}`: they cannot be merged",
+                self.processor, other.processor
+            );
+            return Err(Error::Usage(message));
+        }
+        for dataset in other.datasets {
+            match self.datasets.iter_mut().find(|known| known.name == dataset.name) {
+                Some(known) => known.merge(dataset, a, b)?,
+                None => self.datasets.push(dataset),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DatasetLedger {
+    fn merge(&mut self, other: Self, a: &str, b: &str) -> RunResult<()> {
+        let known: BTreeMap<(String, String), usize> = self
+            .files
+            .iter()
+            .enumerate()
+            .map(|(at, file)| (owned(file.identity()), at))
+            .collect();
+        for file in other.files {
+            let Some(&at) = known.get(&owned(file.identity())) else {
+                self.files.push(file);
+                continue;
+            };
+            let ours = &mut self.files[at];
+            if let Some((start, end)) = overlap(&ours.done, &file.done) {
+                let (dataset, file) = (self.name.clone(), file.path);
+                return Err(Error::Overlap { a: a.into(), b: b.into(), dataset, file, start, end });
+            }
+            ours.done.extend(&file.done);
+            ours.retries += file.retries;
+            ours.entries = ours.entries.or(file.entries);
+            // What one output lacks the other may have.
+            let missed = |of: &mut Vec<Missed>, more: Vec<Missed>, done: &[(u64, u64)]| {
+                let all: Vec<Missed> = of.drain(..).chain(more).collect();
+                let mut covered: Vec<(u64, u64)> = done.to_vec();
+                for one in all {
+                    for left in without(one.entries, &covered) {
+                        covered.extend(left);
+                        of.push(Missed { entries: left, reason: one.reason.clone() });
+                    }
+                }
+            };
+            let done = ours.done.clone();
+            missed(&mut ours.failed, file.failed, &done);
+            let mut settled = done;
+            settled.extend(ours.failed.iter().filter_map(|missed| missed.entries));
+            missed(&mut ours.skipped, file.skipped, &settled);
+            ours.tidy();
+        }
+        Ok(())
+    }
+}
+
+fn owned((file, tree): (&str, &str)) -> (String, String) {
+    (file.to_owned(), tree.to_owned())
+}
+
+fn overlap(a: &[(u64, u64)], b: &[(u64, u64)]) -> Option<(u64, u64)> {
+    a.iter().find_map(|&(start, end)| {
+        b.iter().map(|&(s, e)| (s.max(start), e.min(end))).find(|(start, end)| start < end)
+    })
+}
+
+/// The parts of `entries` that none of `covered` holds. Unknown entries stay unknown.
+fn without(entries: Option<(u64, u64)>, covered: &[(u64, u64)]) -> Vec<Option<(u64, u64)>> {
+    let Some(whole) = entries else { return vec![None] };
+    let mut parts = vec![whole];
+    for &(start, end) in covered {
+        parts = parts
+            .into_iter()
+            .flat_map(|(s, e)| [(s, e.min(start)), (s.max(end), e)])
+            .filter(|(s, e)| s < e)
+            .collect();
+    }
+    parts.into_iter().map(Some).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(done: &[(u64, u64)], skipped: Option<(u64, u64)>) -> Ledger {
+        let skipped = skipped
+            .map(|entries| Missed { entries: Some(entries), reason: "--max-entries 10".into() })
+            .into_iter()
+            .collect();
+        let file = FileLedger {
+            path: "a.root".into(),
+            tree: "Events".into(),
+            uuid: "u".into(),
+            entries: Some(30),
+            done: done.to_vec(),
+            skipped,
+            ..FileLedger::default()
+        };
+        let dataset = DatasetLedger { name: "DY".into(), files: vec![file] };
+        Ledger { version: 1, processor: "dimuon".into(), datasets: vec![dataset] }
+    }
+
+    #[test]
+    fn the_same_entries_twice_are_an_error_that_names_them() {
+        let mut a = ledger(&[(0, 10), (20, 30)], None);
+        let error = a.merge(ledger(&[(15, 25)], None), "a.root", "b.root").unwrap_err().to_string();
+        assert!(error.starts_with("a.root and b.root both hold entries 20..25 of a.root"), "{error}");
+    }
+
+    #[test]
+    fn what_one_output_skipped_the_other_has_done() {
+        let mut a = ledger(&[(0, 10)], Some((10, 30)));
+        a.merge(ledger(&[(10, 20)], None), "a", "b").unwrap();
+        let file = &a.datasets[0].files[0];
+        assert_eq!(file.done, [(0, 20)]);
+        assert_eq!(file.skipped[0].entries, Some((20, 30)));
+        let totals = a.totals();
+        assert_eq!((totals.done, totals.skipped), (20, 10));
+    }
+
+    #[test]
+    fn an_unopened_file_counts_as_one_of_average_size() {
+        let totals = Totals { done: 300, files: 4, files_unknown: 1, ..Totals::default() };
+        assert_eq!(totals.missing(), 0.25);
+        assert_eq!(Totals { files: 1, files_unknown: 1, ..Totals::default() }.missing(), 1.0);
+    }
+}

@@ -1,0 +1,127 @@
+//! What a person sees while a run goes on: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProgressKind {
+    /// A bar on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// A bar.
+    Bar,
+    /// A line every few seconds.
+    Plain,
+    /// Nothing.
+    None,
+}
+
+/// Progress of one run, on stderr.
+pub struct Progress {
+    view: View,
+}
+
+enum View {
+    Bar(ProgressBar),
+    Plain(Mutex<Plain>),
+    None,
+}
+
+struct Plain {
+    started: Instant,
+    printed: Instant,
+    total: u64,
+    done: u64,
+    bytes: u64,
+}
+
+/// How long a plain progress line stands before the next.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Progress {
+    /// Nothing shown yet.
+    pub fn new(kind: ProgressKind) -> Self {
+        let bar = match kind {
+            ProgressKind::Auto => std::io::stderr().is_terminal(),
+            ProgressKind::Bar => true,
+            ProgressKind::Plain => false,
+            ProgressKind::None => return Self { view: View::None },
+        };
+        let view = if bar {
+            let template = "{bar:30} {human_pos}/{human_len} entries, {msg}, {elapsed} (left {eta})";
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            View::Bar(bar)
+        } else {
+            let now = Instant::now();
+            View::Plain(Mutex::new(Plain { started: now, printed: now, total: 0, done: 0, bytes: 0 }))
+        };
+        Self { view }
+    }
+
+    /// The work is known: so many entries in so many ranges of so many files.
+    pub fn start(&self, entries: u64, ranges: usize, files: usize) {
+        match &self.view {
+            View::Bar(bar) => bar.set_length(entries),
+            View::Plain(plain) => {
+                if let Ok(mut plain) = plain.lock() {
+                    plain.total = entries;
+                }
+                self.line(&format!("{entries} entries in {ranges} ranges of {files} files"));
+            }
+            View::None => {}
+        }
+    }
+
+    /// A range is done.
+    pub fn advance(&self, entries: u64, bytes_read: u64) {
+        match &self.view {
+            View::Bar(bar) => {
+                bar.inc(entries);
+                bar.set_message(format!("{:.1} entries/s", bar.per_sec()));
+            }
+            View::Plain(plain) => {
+                let Ok(mut plain) = plain.lock() else { return };
+                plain.done += entries;
+                plain.bytes += bytes_read;
+                if plain.printed.elapsed() < PLAIN_INTERVAL {
+                    return;
+                }
+                plain.printed = Instant::now();
+                let seconds = plain.started.elapsed().as_secs_f64();
+                let (done, total) = (plain.done, plain.total);
+                let percent = 100.0 * done as f64 / total.max(1) as f64;
+                let megabytes = plain.bytes as f64 / 1e6;
+                self.line(&format!("{done}/{total} entries ({percent:.0} %), {megabytes:.0} MB read, {seconds:.0} s"));
+            }
+            View::None => {}
+        }
+    }
+
+    /// Something a person should know now: a range is tried again, a file is lost.
+    pub fn warn(&self, message: &str) {
+        match &self.view {
+            View::Bar(bar) => bar.suspend(|| self.line(&format!("warning: {message}"))),
+            View::Plain(_) => self.line(&format!("warning: {message}")),
+            View::None => {}
+        }
+    }
+
+    /// The run is over; the bar goes.
+    pub fn finish(&self) {
+        if let View::Bar(bar) = &self.view {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        // A closed stderr must not end the run.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}

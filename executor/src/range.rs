@@ -1,0 +1,190 @@
+//! From files to entry ranges: the unit of work, of retry and of merging.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use hep_columns::Schema;
+use hep_io::EntryReader;
+use hep_io::root::RootFile;
+use hep_io::source::{ByteSource, LocalFile};
+use hep_io::ttree::Tree;
+
+use crate::RunResult;
+use crate::fileset::FileSpec;
+
+/// How ranges are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeSize {
+    /// Neighbouring clusters are taken together up to so many bytes, compressed, of the columns
+    /// that are read.
+    pub bytes: u64,
+    /// And up to so many entries.
+    pub entries: Option<u64>,
+}
+
+impl Default for RangeSize {
+    /// 16 MB: large enough for few, large reads; small enough that a failure costs little.
+    fn default() -> Self {
+        Self { bytes: 16_000_000, entries: None }
+    }
+}
+
+/// A range that is more than this many times its size is cut inside a cluster, at the price of
+/// decompressing the baskets around the cut twice.
+const OVERSIZE: u64 = 4;
+
+/// A file that has been opened, checked against what the processor needs, and split.
+pub struct Opened {
+    /// The bytes.
+    pub source: Arc<dyn ByteSource>,
+    /// The tree.
+    pub reader: Arc<dyn EntryReader>,
+    /// The file's own identity.
+    pub uuid: String,
+    /// The path of the tree in the file.
+    pub tree: String,
+    /// The processor's columns that this file has.
+    pub columns: Vec<String>,
+}
+
+/// Opens a file and checks that it has every column of `schema`, readable as declared.
+///
+/// # Errors
+/// Where it cannot be opened, is not the file that the fileset describes, or lacks a column.
+pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
+    let (source, root) = open_root(&file.path)?;
+    let tree = match &file.tree {
+        Some(tree) => tree.clone(),
+        None => only_tree(&root)?,
+    };
+    let reader: Arc<dyn EntryReader> = Arc::new(Tree::open(&root, &tree)?);
+    let changed = |what: &str, found: String, said: String| hep_io::Error::Unsupported {
+        path: file.path.clone(),
+        what: format!("tree `{tree}`"),
+        reason: format!("its {what} is {found}, but the fileset says {said}: the file was replaced"),
+    };
+    let uuid = root.uuid();
+    if let Some(said) = file.uuid.as_ref().filter(|said| !said.eq_ignore_ascii_case(&uuid)) {
+        return Err(changed("uuid", uuid, said.clone()).into());
+    }
+    if let Some(said) = file.entries.filter(|&said| said != reader.entries()) {
+        return Err(changed("number of entries", reader.entries().to_string(), said.to_string()).into());
+    }
+    let mut columns = Vec::new();
+    for need in schema.requirements() {
+        match reader.column(&need.name) {
+            Ok(info) => {
+                need.check(&info.data_type).map_err(|error| hep_io::Error::Unsupported {
+                    path: file.path.clone(),
+                    what: format!("tree `{tree}`"),
+                    reason: error.to_string(),
+                })?;
+                columns.push(need.name.clone());
+            }
+            Err(hep_io::Error::NoColumn { .. }) if need.optional => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    columns.dedup();
+    Ok(Opened { source, reader, uuid, tree, columns })
+}
+
+/// Opens a ROOT file, wherever it is.
+///
+/// # Errors
+/// Where it cannot be opened, is no ROOT file, or lives where we cannot read yet.
+pub fn open_root(path: &str) -> RunResult<(Arc<dyn ByteSource>, Arc<RootFile>)> {
+    if let Some((scheme, _)) = path.split_once("://") {
+        return Err(hep_io::Error::Unsupported {
+            path: path.to_owned(),
+            what: "the file".to_owned(),
+            reason: format!("{scheme}:// is not supported yet; copy it to a local disk"),
+        }
+        .into());
+    }
+    let source: Arc<dyn ByteSource> = Arc::new(LocalFile::open(path)?);
+    let root = Arc::new(RootFile::open(Arc::clone(&source))?);
+    Ok((source, root))
+}
+
+fn only_tree(root: &RootFile) -> RunResult<String> {
+    let mut trees = Tree::names(root)?;
+    trees.dedup();
+    match &trees[..] {
+        [only] => Ok(only.clone()),
+        _ => {
+            let reason = match trees.len() {
+                0 => "it holds no tree".to_owned(),
+                _ => format!("it holds several ({}); name one with `tree:` in the fileset", trees.join(", ")),
+            };
+            let path = root.path().to_owned();
+            Err(hep_io::Error::Unsupported { path, what: "the tree".to_owned(), reason }.into())
+        }
+    }
+}
+
+/// The entry ranges of a file: along the fileset's steps if it has some, else along clusters.
+///
+/// # Errors
+/// Where the file's record of its baskets is damaged, or a step lies past its end.
+pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Vec<Range<u64>>> {
+    let entries = opened.reader.entries();
+    if let Some(steps) = &file.steps {
+        if let Some((start, stop)) = steps.iter().find(|(_, stop)| *stop > entries) {
+            return Err(hep_io::Error::Unsupported {
+                path: file.path.clone(),
+                what: format!("the step {start}..{stop} of the fileset"),
+                reason: format!("tree `{}` has {entries} entries: the file was replaced", opened.tree),
+            }
+            .into());
+        }
+        return Ok(steps.iter().filter(|(start, stop)| start < stop).map(|&(start, stop)| start..stop).collect());
+    }
+    if entries == 0 {
+        return Ok(Vec::new());
+    }
+    let bytes = opened.reader.plan(&opened.columns, 0..entries)?.bytes();
+    let by_bytes = (u128::from(entries) * u128::from(size.bytes) / u128::from(bytes.max(1))).max(1);
+    let target = u64::try_from(by_bytes).unwrap_or(u64::MAX).min(size.entries.unwrap_or(u64::MAX)).max(1);
+    Ok(group(&opened.reader.boundaries(&opened.columns)?, target))
+}
+
+/// Takes clusters together up to `target` entries, and cuts those that are far larger.
+fn group(boundaries: &[u64], target: u64) -> Vec<Range<u64>> {
+    let mut ranges = Vec::new();
+    let mut start = boundaries.first().copied().unwrap_or(0);
+    for (at, &end) in boundaries.iter().enumerate().skip(1) {
+        let next = boundaries.get(at + 1).copied();
+        // Go on while the next cluster still fits.
+        if next.is_some_and(|next| next - start <= target) {
+            continue;
+        }
+        let length = end - start;
+        let parts = if length / OVERSIZE >= target { length.div_ceil(target) } else { 1 };
+        for part in 0..parts {
+            let cut = |part: u64| start + (u128::from(length) * u128::from(part) / u128::from(parts)) as u64;
+            ranges.push(cut(part)..cut(part + 1));
+        }
+        start = end;
+    }
+    ranges.retain(|range| range.start < range.end);
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn small_clusters_are_taken_together_and_borders_kept() {
+        assert_eq!(group(&[0, 10, 20, 30, 45], 25), [0..20, 20..45]);
+        assert_eq!(group(&[0, 10, 20, 30, 45], 1000), [0..45]);
+        assert_eq!(group(&[0, 10, 20, 30], 5), [0..10, 10..20, 20..30]);
+    }
+
+    #[test]
+    fn a_cluster_far_too_large_is_cut_evenly() {
+        assert_eq!(group(&[0, 100], 25), [0..25, 25..50, 50..75, 75..100]);
+        assert_eq!(group(&[0, 99], 25), [0..99]);
+    }
+}

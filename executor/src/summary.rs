@@ -1,0 +1,138 @@
+//! What a run prints when it is over.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::Object;
+use crate::ledger::Ledger;
+use crate::run::{DatasetOutcome, Outcome};
+
+/// A line for each dataset.
+pub fn text(outcome: &Outcome) -> String {
+    let header = ["dataset", "entries", "kept", "files", "read", "wall", "CPU", "events/s"].map(str::to_owned);
+    let mut rows = vec![header];
+    for (dataset, facts) in facts(outcome) {
+        rows.push([
+            dataset.dataset.name.clone(),
+            facts.entries.to_string(),
+            facts.kept.map_or_else(|| "-".to_owned(), |kept| kept.to_string()),
+            facts.files.to_string(),
+            bytes(dataset.cost.bytes),
+            seconds(facts.wall),
+            seconds(facts.cpu),
+            rate(facts.entries, facts.wall),
+        ]);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 8] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let _ = write!(text, "{:<1$}", row[0], widths[0]);
+        for (cell, width) in row.iter().zip(widths).skip(1) {
+            let _ = write!(text, "  {cell:>width$}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The same for scripts, with the ledger.
+pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
+    let datasets: serde_json::Map<String, Value> = facts(outcome)
+        .map(|(dataset, facts)| {
+            let value = json!({
+                "entries": facts.entries,
+                "entries_kept": facts.kept,
+                "files": facts.files,
+                "bytes_read": dataset.cost.bytes,
+                "wall_seconds": facts.wall,
+                "cpu_seconds": facts.cpu,
+                "events_per_second": if facts.wall > 0.0 { facts.entries as f64 / facts.wall } else { 0.0 },
+            });
+            (dataset.dataset.name.clone(), value)
+        })
+        .collect();
+    let totals = outcome.ledger.totals();
+    let value = json!({
+        "processor": outcome.ledger.processor,
+        "outputs": outputs,
+        "datasets": datasets,
+        "totals": totals,
+        "missing": totals.missing(),
+        "ledger": outcome.ledger,
+    });
+    format!("{value}\n")
+}
+
+/// What failed, each reason once.
+pub fn failures(ledger: &Ledger) -> String {
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for missed in ledger.datasets.iter().flat_map(|d| &d.files).flat_map(|f| &f.failed) {
+        let at = *seen.entry(&missed.reason).or_insert_with(|| {
+            reasons.push((&missed.reason, 0));
+            reasons.len() - 1
+        });
+        reasons[at].1 += 1;
+    }
+    const SHOWN: usize = 5;
+    let mut text: Vec<String> = reasons.iter().take(SHOWN).map(|(reason, _)| (*reason).to_owned()).collect();
+    if reasons.len() > SHOWN {
+        text.push(format!("and {} more, all of them in the ledger", reasons.len() - SHOWN));
+    }
+    text.join("\n")
+}
+
+struct Facts {
+    entries: u64,
+    kept: Option<u64>,
+    files: usize,
+    wall: f64,
+    cpu: f64,
+}
+
+fn facts(outcome: &Outcome) -> impl Iterator<Item = (&DatasetOutcome, Facts)> {
+    outcome.datasets.iter().map(|dataset| {
+        let ledger = outcome.ledger.datasets.iter().find(|ledger| ledger.name == dataset.dataset.name);
+        let files = ledger.map_or(0, |ledger| ledger.files.iter().filter(|file| !file.done.is_empty()).count());
+        let facts = Facts {
+            entries: ledger.map_or(0, |ledger| ledger.totals().done),
+            kept: kept(dataset),
+            files,
+            wall: dataset.cost.wall.as_secs_f64(),
+            cpu: dataset.cost.cpu.as_secs_f64(),
+        };
+        (dataset, facts)
+    })
+}
+
+/// The events that passed the last cut of the output's first cutflow, if it has one.
+fn kept(dataset: &DatasetOutcome) -> Option<u64> {
+    let mut kept = None;
+    dataset.output.objects("", &mut |_, object| {
+        if let (Object::Cutflow(cutflow), None) = (object, kept) {
+            kept = cutflow.rows().last().map(|row| row.events);
+        }
+    });
+    kept
+}
+
+fn bytes(n: u64) -> String {
+    match n {
+        0..1_000 => format!("{n} B"),
+        1_000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.2} GB", n as f64 / 1e9),
+    }
+}
+
+fn seconds(s: f64) -> String {
+    if s < 1.0 { format!("{:.1} ms", s * 1e3) } else { format!("{s:.1} s") }
+}
+
+fn rate(entries: u64, seconds: f64) -> String {
+    if seconds > 0.0 { format!("{:.0}", entries as f64 / seconds) } else { "-".to_owned() }
+}

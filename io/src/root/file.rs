@@ -1,0 +1,221 @@
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::buffer::{Buffer, Malformed, Parse};
+use super::codec::Decompressor;
+use super::directory::{Directory, KeyList, read_keys};
+use super::streamer::Streamers;
+use super::Key;
+use crate::{ByteSource, Error, Result};
+
+/// What the first read of a file takes: header and top directory, and in small files all of it.
+const HEAD: u64 = 4 << 10;
+
+/// A ROOT file: its header and the keys of its top directory.
+#[derive(Debug)]
+pub struct RootFile {
+    source: Arc<dyn ByteSource>,
+    path: String,
+    size: u64,
+    header: Header,
+    head: Bytes,
+    top: Directory,
+    streamers: OnceLock<Result<Arc<Streamers>>>,
+}
+
+/// An object's bytes, decompressed.
+#[derive(Clone, Debug)]
+pub struct ObjectBytes {
+    /// The bytes.
+    pub data: Bytes,
+    /// The length of the object's key: references in it count from the start of the key.
+    pub key_length: usize,
+}
+
+impl ObjectBytes {
+    /// A cursor at the object's start.
+    pub fn buffer(&self) -> Buffer<'_> {
+        Buffer::new(&self.data, self.key_length)
+    }
+}
+
+#[derive(Debug)]
+struct Header {
+    version: u32,
+    begin: u64,
+    end: u64,
+    nbytes_name: u64,
+    compression: i32,
+    streamers: Range<u64>,
+    uuid: [u8; 16],
+}
+
+impl Header {
+    fn read(head: &[u8]) -> Parse<Self> {
+        let mut buffer = Buffer::new(head, 0);
+        if buffer.bytes(4).ok() != Some(b"root") {
+            return Err(Malformed::new(0, "it does not begin with `root`"));
+        }
+        let version = buffer.u32()?;
+        let begin = buffer.u32()?.into();
+        // Versions from 1,000,000 on have 64-bit positions.
+        let long = version >= 1_000_000;
+        let word = |buffer: &mut Buffer<'_>| if long { buffer.u64() } else { buffer.u32().map(u64::from) };
+        let end = word(&mut buffer)?;
+        word(&mut buffer)?; // fSeekFree
+        buffer.skip(8)?; // fNbytesFree, nfree
+        let nbytes_name = buffer.u32()?.into();
+        buffer.u8()?; // fUnits
+        let compression = buffer.i32()?;
+        let seek = word(&mut buffer)?;
+        let nbytes = buffer.u32()?;
+        buffer.u16()?; // version of TUUID
+        let uuid = buffer.bytes(16)?.try_into().unwrap();
+        let streamers = seek..seek.saturating_add(nbytes.into());
+        Ok(Self { version: version % 1_000_000, begin, end, nbytes_name, compression, streamers, uuid })
+    }
+}
+
+impl RootFile {
+    /// Opens a file with two reads: its head, and the keys of its top directory.
+    ///
+    /// # Errors
+    /// Where the source fails, it is not a ROOT file, or it is truncated.
+    pub fn open(source: Arc<dyn ByteSource>) -> Result<Self> {
+        let path = source.name().to_owned();
+        let size = source.len()?;
+        let head = read_one(&*source, 0..size.min(HEAD))?;
+        let header = Header::read(&head).map_err(|wrong| wrong.within(&path, "the header", 0))?;
+        if header.end > size {
+            return Err(Error::Format {
+                what: "the header".to_owned(),
+                at: 0,
+                reason: format!("it has {size} of {} bytes: it is truncated", header.end),
+                path,
+            });
+        }
+        let mut file =
+            Self { source, path, size, header, head, top: Directory::new(Vec::new()), streamers: OnceLock::new() };
+        let record = file.header.begin.saturating_add(file.header.nbytes_name);
+        // The record has at most 42 bytes, without the identifier that may follow.
+        let bytes = file.bytes(record..record.saturating_add(42).min(size.max(record)))?;
+        let list = KeyList::read(&mut Buffer::new(&bytes, 0))
+            .map_err(|wrong| wrong.within(&file.path, "the top directory", record))?;
+        file.top = file.read_directory(&list, "")?;
+        Ok(file)
+    }
+
+    /// The path or URL.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where its bytes come from.
+    pub fn source(&self) -> &Arc<dyn ByteSource> {
+        &self.source
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The version of ROOT that wrote it, 62804 for 6.28/04.
+    pub fn version(&self) -> u32 {
+        self.header.version
+    }
+
+    /// The compression setting of the header: 100 × codec + level.
+    pub fn compression(&self) -> i32 {
+        self.header.compression
+    }
+
+    /// What tells this file from any other, whatever its path: `fa1ef904-9a6a-11e7-9717-c25bb8bcbeef`.
+    pub fn uuid(&self) -> String {
+        let hex: String = self.header.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
+    /// The keys of the top directory.
+    pub fn keys(&self) -> &[Key] {
+        self.top.keys()
+    }
+
+    /// The top directory.
+    pub fn top(&self) -> &Directory {
+        &self.top
+    }
+
+    /// The bytes of `range`, without a read where they came with the head.
+    fn bytes(&self, range: Range<u64>) -> Result<Bytes> {
+        if range.start <= range.end && range.end <= self.head.len() as u64 {
+            return Ok(self.head.slice(range.start as usize..range.end as usize));
+        }
+        read_one(&*self.source, range)
+    }
+
+    pub(super) fn read_directory(&self, list: &KeyList, name: &str) -> Result<Directory> {
+        if list.nbytes == 0 {
+            return Ok(Directory::new(Vec::new()));
+        }
+        let record = self.bytes(list.seek..list.seek.saturating_add(list.nbytes.into()))?;
+        let keys = read_keys(&record)
+            .map_err(|wrong| wrong.within(&self.path, format!("the key list of directory `{name}`"), list.seek))?;
+        Ok(Directory::new(keys))
+    }
+
+    /// The decompressed bytes of the object that `key` names.
+    ///
+    /// # Errors
+    /// Where they are truncated or damaged.
+    pub fn object(&self, key: &Key) -> Result<ObjectBytes> {
+        let record = self.bytes(key.seek..key.seek.saturating_add(key.nbytes.into()))?;
+        let key_length = key.key_length as usize;
+        let wrong = |reason: String| {
+            let what = format!("object `{}`", key.name);
+            Error::Format { path: self.path.clone(), what, at: key.seek, reason }
+        };
+        if key_length > record.len() {
+            return Err(wrong(format!("its key of {key_length} bytes is longer than its record")));
+        }
+        let stored = record.slice(key_length..);
+        let length = key.object_length as usize;
+        if length <= stored.len() {
+            return Ok(ObjectBytes { data: stored.slice(..length), key_length });
+        }
+        let mut data = Vec::new();
+        Decompressor::default().decompress_into(&stored, &mut data, length).map_err(wrong)?;
+        Ok(ObjectBytes { data: data.into(), key_length })
+    }
+
+    /// The classes the file describes; read at the first call.
+    ///
+    /// # Errors
+    /// Where their record is damaged.
+    pub fn streamers(&self) -> Result<Arc<Streamers>> {
+        self.streamers.get_or_init(|| self.read_streamers().map(Arc::new)).clone()
+    }
+
+    fn read_streamers(&self) -> Result<Streamers> {
+        let range = self.header.streamers.clone();
+        if range.start == 0 || range.is_empty() {
+            return Ok(Streamers::default());
+        }
+        let within = |wrong: Malformed| wrong.within(&self.path, "the list of streamers", range.start);
+        let record = self.bytes(range.clone())?;
+        let mut key = Key::read(&mut Buffer::new(&record, 0)).map_err(within)?;
+        key.seek = range.start;
+        let object = self.object(&key)?;
+        Streamers::read(object.buffer()).map_err(within)
+    }
+}
+
+fn read_one(source: &dyn ByteSource, range: Range<u64>) -> Result<Bytes> {
+    let length = range.end.saturating_sub(range.start);
+    match source.read(std::slice::from_ref(&range))?.pop() {
+        Some(bytes) if bytes.len() as u64 == length => Ok(bytes),
+        _ => Err(Malformed::new(0, "fewer bytes came than were asked for").within(source.name(), "a read", range.start)),
+    }
+}

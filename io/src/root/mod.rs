@@ -1,0 +1,17 @@
+//! The ROOT container: files, directories, keys, compressed blocks and the streaming of objects.
+//!
+//! A [`RootFile`] is a tree of directories; a [`Key`] names an object and says where its bytes lie;
+//! [`RootFile::object`] decompresses them; a [`Buffer`] reads them. [`streamer`] lists the classes
+//! that the file itself describes.
+
+mod buffer;
+pub mod codec;
+mod directory;
+mod file;
+mod key;
+pub mod streamer;
+
+pub use buffer::{Buffer, Malformed, Object, Parse, Version};
+pub use directory::{Directory, Entry};
+pub use file::{ObjectBytes, RootFile};
+pub use key::Key;

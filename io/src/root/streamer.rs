@@ -1,0 +1,149 @@
+//! The classes a file describes: what each version of a class has as members.
+
+use std::collections::HashMap;
+
+use super::buffer::{Buffer, Malformed, Object, Parse};
+
+/// All classes that a file describes.
+#[derive(Clone, Debug, Default)]
+pub struct Streamers {
+    classes: HashMap<String, Vec<Class>>,
+}
+
+/// One version of one class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: i32,
+    /// Its checksum, which tells versions apart where numbers do not.
+    pub checksum: u32,
+    /// Its base classes and members, in the order in which they are written.
+    pub elements: Vec<Element>,
+}
+
+/// A base class or a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// `TStreamerBase`, `TStreamerBasicType`, `TStreamerSTL`…
+    pub kind: String,
+    /// The member's name, or the base class.
+    pub name: String,
+    /// The member's comment, which gives ranges and counters.
+    pub title: String,
+    /// Its type as `TStreamerInfo::EReadWrite` numbers it: 5 float, 20 + 5 an array, 40 + 5 a counted one.
+    pub code: i32,
+    /// Its type as C++ writes it.
+    pub type_name: String,
+    /// Its array dimensions; empty for a single value.
+    pub dims: Vec<u32>,
+    /// The version of a base class.
+    pub base_version: Option<i32>,
+    /// The member that counts the values of a pointer.
+    pub counter: Option<String>,
+}
+
+impl Streamers {
+    /// The newest version of the class `name`.
+    pub fn class(&self, name: &str) -> Option<&Class> {
+        self.classes.get(name)?.iter().max_by_key(|class| class.version)
+    }
+
+    /// The class `name` in exactly this version.
+    pub fn version(&self, name: &str, version: i32) -> Option<&Class> {
+        self.classes.get(name)?.iter().find(|class| class.version == version)
+    }
+
+    /// The class `name` with this checksum.
+    pub fn checksum(&self, name: &str, checksum: u32) -> Option<&Class> {
+        self.classes.get(name)?.iter().find(|class| class.checksum == checksum)
+    }
+
+    /// All classes, in no particular order.
+    pub fn classes(&self) -> impl Iterator<Item = &Class> {
+        self.classes.values().flatten()
+    }
+
+    pub(super) fn read(mut buffer: Buffer<'_>) -> Parse<Self> {
+        buffer.version()?;
+        buffer.tobject()?;
+        buffer.tstring_bytes()?;
+        let n = buffer.i32()?;
+        let mut streamers = Self::default();
+        for _ in 0..n {
+            let Object::Here { class, end, .. } = buffer.object()? else { continue };
+            if class == b"TStreamerInfo" {
+                let class = Class::read(&mut buffer)?;
+                streamers.classes.entry(class.name.clone()).or_default().push(class);
+            }
+            // Rules for schema evolution are lists of strings: passed over.
+            buffer.skip_to(counted(end, &buffer)?)?;
+            buffer.tstring_bytes()?; // an option of each link
+        }
+        Ok(streamers)
+    }
+}
+
+fn counted(end: Option<usize>, buffer: &Buffer<'_>) -> Parse<usize> {
+    end.ok_or_else(|| Malformed::new(buffer.position(), "an object has no byte count"))
+}
+
+impl Class {
+    fn read(buffer: &mut Buffer<'_>) -> Parse<Self> {
+        buffer.version()?;
+        let (name, _) = buffer.tnamed()?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        let checksum = buffer.u32()?;
+        let version = buffer.i32()?;
+        let mut elements = Vec::new();
+        if let Object::Here { .. } = buffer.object()? {
+            let (n, _) = buffer.tobjarray()?;
+            for _ in 0..n {
+                let Object::Here { class, end, .. } = buffer.object()? else { continue };
+                elements.push(Element::read(&String::from_utf8_lossy(class), buffer)?);
+                buffer.skip_to(counted(end, buffer)?)?;
+            }
+        }
+        Ok(Self { name, version, checksum, elements })
+    }
+}
+
+impl Element {
+    fn read(kind: &str, buffer: &mut Buffer<'_>) -> Parse<Self> {
+        // The derived class, which adds to the common part, and the common part.
+        let derived = if kind == "TStreamerElement" { None } else { Some(buffer.version()?) };
+        let version = buffer.version()?;
+        let (name, title) = buffer.tnamed()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (name, title) = (text(name), text(title));
+        let code = buffer.i32()?;
+        buffer.i32()?; // size in memory
+        buffer.i32()?; // array length, the product of the dimensions
+        let n = buffer.i32()?;
+        let slots = if version.number == 1 { buffer.i32()? } else { 5 };
+        let mut dims = Vec::new();
+        for at in 0..slots {
+            let length = buffer.i32()?;
+            if at < n {
+                dims.push(u32::try_from(length).unwrap_or(0));
+            }
+        }
+        let type_name = buffer.tstring()?;
+        if let Some(end) = version.end {
+            buffer.skip_to(end)?;
+        }
+        let (mut base_version, mut counter) = (None, None);
+        match kind {
+            "TStreamerBase" if derived.is_some_and(|version| version.number > 2) => {
+                base_version = Some(buffer.i32()?);
+            }
+            "TStreamerBasicPointer" | "TStreamerLoop" => {
+                buffer.i32()?;
+                counter = Some(buffer.tstring()?);
+            }
+            _ => {}
+        }
+        Ok(Self { kind: kind.to_owned(), name, title, code, type_name, dims, base_version, counter })
+    }
+}

@@ -1,0 +1,81 @@
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{ByteSource, check_range};
+use crate::{Error, Result};
+
+/// A file of the local file system, read with `pread`.
+///
+/// Not memory-mapped: a mapped file that is truncated while we read it kills the process.
+#[derive(Debug)]
+pub struct LocalFile {
+    path: String,
+    file: File,
+    size: u64,
+}
+
+impl LocalFile {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it is missing, may not be read or is a directory.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        let error = |source| io_error("open", &name, source);
+        let file = File::open(path).map_err(error)?;
+        let metadata = file.metadata().map_err(error)?;
+        if metadata.is_dir() {
+            return Err(error(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory")));
+        }
+        Ok(Self { size: metadata.len(), path: name, file })
+    }
+}
+
+fn io_error(action: &'static str, path: &str, source: io::Error) -> Error {
+    Error::Io { action, path: path.to_owned(), source: Arc::new(source) }
+}
+
+impl ByteSource for LocalFile {
+    fn name(&self) -> &str {
+        &self.path
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.size)
+    }
+
+    fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        ranges
+            .iter()
+            .map(|range| {
+                check_range(&self.path, self.size, range)?;
+                let mut buffer = vec![0; (range.end - range.start) as usize];
+                self.file
+                    .read_exact_at(&mut buffer, range.start)
+                    .map_err(|source| io_error("read", &self.path, source))?;
+                Ok(Bytes::from(buffer))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_and_a_directory_are_told_apart() {
+        let missing = LocalFile::open("/no/such/file.root").unwrap_err().to_string();
+        assert!(missing.starts_with("cannot open /no/such/file.root: No such file"), "{missing}");
+        let directory = LocalFile::open("/").unwrap_err();
+        assert_eq!(directory.to_string(), "cannot open /: it is a directory");
+        assert!(!directory.is_transient());
+    }
+}

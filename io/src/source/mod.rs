@@ -1,0 +1,60 @@
+//! Where the bytes of a file come from. Nothing else in this crate touches the outside world.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::{Error, Result};
+
+pub mod coalesce;
+mod local;
+mod memory;
+mod recorded;
+
+pub use local::LocalFile;
+pub use memory::MemorySource;
+pub use recorded::Recorded;
+
+/// The bytes of one file, wherever it lives.
+pub trait ByteSource: Debug + Send + Sync {
+    /// What error messages call the file: its path or URL.
+    fn name(&self) -> &str;
+
+    /// How many bytes the file has.
+    ///
+    /// # Errors
+    /// Where the storage does not answer.
+    fn len(&self) -> Result<u64>;
+
+    /// Whether the file has no byte.
+    ///
+    /// # Errors
+    /// Where the storage does not answer.
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The bytes of each half-open range, in the order asked for. All ranges of one call are one
+    /// request where the storage can do that; [`coalesce::read`] merges neighbours before.
+    ///
+    /// # Errors
+    /// Where the storage fails, and [`Error::Format`] where a range passes the end of the file.
+    fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
+}
+
+/// Makes sure that `range` lies in a file of `size` bytes.
+///
+/// # Errors
+/// [`Error::Format`], naming the size: the file is most often truncated.
+pub fn check_range(path: &str, size: u64, range: &Range<u64>) -> Result<()> {
+    if range.start <= range.end && range.end <= size {
+        return Ok(());
+    }
+    Err(Error::Format {
+        path: path.to_owned(),
+        what: format!("a read of {} bytes", range.end.saturating_sub(range.start)),
+        at: range.start,
+        reason: format!("the file ends at byte {size}: it is truncated, or a position in it is wrong"),
+    })
+}

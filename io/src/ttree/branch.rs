@@ -1,0 +1,125 @@
+use std::ops::Range;
+
+use super::basket::{Baskets, Place, embedded};
+use super::index::{BranchClass, Members, Node};
+use super::interpretation::{ClassEvidence, Evidence, Interpretation};
+use super::leaf::Leaf;
+use super::tree::Tree;
+use crate::root::{Buffer, Malformed, Object, Parse};
+
+/// A branch, parsed: what its entries mean and where they lie.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// Or why that is not known.
+    pub(super) interpretation: Result<Interpretation, String>,
+    pub(super) baskets: Baskets,
+}
+
+impl Branch {
+    pub(super) fn read(tree: &Tree, node: &Node) -> Parse<Self> {
+        if !(6..=13).contains(&node.version) {
+            let reason = match &node.class {
+                BranchClass::Other(class) => format!("branches of class {class} are not supported"),
+                _ => format!("version {} of TBranch is not known", node.version),
+            };
+            return Ok(Self { interpretation: Err(reason), baskets: Baskets::default() });
+        }
+        let record = tree.record();
+        let members = Members::read(&mut record.at(node.body), node.version)?;
+        let mut buffer = record.at(node.leaves);
+        let (slots, end) = buffer.tobjarray()?;
+        let mut leaves = Vec::new();
+        for _ in 0..slots {
+            leaves.extend(Leaf::read(&mut buffer)?);
+        }
+        if let Some(end) = end {
+            buffer.skip_to(end)?;
+        }
+        let baskets = read_baskets(&mut buffer, &members, node.version)?;
+        let class = match node.class {
+            BranchClass::Element { version } => ClassEvidence::read(&mut record.at(node.end), version)?,
+            _ => None,
+        };
+        let streamers = || tree.file().streamers().ok();
+        let evidence = Evidence { node, index: tree.index(), leaves, class, streamers: &streamers };
+        Ok(Self { interpretation: evidence.interpret(), baskets })
+    }
+}
+
+/// From the cursor at `fBaskets`.
+fn read_baskets(buffer: &mut Buffer<'_>, members: &Members, version: u16) -> Parse<Baskets> {
+    let mut in_tree = Vec::new();
+    let (slots, end) = buffer.tobjarray()?;
+    for _ in 0..slots {
+        let Object::Here { place, class, end, .. } = buffer.object()? else { continue };
+        let end = end.ok_or_else(|| Malformed::new(place, "a basket has no byte count"))?;
+        if class == b"TBasket" {
+            let (entries, values) = embedded(buffer)?;
+            if entries > 0 {
+                in_tree.push((entries, values));
+            }
+        }
+        buffer.skip_to(end)?;
+    }
+    if let Some(end) = end {
+        buffer.skip_to(end)?;
+    }
+    let at = buffer.position();
+    let wrong = |reason: String| Malformed::new(at, reason);
+    let slots = usize::try_from(members.slots).map_err(|_| wrong(format!("{} baskets", members.slots)))?;
+    buffer.u8()?;
+    let bytes = buffer.items(slots, 4)?;
+    buffer.u8()?;
+    let long = version >= 10;
+    let starts = buffer.items(slots, if long { 8 } else { 4 })?;
+    let long_seek = buffer.u8()? == 2 || version >= 10;
+    let seeks = buffer.items(slots, if long_seek { 8 } else { 4 })?;
+
+    let integer = |bytes: &[u8], at: usize, long: bool| -> i64 {
+        if long {
+            i64::from_be_bytes(bytes[at * 8..at * 8 + 8].try_into().unwrap())
+        } else {
+            i32::from_be_bytes(bytes[at * 4..at * 4 + 4].try_into().unwrap()).into()
+        }
+    };
+    let mut baskets = Baskets::default();
+    for basket in 0..usize::try_from(members.written).unwrap_or(0).min(slots) {
+        let (seek, length) = (integer(seeks, basket, long_seek), integer(bytes, basket, false));
+        if seek == 0 {
+            break;
+        }
+        baskets.starts.push(start(integer(starts, basket, long), &baskets).map_err(wrong)?);
+        baskets.places.push(Place::File(extent(seek, length).map_err(wrong)?));
+    }
+    let written = baskets.places.len();
+    let next = if written == 0 {
+        0
+    } else if written < slots {
+        integer(starts, written, long)
+    } else {
+        // The array ends with the last basket, which then ends with the branch.
+        members.entries
+    };
+    let next = start(next, &baskets).map_err(wrong)?;
+    baskets.starts.push(next);
+    for (entries, values) in in_tree {
+        baskets.places.push(Place::Tree(values));
+        baskets.starts.push(baskets.entries().saturating_add(entries));
+    }
+    Ok(baskets)
+}
+
+fn start(start: i64, before: &Baskets) -> Result<u64, String> {
+    let basket = before.places.len();
+    match u64::try_from(start) {
+        Ok(start) if basket == 0 || start >= before.entries() => Ok(start),
+        _ => Err(format!("basket {basket} begins at entry {start}, before the basket before it")),
+    }
+}
+
+fn extent(seek: i64, length: i64) -> Result<Range<u64>, String> {
+    match (u64::try_from(seek), u64::try_from(length)) {
+        (Ok(seek), Ok(length)) => Ok(seek..seek.saturating_add(length)),
+        _ => Err(format!("a basket of {length} bytes lies at byte {seek}")),
+    }
+}

@@ -1,0 +1,411 @@
+//! One branch's way through its baskets.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray, ListArray, StructArray};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{FieldRef, Fields};
+use bytes::Bytes;
+
+use super::Element;
+use super::basket::{Head, Place, decompress};
+use super::branch::Branch;
+use super::element::{Stored, dispatch};
+use super::interpretation::{Interpretation, Member, fixed, item, product};
+use super::plan::position;
+use super::tree::Tree;
+use crate::root::codec::Decompressor;
+use crate::{Error, ReadPlan, Result};
+
+/// What to do with a branch's bytes, with all that is the same for every batch.
+pub(super) enum Decode {
+    Fixed { element: Element, dims: Vec<usize>, each: usize },
+    Struct { members: Vec<Member>, fields: Fields, stride: usize },
+    Counted { counter: usize, leaf: usize, element: Element, dims: Vec<usize>, each: usize, item: FieldRef },
+    Vector { element: Element, item: FieldRef },
+    String { head: usize },
+}
+
+impl Decode {
+    /// `cursor` gives the cursor of a branch.
+    pub(super) fn new(interpretation: Interpretation, cursor: impl Fn(usize) -> usize) -> Self {
+        match interpretation {
+            Interpretation::Fixed { element, dims } => {
+                Self::Fixed { element, each: product(&dims).unwrap_or(0), dims }
+            }
+            Interpretation::Struct { members } => Self::Struct {
+                fields: Interpretation::fields(&members),
+                stride: Interpretation::Struct { members: members.clone() }.stride().unwrap_or(0),
+                members,
+            },
+            Interpretation::Counted { counter, element, dims } => Self::Counted {
+                counter: cursor(counter.node),
+                leaf: counter.leaf,
+                element,
+                each: product(&dims).unwrap_or(0),
+                item: item(fixed(element, &dims)),
+                dims,
+            },
+            Interpretation::Vector { element } => Self::Vector { element, item: item(element.data_type()) },
+            Interpretation::String { head } => Self::String { head },
+        }
+    }
+}
+
+/// What a cursor finds wrong with a basket; it adds where.
+type Reason<T> = Result<T, String>;
+
+pub(super) struct Cursor<'a> {
+    tree: &'a Tree,
+    plan: &'a ReadPlan,
+    bytes: &'a [Bytes],
+    node: usize,
+    branch: Arc<Branch>,
+    decode: Arc<Decode>,
+    /// The basket to load next.
+    next: usize,
+    /// The entries of the loaded basket, and how many of them are left.
+    range: Range<u64>,
+    left: u64,
+    /// Its values: borrowed where they are not compressed, else the first `values` bytes of `buffer`.
+    held: Option<&'a [u8]>,
+    buffer: Vec<u8>,
+    values: usize,
+    /// Where its next entry begins.
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn new(
+        tree: &'a Tree,
+        plan: &'a ReadPlan,
+        bytes: &'a [Bytes],
+        node: usize,
+        branch: Arc<Branch>,
+        decode: Decode,
+        buffer: Vec<u8>,
+        needed: Range<u64>,
+    ) -> Self {
+        let next = branch.baskets.overlapping(&needed).start;
+        let (range, decode) = (needed.start..needed.start, Arc::new(decode));
+        Self { tree, plan, bytes, node, branch, decode, next, range, left: 0, held: None, buffer, values: 0, at: 0 }
+    }
+
+    pub(super) fn decode(&self) -> &Decode {
+        &self.decode
+    }
+
+    pub(super) fn node(&self) -> usize {
+        self.node
+    }
+
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// Something wrong with the basket that is loaded.
+    pub(super) fn error(&self, reason: impl Into<String>) -> Error {
+        let basket = self.next.saturating_sub(1);
+        let place = match self.branch.baskets.places.get(basket) {
+            Some(Place::File(place)) => position(basket, place.start),
+            _ => format!("basket {basket} in the record of the tree"),
+        };
+        self.tree.basket_error(self.node, self.range.clone(), place, reason)
+    }
+
+    /// Makes sure that an entry is left, loading the next basket where none is.
+    fn load(&mut self, codec: &mut Decompressor) -> Result<()> {
+        while self.left == 0 {
+            let basket = self.next;
+            self.next += 1;
+            let branch = self.branch.clone();
+            let Some(place) = branch.baskets.places.get(basket) else {
+                return Err(self.error(format!("no basket holds entry {}", self.range.end)));
+            };
+            self.range = branch.baskets.range(basket);
+            self.at = 0;
+            self.left = self.range.end - self.range.start;
+            if self.left == 0 {
+                continue;
+            }
+            let loaded = match place {
+                Place::File(place) => self.load_record(place, codec),
+                Place::Tree(place) => {
+                    let record: &'a [u8] = self.tree.record_bytes();
+                    self.held = record.get(place.clone());
+                    self.values = place.len();
+                    self.held.map(drop).ok_or_else(|| "it passes the end of the tree's record".to_owned())
+                }
+            };
+            loaded.map_err(|reason| self.error(reason))?;
+        }
+        Ok(())
+    }
+
+    fn load_record(&mut self, place: &Range<u64>, codec: &mut Decompressor) -> Reason<()> {
+        let at = self.plan.ranges.binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
+        let record: &'a [u8] = &self.bytes[at.map_err(|_| "the plan does not have it")?];
+        let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
+        self.values = head.values;
+        self.held = decompress(record, &head, codec, &mut self.buffer)?.and_then(|range| record.get(range));
+        if self.held.is_none() && self.buffer.len() < self.values {
+            return Err(format!("it has {} of {} bytes", self.buffer.len(), self.values));
+        }
+        Ok(())
+    }
+
+    /// The first entry of the basket with which the cursor begins.
+    pub(super) fn first_of_basket(&mut self, codec: &mut Decompressor) -> Result<u64> {
+        self.load(codec)?;
+        Ok(self.range.start)
+    }
+
+    /// Gives `take` the entries of one basket after another, `n` in all: which of the `n` they are,
+    /// and the bytes from the first on. It answers how many bytes they take.
+    fn each(
+        &mut self,
+        n: usize,
+        codec: &mut Decompressor,
+        mut take: impl FnMut(Range<usize>, &[u8]) -> Reason<usize>,
+    ) -> Result<()> {
+        let mut done = 0;
+        while done < n {
+            self.load(codec)?;
+            let now = self.left.min((n - done) as u64) as usize;
+            let values = self.held.unwrap_or(&self.buffer);
+            let used = take(done..done + now, &values[self.at..self.values]).map_err(|reason| self.error(reason))?;
+            self.at += used;
+            self.left -= now as u64;
+            done += now;
+            if self.left == 0 && self.at != self.values {
+                let rest = self.values - self.at;
+                return Err(self.error(format!("{rest} of its {} bytes belong to no entry", self.values)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes over the entries before `entry`, which is in the first basket.
+    pub(super) fn skip_to(&mut self, entry: u64, codec: &mut Decompressor) -> Result<()> {
+        self.load(codec)?;
+        let n = entry.saturating_sub(self.range.start) as usize;
+        let decode = self.decode.clone();
+        self.each(n, codec, |entries, rest| match &*decode {
+            Decode::Fixed { element, each, .. } => stretch(rest, entries.len(), each * element.size()),
+            Decode::Struct { stride, .. } => stretch(rest, entries.len(), *stride),
+            Decode::Vector { element, .. } => {
+                entries.into_iter().try_fold(0, |at, _| Ok(at + vector_entry(&rest[at..], element.size())?))
+            }
+            Decode::String { head } => {
+                entries.into_iter().try_fold(0, |at, _| Ok(at + string_entry(&rest[at..], *head)?.end))
+            }
+            Decode::Counted { .. } => Err("it is skipped without its counter".to_owned()),
+        })
+    }
+
+    /// Passes over the entries whose values `offsets` counts, at the start of the first basket.
+    pub(super) fn skip_counted(&mut self, offsets: &OffsetBuffer<i32>) -> Result<()> {
+        let Decode::Counted { element, each, .. } = &*self.decode else { return Ok(()) };
+        let count = offsets.last().copied().unwrap_or(0) as usize;
+        let rest = self.values - self.at;
+        let size = each * element.size();
+        match count.checked_mul(size).filter(|bytes| *bytes <= rest) {
+            Some(bytes) => self.at += bytes,
+            None => return Err(self.error(too_few(rest, count, size))),
+        }
+        self.left -= offsets.len() as u64 - 1;
+        Ok(())
+    }
+
+    /// The next `n` entries. `offsets` are those of a counted branch.
+    pub(super) fn next(
+        &mut self,
+        n: usize,
+        offsets: Option<&OffsetBuffer<i32>>,
+        codec: &mut Decompressor,
+    ) -> Result<ArrayRef> {
+        let decode = self.decode.clone();
+        match &*decode {
+            Decode::Fixed { element, dims, each } => {
+                let array = dispatch!(*element, T => self.numbers::<T>(n, *each, None, codec))?;
+                Ok(nest(array, dims))
+            }
+            Decode::Counted { element, dims, each, item, .. } => {
+                let offsets = offsets.ok_or_else(|| self.error("its counter was not decoded"))?;
+                let array = dispatch!(*element, T => self.numbers::<T>(n, *each, Some(offsets), codec))?;
+                Ok(Arc::new(ListArray::new(item.clone(), offsets.clone(), nest(array, dims), None)))
+            }
+            Decode::Struct { members, fields, stride } => self.records(n, members, fields, *stride, codec),
+            Decode::Vector { element, item } => {
+                let (offsets, array) = dispatch!(*element, T => self.vectors::<T>(n, codec))?;
+                Ok(Arc::new(ListArray::new(item.clone(), offsets, array, None)))
+            }
+            Decode::String { head } => self.strings(n, *head, codec),
+        }
+    }
+
+    /// Numbers that lie behind each other: `each` per entry, or per object that `offsets` counts.
+    fn numbers<T: Stored>(
+        &mut self,
+        n: usize,
+        each: usize,
+        offsets: Option<&OffsetBuffer<i32>>,
+        codec: &mut Decompressor,
+    ) -> Result<ArrayRef> {
+        let mut values = Vec::new();
+        let count = |entries: &Range<usize>| match offsets {
+            Some(offsets) => (offsets[entries.end] - offsets[entries.start]) as usize,
+            None => entries.len(),
+        };
+        let whole = count(&(0..n)).saturating_mul(each);
+        let size = each * T::SIZE;
+        self.each(n, codec, |entries, rest| {
+            let used = stretch(rest, count(&entries), size)?;
+            // All at once, where what was seen makes it plausible that they come.
+            let room = if whole / 4 * T::SIZE <= rest.len() { whole } else { used / T::SIZE };
+            if values.is_empty() {
+                values.reserve_exact(room);
+            }
+            T::extend(&mut values, &rest[..used]);
+            Ok(used)
+        })?;
+        Ok(T::array(values))
+    }
+
+    fn records(
+        &mut self,
+        n: usize,
+        members: &[Member],
+        fields: &Fields,
+        stride: usize,
+        codec: &mut Decompressor,
+    ) -> Result<ArrayRef> {
+        let mut records = Vec::new();
+        self.each(n, codec, |entries, rest| {
+            let used = stretch(rest, entries.len(), stride)?;
+            records.extend_from_slice(&rest[..used]);
+            Ok(used)
+        })?;
+        let mut at = 0;
+        let columns = members.iter().map(|member| {
+            let place = at..at + member.size().unwrap_or(0);
+            at = place.end;
+            nest(dispatch!(member.element, T => column::<T>(&records, stride, place)), &member.dims)
+        });
+        Ok(Arc::new(StructArray::new(fields.clone(), columns.collect(), None)))
+    }
+
+    fn vectors<T: Stored>(&mut self, n: usize, codec: &mut Decompressor) -> Result<(OffsetBuffer<i32>, ArrayRef)> {
+        let mut values = Vec::new();
+        let mut offsets = vec![0];
+        self.each(n, codec, |entries, rest| {
+            let mut at = 0;
+            // Every entry has a head: more entries than that are refused before memory is taken.
+            stretch(rest, entries.len(), VECTOR_HEAD)?;
+            offsets.reserve(entries.len());
+            for _ in entries {
+                let end = at + vector_entry(&rest[at..], T::SIZE)?;
+                T::extend(&mut values, &rest[at + VECTOR_HEAD..end]);
+                at = end;
+                offsets.push(values.len() as i32);
+            }
+            fits(values.len())?;
+            Ok(at)
+        })?;
+        Ok((OffsetBuffer::new(ScalarBuffer::from(offsets)), T::array(values)))
+    }
+
+    fn strings(&mut self, n: usize, head: usize, codec: &mut Decompressor) -> Result<ArrayRef> {
+        let mut values = Vec::new();
+        let mut offsets = vec![0];
+        self.each(n, codec, |entries, rest| {
+            let mut at = 0;
+            stretch(rest, entries.len(), head + 1)?;
+            offsets.reserve(entries.len());
+            for _ in entries {
+                let entry = string_entry(&rest[at..], head)?;
+                values.extend_from_slice(&rest[at + entry.start..at + entry.end]);
+                at += entry.end;
+                offsets.push(values.len() as i32);
+            }
+            fits(values.len())?;
+            Ok(at)
+        })?;
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Ok(Arc::new(BinaryArray::new(offsets, Buffer::from(values), None)))
+    }
+}
+
+/// The byte count, the version and the number of values before a `std::vector`.
+const VECTOR_HEAD: usize = 10;
+
+/// How many bytes the vector at the start of `rest` takes.
+#[inline]
+fn vector_entry(rest: &[u8], size: usize) -> Reason<usize> {
+    let Some(head) = rest.first_chunk::<VECTOR_HEAD>() else {
+        return Err(format!("a vector begins {} bytes before the end", rest.len()));
+    };
+    let count = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) & 0x3FFF_FFFF;
+    let values = u32::from_be_bytes([head[6], head[7], head[8], head[9]]);
+    let end = VECTOR_HEAD + values as usize * size;
+    if count as usize + 4 != end || head[4] & 0x40 != 0 {
+        return Err(format!("a vector of {values} values of {size} bytes says that it has {count} bytes"));
+    }
+    if end > rest.len() {
+        return Err(format!("a vector of {values} values has {} bytes left", rest.len()));
+    }
+    Ok(end)
+}
+
+/// Where in `rest` the first string lies, behind its length.
+#[inline]
+fn string_entry(rest: &[u8], head: usize) -> Reason<Range<usize>> {
+    let ends = || format!("a string begins {} bytes before the end", rest.len());
+    let (start, length) = match rest.get(head).ok_or_else(ends)? {
+        255 => {
+            let length = rest.get(head + 1..head + 5).ok_or_else(ends)?;
+            (head + 5, u32::from_be_bytes(length.try_into().unwrap()) as usize)
+        }
+        short => (head + 1, usize::from(*short)),
+    };
+    if length > rest.len() - start {
+        return Err(format!("a string of {length} bytes has {} left", rest.len() - start));
+    }
+    Ok(start..start + length)
+}
+
+/// How many bytes `count` items take, if so many are left.
+fn stretch(rest: &[u8], count: usize, size: usize) -> Reason<usize> {
+    count.checked_mul(size).filter(|used| *used <= rest.len()).ok_or_else(|| too_few(rest.len(), count, size))
+}
+
+fn too_few(rest: usize, count: usize, size: usize) -> String {
+    format!("{count} values of {size} bytes are expected and {rest} bytes are left")
+}
+
+fn fits(values: usize) -> Reason<()> {
+    if values <= i32::MAX as usize {
+        return Ok(());
+    }
+    Err(format!("a batch of {values} values is too large: ask for fewer entries at once"))
+}
+
+/// One member of fixed-size records.
+fn column<T: Stored>(records: &[u8], stride: usize, place: Range<usize>) -> ArrayRef {
+    let mut values = Vec::with_capacity(records.len() / stride * (place.len() / T::SIZE));
+    for record in records.chunks_exact(stride) {
+        T::extend(&mut values, &record[place.clone()]);
+    }
+    T::array(values)
+}
+
+/// Puts fixed dimensions around numbers.
+fn nest(numbers: ArrayRef, dims: &[usize]) -> ArrayRef {
+    dims.iter().rev().fold(numbers, |inner, &dim| {
+        let field = item(inner.data_type().clone());
+        // `product` has bounded the dimensions.
+        Arc::new(FixedSizeListArray::new(field, i32::try_from(dim).unwrap_or(1), inner, None))
+    })
+}

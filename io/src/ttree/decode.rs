@@ -1,0 +1,194 @@
+//! Batches of Arrow columns from the bytes of baskets.
+//!
+//! Each branch has a [`Cursor`] that holds one decompressed basket. A batch takes the next entries of
+//! every cursor, across the borders of baskets as needed. Counters come first: their counts say how
+//! many values the counted branches take, so that the values of a batch are one stretch of bytes, and
+//! all branches of one counter share one offset buffer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
+use arrow_buffer::{ArrowNativeType, OffsetBuffer, ScalarBuffer};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use hep_columns::Batch;
+
+use super::branch::Branch;
+use super::cursor::{Cursor, Decode};
+use super::interpretation::Interpretation;
+use super::plan::needs;
+use super::tree::Tree;
+use crate::{Batches, Error, ReadPlan, Result, Scratch};
+
+/// The batches of a plan.
+pub(super) struct Decoder<'a> {
+    left: Range<u64>,
+    cursors: Vec<Cursor<'a>>,
+    names: Arc<HashMap<String, usize>>,
+    /// The cursors that are columns, in the order of the batch.
+    columns: Vec<usize>,
+    scratch: &'a mut Scratch,
+}
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(
+        tree: &'a Tree,
+        plan: &'a ReadPlan,
+        bytes: &'a [Bytes],
+        scratch: &'a mut Scratch,
+    ) -> Result<Self> {
+        let fits =
+            |(range, bytes): (&Range<u64>, &Bytes)| range.end.checked_sub(range.start) == Some(bytes.len() as u64);
+        if plan.ranges.len() != bytes.len() || !plan.ranges.iter().zip(bytes).all(fits) {
+            return Err(Error::Format {
+                path: tree.file().path().to_owned(),
+                what: "a plan".to_owned(),
+                at: plan.ranges.first().map_or(0, |range| range.start),
+                reason: "the bytes given are not those it asked for".to_owned(),
+            });
+        }
+        let needs = needs(tree, &plan.columns, &plan.entries)?;
+        // Counters before those they count. A counter is never counted itself.
+        let mut order: Vec<(bool, usize, Arc<Branch>, Interpretation)> = Vec::with_capacity(needs.len());
+        for &node in needs.keys() {
+            let (branch, interpretation) = tree.interpreted(node)?;
+            order.push((matches!(interpretation, Interpretation::Counted { .. }), node, branch, interpretation));
+        }
+        order.sort_by_key(|(counted, ..)| *counted);
+        let places: HashMap<usize, usize> = order.iter().enumerate().map(|(at, (_, node, ..))| (*node, at)).collect();
+        let cursors = order
+            .into_iter()
+            .map(|(_, node, branch, interpretation)| {
+                let decode = Decode::new(interpretation, |node| places[&node]);
+                let buffer = scratch.baskets.pop().unwrap_or_default();
+                Cursor::new(tree, plan, bytes, node, branch, decode, buffer, needs[&node].start..plan.entries.end)
+            })
+            .collect();
+        let columns = plan.columns.iter().map(|name| Ok(places[&tree.node(name)?])).collect::<Result<_>>()?;
+        let names = plan.columns.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        let mut decoder = Self { left: plan.entries.clone(), cursors, names: Arc::new(names), columns, scratch };
+        if !plan.entries.is_empty() {
+            decoder.skip_to_start(&needs)?;
+        }
+        Ok(decoder)
+    }
+
+    /// Moves each cursor to the first entry of the plan, which may lie inside a basket.
+    fn skip_to_start(&mut self, needs: &BTreeMap<usize, Range<u64>>) -> Result<()> {
+        let start = self.left.start;
+        let codec = &mut self.scratch.codec;
+        // The counts of each counter, from the first entry needed of it to the start.
+        let mut before: HashMap<usize, (u64, ArrayRef)> = HashMap::new();
+        for at in 0..self.cursors.len() {
+            let (done, rest) = self.cursors.split_at_mut(at);
+            let cursor = &mut rest[0];
+            let Decode::Counted { counter, leaf, .. } = *cursor.decode() else {
+                let first = needs[&cursor.node()].start;
+                cursor.skip_to(first, codec)?;
+                if first < start {
+                    before.insert(at, (first, cursor.next((start - first) as usize, None, codec)?));
+                }
+                continue;
+            };
+            let first = cursor.first_of_basket(codec)?;
+            if first < start {
+                let (from, counts) = &before[&counter];
+                let counts = counts.slice((first - from) as usize, (start - first) as usize);
+                let offsets = offsets(&counts, leaf).map_err(|reason| done[counter].error(reason))?;
+                cursor.skip_counted(&offsets)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Batches for Decoder<'_> {
+    fn next(&mut self, entries: usize) -> Result<Option<Batch>> {
+        if self.left.is_empty() {
+            return Ok(None);
+        }
+        let n = (self.left.end - self.left.start).min(entries.max(1) as u64);
+        let range = self.left.start..self.left.start + n;
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.cursors.len());
+        let mut shared: HashMap<(usize, usize), OffsetBuffer<i32>> = HashMap::new();
+        for at in 0..self.cursors.len() {
+            let mut counted = None;
+            if let Decode::Counted { counter, leaf, .. } = *self.cursors[at].decode() {
+                if !shared.contains_key(&(counter, leaf)) {
+                    let made = offsets(&arrays[counter], leaf);
+                    let made = made.map_err(|reason| self.cursors[counter].error(reason))?;
+                    shared.insert((counter, leaf), made);
+                }
+                counted = shared.get(&(counter, leaf));
+            }
+            arrays.push(self.cursors[at].next(n as usize, counted, &mut self.scratch.codec)?);
+        }
+        self.left.start = range.end;
+        let columns = self.columns.iter().map(|&at| arrays[at].clone()).collect();
+        Ok(Some(Batch::new(range, self.names.clone(), columns)))
+    }
+}
+
+impl Drop for Decoder<'_> {
+    fn drop(&mut self) {
+        self.scratch.baskets.extend(self.cursors.drain(..).map(Cursor::into_buffer));
+    }
+}
+
+/// The offsets that counts stand for; `leaf` chooses among those of a leaf list.
+fn offsets(counts: &dyn Array, leaf: usize) -> Result<OffsetBuffer<i32>, String> {
+    match counts.data_type() {
+        DataType::Int8 => summed::<Int8Type>(counts),
+        DataType::Int16 => summed::<Int16Type>(counts),
+        DataType::Int32 => summed::<Int32Type>(counts),
+        DataType::Int64 => summed::<Int64Type>(counts),
+        DataType::UInt8 => summed::<UInt8Type>(counts),
+        DataType::UInt16 => summed::<UInt16Type>(counts),
+        DataType::UInt32 => summed::<UInt32Type>(counts),
+        DataType::UInt64 => summed::<UInt64Type>(counts),
+        DataType::Struct(fields) if leaf < fields.len() => offsets(counts.as_struct().column(leaf), 0),
+        other => Err(format!("{other} cannot count")),
+    }
+}
+
+fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>, String> {
+    let counts = counts.as_primitive::<T>().values();
+    let mut sums = Vec::with_capacity(counts.len() + 1);
+    sums.push(0);
+    let mut total = 0_u64;
+    let mut absurd = false;
+    for count in counts.iter() {
+        // A negative count becomes a huge one.
+        let count = count.as_usize() as u64;
+        absurd |= count > i32::MAX as u64;
+        total = total.wrapping_add(count);
+        sums.push(total as i32);
+    }
+    if absurd {
+        let worst = counts.iter().find(|count| count.as_usize() > i32::MAX as usize);
+        return Err(format!("it counts {} values in an entry", worst.map_or_else(String::new, |n| format!("{n:?}"))));
+    }
+    if total > i32::MAX as u64 {
+        return Err(format!("a batch of {total} values is too large: ask for fewer entries at once"));
+    }
+    Ok(OffsetBuffer::new(ScalarBuffer::from(sums)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Int8Array, Int32Array};
+
+    #[test]
+    fn counts_become_offsets_and_absurd_counts_are_refused() {
+        assert_eq!(&**offsets(&Int8Array::from(vec![2, 0, 1]), 0).unwrap(), [0, 2, 2, 3]);
+        let error = offsets(&Int32Array::from(vec![2, -1]), 0).unwrap_err();
+        assert_eq!(error, "it counts -1 values in an entry");
+    }
+}

@@ -1,0 +1,229 @@
+use std::collections::HashMap;
+
+use crate::root::{Buffer, Malformed, Object, Parse};
+
+/// Branches nest no deeper than this in any sane file.
+const DEEPEST: usize = 64;
+
+/// A branch whose name and place are known and nothing more.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    /// Its name, `Track.PT`.
+    pub(super) name: String,
+    /// The names of the branches around it and its own, `Track/Track.PT`.
+    pub(super) path: String,
+    /// Whether it is inside another branch.
+    pub(super) nested: bool,
+    /// Whether it has sub-branches.
+    pub(super) group: bool,
+    pub(super) class: BranchClass,
+    /// Where the object begins in the tree's record: what references to it say.
+    pub(super) place: usize,
+    /// The version of `TBranch`, and where its members behind name and title begin.
+    pub(super) version: u16,
+    pub(super) body: usize,
+    /// Where its leaves begin.
+    pub(super) leaves: usize,
+    /// Where its `TBranch` part ends and that of the derived class begins.
+    pub(super) end: usize,
+}
+
+/// The classes of branches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum BranchClass {
+    Plain,
+    Element { version: u16 },
+    Other(String),
+}
+
+/// All branches of a tree, by position and by name.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) nodes: Vec<Node>,
+    names: HashMap<String, Option<usize>>,
+    /// Where leaves lie, and whose they are; sorted.
+    leaves: Vec<(usize, usize)>,
+}
+
+
+/// What a branch's fixed-size members say that the index or the baskets need.
+pub(super) struct Members {
+    pub(super) written: i32,
+    pub(super) slots: i32,
+    pub(super) entries: i64,
+}
+
+impl Members {
+    /// From the cursor at a branch's body, which is left at its sub-branches.
+    pub(super) fn read(buffer: &mut Buffer<'_>, version: u16) -> Parse<Self> {
+        if !(6..=13).contains(&version) {
+            return Err(Malformed::new(buffer.position(), format!("version {version} of TBranch is not known")));
+        }
+        buffer.skip(12)?; // fCompress, fBasketSize, fEntryOffsetLen
+        let written = buffer.i32()?;
+        buffer.skip(if version < 10 { 4 } else { 8 })?; // fEntryNumber
+        if version >= 13 {
+            buffer.skip_object()?; // fIOFeatures
+        }
+        buffer.skip(4)?; // fOffset
+        let slots = buffer.i32()?;
+        if version > 6 {
+            buffer.skip(4)?; // fSplitLevel
+        }
+        let entries = if version < 10 { buffer.f64()? as i64 } else { buffer.i64()? };
+        buffer.skip(if version >= 11 { 24 } else { 16 })?; // fFirstEntry, fTotBytes, fZipBytes
+        Ok(Self { written, slots, entries })
+    }
+}
+
+impl Index {
+    /// Scans the branches in the `TObjArray` at the cursor, sub-branches included.
+    pub(super) fn read(buffer: &mut Buffer<'_>) -> Parse<Self> {
+        let mut index = Self::default();
+        index.scan(buffer, None, 0)?;
+        index.leaves.sort_unstable();
+        for (at, node) in index.nodes.iter().enumerate() {
+            // A second branch of one path is `path#2`; nothing of the first is lost.
+            let mut path = node.path.clone();
+            let mut copy = 1;
+            while index.names.contains_key(&path) {
+                copy += 1;
+                path = format!("{}#{copy}", node.path);
+            }
+            index.names.insert(path, Some(at));
+        }
+        for (at, node) in index.nodes.iter().enumerate().filter(|(_, node)| node.nested) {
+            let ambiguous = index.names.insert(node.name.clone(), Some(at));
+            if let Some(first) = ambiguous {
+                // Full paths win over plain names, and of two equal plain names neither is one.
+                let keep = first.filter(|&first| index.nodes[first].path == node.name);
+                index.names.insert(node.name.clone(), keep);
+            }
+        }
+        Ok(index)
+    }
+
+    fn scan(&mut self, buffer: &mut Buffer<'_>, parent: Option<usize>, depth: usize) -> Parse<usize> {
+        if depth > DEEPEST {
+            return Err(Malformed::new(buffer.position(), "branches nest too deep"));
+        }
+        let (slots, array_end) = buffer.tobjarray()?;
+        let mut found = 0;
+        for _ in 0..slots {
+            let Object::Here { place, class, end, .. } = buffer.object()? else { continue };
+            let end = end.ok_or_else(|| Malformed::new(place, "a branch has no byte count"))?;
+            found += 1;
+            self.branch(buffer, place, class, parent, depth)?;
+            buffer.skip_to(end)?;
+        }
+        if let Some(end) = array_end {
+            buffer.skip_to(end)?;
+        }
+        Ok(found)
+    }
+
+    fn branch(
+        &mut self,
+        buffer: &mut Buffer<'_>,
+        place: usize,
+        class: &[u8],
+        parent: Option<usize>,
+        depth: usize,
+    ) -> Parse<()> {
+        let class = match class {
+            b"TBranch" => BranchClass::Plain,
+            b"TBranchElement" => BranchClass::Element { version: buffer.version()?.number },
+            other => {
+                let class = BranchClass::Other(String::from_utf8_lossy(other).into_owned());
+                if !matches!(other, b"TBranchObject" | b"TBranchRef") {
+                    self.unknown(class, place, parent);
+                    return Ok(());
+                }
+                buffer.version()?;
+                class
+            }
+        };
+        let version = buffer.version()?;
+        let (name, _) = buffer.tnamed()?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        let path = match parent {
+            Some(parent) => format!("{}/{name}", self.nodes[parent].path),
+            None => name.clone(),
+        };
+        if version.number > 7 {
+            buffer.skip_object()?; // TAttFill
+        }
+        let body = buffer.position();
+        let own = self.nodes.len();
+        self.nodes.push(Node {
+            name,
+            path,
+            nested: parent.is_some(),
+            group: false,
+            class,
+            place,
+            version: version.number,
+            body,
+            leaves: body,
+            end: version.end.unwrap_or(body),
+        });
+        if !(6..=13).contains(&version.number) {
+            return Ok(());
+        }
+        Members::read(buffer, version.number)?;
+        self.nodes[own].group = self.scan(buffer, Some(own), depth + 1)? > 0;
+        self.nodes[own].leaves = buffer.position();
+        let (slots, _) = buffer.tobjarray()?;
+        for _ in 0..slots {
+            match buffer.object()? {
+                Object::Null => {}
+                Object::Reference { place } => self.leaves.push((place, own)),
+                Object::Here { place, end, .. } => {
+                    self.leaves.push((place, own));
+                    let end = end.ok_or_else(|| Malformed::new(place, "a leaf has no byte count"))?;
+                    buffer.skip_to(end)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists a branch of which nothing is known but that it is there.
+    fn unknown(&mut self, class: BranchClass, place: usize, parent: Option<usize>) {
+        let name = format!("?{}", self.nodes.len());
+        let path = match parent {
+            Some(parent) => format!("{}/{name}", self.nodes[parent].path),
+            None => name.clone(),
+        };
+        let (nested, body) = (parent.is_some(), place);
+        let (version, group) = (0, false);
+        self.nodes.push(Node { name, path, nested, group, class, place, version, body, leaves: body, end: body });
+    }
+
+    /// The branch called `name`, by path or by a plain name that is unique.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.names.get(name).copied().flatten()
+    }
+
+    /// All names by which a branch can be found.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(|(_, at)| at.is_some()).map(|(name, _)| name.as_str())
+    }
+
+    /// The branch whose leaf lies at `place`.
+    pub(super) fn of_leaf(&self, place: usize) -> Option<usize> {
+        let at = self.leaves.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+        Some(self.leaves[at].1)
+    }
+
+    /// Which of a branch's leaves lies at `place`.
+    pub(super) fn leaf_of(&self, node: usize, place: usize) -> usize {
+        self.leaves.iter().filter(|(other, owner)| *owner == node && *other < place).count()
+    }
+
+    /// The branch that lies at `place`.
+    pub(super) fn of_branch(&self, place: usize) -> Option<usize> {
+        // Branches are found in the order of their places.
+        self.nodes.binary_search_by_key(&place, |node| node.place).ok()
+    }
+}

@@ -1,0 +1,105 @@
+//! Which bytes a range of entries needs, and where to cut ranges. Pure functions of the tree's record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::basket::Place;
+use super::interpretation::Interpretation;
+use super::tree::Tree;
+use crate::{EntryReader, Error, ReadPlan, Result};
+
+/// The branches that a set of columns needs, counters included, each with the entries needed of it.
+///
+/// The counts of a range that begins inside a basket of a counted branch are needed from that
+/// basket's first entry on: they say where in the basket the range begins.
+pub(super) fn needs(tree: &Tree, columns: &[String], entries: &Range<u64>) -> Result<BTreeMap<usize, Range<u64>>> {
+    let mut needs = BTreeMap::<usize, Range<u64>>::new();
+    let mut need = |node: usize, first: u64| {
+        let range = needs.entry(node).or_insert(entries.clone());
+        range.start = range.start.min(first);
+    };
+    for column in columns {
+        let node = tree.node(column)?;
+        tree.readable(node)?;
+        let (branch, interpretation) = tree.interpreted(node)?;
+        need(node, entries.start);
+        if let Interpretation::Counted { counter, .. } = interpretation {
+            let baskets = branch.baskets.overlapping(entries);
+            let first = if baskets.is_empty() { entries.start } else { branch.baskets.starts[baskets.start] };
+            need(counter.node, first);
+        }
+    }
+    Ok(needs)
+}
+
+pub(super) fn plan(tree: &Tree, columns: &[String], entries: Range<u64>) -> Result<ReadPlan> {
+    if entries.start > entries.end || entries.end > tree.entries() {
+        return Err(Error::Unsupported {
+            path: tree.file().path().to_owned(),
+            what: format!("entries {}..{} of `{}`", entries.start, entries.end, tree.name()),
+            reason: format!("it has {} entries", tree.entries()),
+        });
+    }
+    let size = tree.file().size();
+    let mut ranges = BTreeSet::new();
+    for (node, needed) in needs(tree, columns, &entries)? {
+        let branch = tree.branch(node)?;
+        let baskets = &branch.baskets;
+        if !needed.is_empty() && baskets.starts[0] > needed.start {
+            let missing = needed.start..needed.end.min(baskets.starts[0]);
+            return Err(tree.basket_error(node, missing, "before its first basket".to_owned(), "no basket holds them"));
+        }
+        for at in baskets.overlapping(&needed) {
+            let Place::File(place) = &baskets.places[at] else { continue };
+            if place.end > size {
+                let reason = format!("its {} bytes pass the end of the file at byte {size}", place.end - place.start);
+                return Err(tree.basket_error(node, baskets.range(at), position(at, place.start), reason));
+            }
+            ranges.insert((place.start, place.end));
+        }
+    }
+    let ranges = ranges.into_iter().map(|(start, end)| start..end).collect();
+    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges })
+}
+
+/// A basket's place, as errors say it.
+pub(super) fn position(basket: usize, byte: u64) -> String {
+    format!("basket {basket} at byte {byte}")
+}
+
+/// The entries at which all branches begin a basket: the clusters, and what is finer than them.
+pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
+    let entries = tree.entries();
+    let whole = 0..entries;
+    let mut common: Option<Vec<u64>> = None;
+    let mut largest: Option<(u64, Vec<u64>)> = None;
+    for (node, _) in needs(tree, columns, &whole)? {
+        let branch = tree.branch(node)?;
+        let mut starts: Vec<u64> = branch.baskets.starts.iter().copied().filter(|start| *start < entries).collect();
+        starts.dedup();
+        common = Some(match common {
+            None => starts.clone(),
+            Some(common) => common.into_iter().filter(|start| starts.binary_search(start).is_ok()).collect(),
+        });
+        let bytes = branch.baskets.bytes();
+        if largest.as_ref().is_none_or(|(most, _)| *most < bytes) {
+            largest = Some((bytes, starts));
+        }
+    }
+    let mut common = common.unwrap_or_default();
+    // Skims flush each branch when its own buffer is full, so that nothing aligns. Then the branch
+    // with the most bytes decides: its baskets are the ones that it hurts to decode twice.
+    if let Some((_, starts)) = largest
+        && common.len() <= 1
+        && starts.len() > 1
+    {
+        common = starts;
+    }
+    if common.first() != Some(&0) {
+        common.insert(0, 0);
+    }
+    if entries > 0 {
+        common.push(entries);
+    }
+    Ok(common)
+}

@@ -1,0 +1,335 @@
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::branch::Branch;
+use super::index::{Index, Node};
+use super::interpretation::{Counter, GROUP, Interpretation};
+use super::{decode, plan};
+use crate::root::{Buffer, Malformed, ObjectBytes, Parse, RootFile};
+use crate::{Batches, ColumnInfo, EntryReader, Error, ReadPlan, Result, Scratch};
+
+/// A `TTree` of a file.
+#[derive(Debug)]
+pub struct Tree {
+    file: Arc<RootFile>,
+    name: String,
+    title: String,
+    entries: u64,
+    object: ObjectBytes,
+    at: u64,
+    index: Index,
+    branches: Vec<OnceLock<Result<Arc<Branch>>>>,
+}
+
+impl Tree {
+    /// Opens the tree at `path`, `Events` or `directory/Events;1`: reads its record, and parses the
+    /// names of its branches.
+    ///
+    /// # Errors
+    /// Where there is no such object, it is not a tree, or its record is damaged.
+    pub fn open(file: &Arc<RootFile>, path: &str) -> Result<Self> {
+        let key = file.find(path)?;
+        let derived = match key.class_name.as_str() {
+            "TTree" => false,
+            "TNtuple" | "TNtupleD" => true,
+            other => {
+                let (path, found) = (file.path().to_owned(), other.to_owned());
+                return Err(Error::WrongClass { path, name: key.name, found, wanted: "a TTree" });
+            }
+        };
+        let object = file.object(&key)?;
+        let within = |wrong: Malformed| wrong.within(file.path(), format!("tree `{path}`"), key.seek);
+        let mut buffer = object.buffer();
+        let (header, index) = (|| {
+            if derived {
+                buffer.version()?;
+            }
+            let header = Header::read(&mut buffer, file)?;
+            Ok((header, Index::read(&mut buffer)?))
+        })()
+        .map_err(within)?;
+        let branches = index.nodes.iter().map(|_| OnceLock::new()).collect();
+        let name = path.trim_matches('/').to_owned();
+        let (entries, title) = (header.entries, header.title);
+        Ok(Self { file: file.clone(), name, title, entries, object, at: key.seek, index, branches })
+    }
+
+    /// The path by which it was opened.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its title.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Arc<RootFile> {
+        &self.file
+    }
+
+    /// What the bytes of the branch `name` mean.
+    ///
+    /// # Errors
+    /// Those of [`EntryReader::column`].
+    pub fn interpretation(&self, name: &str) -> Result<Interpretation> {
+        let node = self.node(name)?;
+        self.readable(node)?;
+        Ok(self.interpreted(node)?.1)
+    }
+
+    /// Where the baskets of the branch `name` lie: bytes in the file, and how many there are.
+    ///
+    /// # Errors
+    /// Where the branch does not exist or the record of its baskets is damaged.
+    pub fn stored(&self, name: &str) -> Result<(u64, usize)> {
+        let branch = self.branch(self.node(name)?)?;
+        Ok((branch.baskets.bytes(), branch.baskets.places.len()))
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(super) fn record(&self) -> Buffer<'_> {
+        self.object.buffer()
+    }
+
+    pub(super) fn record_bytes(&self) -> &Bytes {
+        &self.object.data
+    }
+
+    pub(super) fn node(&self, name: &str) -> Result<usize> {
+        self.index.find(name).ok_or_else(|| Error::NoColumn {
+            path: self.file.path().to_owned(),
+            tree: self.name.clone(),
+            name: name.to_owned(),
+            nearest: hep_columns::nearest(name, self.index.names()),
+        })
+    }
+
+    pub(super) fn branch(&self, node: usize) -> Result<Arc<Branch>> {
+        let parse = || {
+            let place = &self.index.nodes[node];
+            let what = || format!("branch `{}` of tree `{}`", place.path, self.name);
+            let branch = Branch::read(self, place);
+            branch.map(Arc::new).map_err(|wrong| wrong.within(self.file.path(), what(), self.at))
+        };
+        self.branches[node].get_or_init(parse).clone()
+    }
+
+    /// A branch and its interpretation, groups that count included.
+    pub(super) fn interpreted(&self, node: usize) -> Result<(Arc<Branch>, Interpretation)> {
+        let branch = self.branch(node)?;
+        let interpretation = branch.interpretation.clone().map_err(|reason| self.unsupported(node, reason))?;
+        Ok((branch, interpretation))
+    }
+
+    pub(super) fn unsupported(&self, node: usize, reason: impl Into<String>) -> Error {
+        Error::Unsupported {
+            path: format!("{}:/{}", self.file.path(), self.name),
+            what: format!("branch `{}`", self.index.nodes[node].path),
+            reason: reason.into(),
+        }
+    }
+
+    /// Makes sure that the branch, and its counter, can be decoded.
+    pub(super) fn readable(&self, node: usize) -> Result<()> {
+        let Node { group, .. } = self.index.nodes[node];
+        let (branch, interpretation) = self.interpreted(node)?;
+        if group {
+            return Err(self.unsupported(node, GROUP));
+        }
+        self.complete(node, &branch)?;
+        match interpretation {
+            Interpretation::Counted { counter, .. } => self.counts(node, counter),
+            Interpretation::Fixed { .. } | Interpretation::Struct { .. } => {
+                let stride = interpretation.stride().filter(|&stride| 0 < stride && stride <= i32::MAX as usize);
+                stride.map(drop).ok_or_else(|| self.unsupported(node, "its entries have an absurd size"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn complete(&self, node: usize, branch: &Branch) -> Result<()> {
+        match branch.baskets.entries() {
+            entries if entries >= self.entries => Ok(()),
+            entries => {
+                Err(self.unsupported(node, format!("it holds {entries} of the tree's {} entries", self.entries)))
+            }
+        }
+    }
+
+    fn counts(&self, node: usize, counter: Counter) -> Result<()> {
+        let (branch, interpretation) = self.interpreted(counter.node)?;
+        self.complete(counter.node, &branch)?;
+        let integer = match &interpretation {
+            Interpretation::Fixed { element, dims } => dims.is_empty() && element.is_integer(),
+            Interpretation::Struct { members } => {
+                members.get(counter.leaf).is_some_and(|member| member.dims.is_empty() && member.element.is_integer())
+            }
+            _ => false,
+        };
+        if integer {
+            return Ok(());
+        }
+        let name = &self.index.nodes[counter.node].path;
+        Err(self.unsupported(node, format!("its counter `{name}` does not hold integers")))
+    }
+
+    pub(super) fn basket_error(
+        &self,
+        node: usize,
+        entries: Range<u64>,
+        place: String,
+        reason: impl Into<String>,
+    ) -> Error {
+        Error::Basket {
+            path: self.file.path().to_owned(),
+            tree: self.name.clone(),
+            branch: self.index.nodes[node].path.clone(),
+            entries,
+            place,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl EntryReader for Tree {
+    fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    fn column_names(&self) -> Vec<String> {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        let mut names = Vec::with_capacity(self.index.nodes.len());
+        for node in &self.index.nodes {
+            let copies = seen.entry(&node.path).or_default();
+            *copies += 1;
+            if !node.group {
+                let numbered = || format!("{}#{copies}", node.path);
+                names.push(if *copies == 1 { node.path.clone() } else { numbered() });
+            }
+        }
+        names
+    }
+
+    fn column(&self, name: &str) -> Result<ColumnInfo> {
+        let interpretation = self.interpretation(name)?;
+        Ok(ColumnInfo {
+            name: name.to_owned(),
+            type_name: interpretation.type_name(),
+            data_type: interpretation.data_type(),
+        })
+    }
+
+    fn boundaries(&self, columns: &[String]) -> Result<Vec<u64>> {
+        plan::boundaries(self, columns)
+    }
+
+    fn plan(&self, columns: &[String], entries: Range<u64>) -> Result<ReadPlan> {
+        plan::plan(self, columns, entries)
+    }
+
+    fn decode<'a>(
+        &'a self,
+        plan: &'a ReadPlan,
+        bytes: &'a [Bytes],
+        scratch: &'a mut Scratch,
+    ) -> Result<Box<dyn Batches + 'a>> {
+        Ok(Box::new(decode::Decoder::new(self, plan, bytes, scratch)?))
+    }
+}
+
+struct Header {
+    entries: u64,
+    title: String,
+}
+
+impl Header {
+    /// From the cursor at the tree's record, which is left at its branches.
+    fn read(buffer: &mut Buffer<'_>, file: &RootFile) -> Parse<Self> {
+        let version = buffer.version()?.number;
+        let (_, title) = buffer.tnamed()?;
+        let title = String::from_utf8_lossy(title).into_owned();
+        let at = buffer.position();
+        let entries = if (16..=20).contains(&version) {
+            Self::known(buffer, version)?
+        } else {
+            Self::described(buffer, version, file)?
+        };
+        let entries = u64::try_from(entries).map_err(|_| Malformed::new(at, format!("it has {entries} entries")))?;
+        Ok(Self { entries, title })
+    }
+
+    fn known(buffer: &mut Buffer<'_>, version: u16) -> Parse<i64> {
+        for _ in 0..3 {
+            buffer.skip_object()?; // TAttLine, TAttFill, TAttMarker
+        }
+        let entries = buffer.i64()?;
+        buffer.skip(if version >= 18 { 32 } else { 24 })?; // bytes: total, zipped, saved, flushed
+        buffer.skip(8 + 12)?; // fWeight, fTimerInterval, fScanField, fUpdate
+        buffer.skip(if version >= 17 { 4 } else { 0 })?; // fDefaultEntryOffsetLen
+        let clusters = if version >= 19 { buffer.u32()? as usize } else { 0 };
+        buffer.skip(if version >= 18 { 48 } else { 40 })?; // fMaxEntries … fAutoSave, fAutoFlush, fEstimate
+        if version >= 19 {
+            for _ in 0..2 {
+                buffer.u8()?;
+                buffer.items(clusters, 8)?; // fClusterRangeEnd, fClusterSize
+            }
+        }
+        if version >= 20 {
+            buffer.skip_object()?; // fIOFeatures
+        }
+        Ok(entries)
+    }
+
+    /// Versions of other times, by what the file says of them.
+    fn described(buffer: &mut Buffer<'_>, version: u16, file: &RootFile) -> Parse<i64> {
+        let unknown = || Malformed::new(0, format!("version {version} of TTree is not known"));
+        let streamers = file.streamers().map_err(|_| unknown())?;
+        let class = streamers.version("TTree", version.into()).ok_or_else(unknown)?;
+        let mut entries = None;
+        let mut counters: HashMap<&str, i64> = HashMap::new();
+        for element in class.elements.iter().filter(|element| element.name != "TNamed") {
+            if element.name == "fBranches" {
+                return entries.ok_or_else(unknown);
+            }
+            if element.kind == "TStreamerBase" || matches!(element.code, 61 | 62) {
+                buffer.skip_object()?;
+                continue;
+            }
+            let size = match element.code % 20 {
+                1 | 11 | 18 => 1,
+                2 | 12 => 2,
+                3 | 5 | 6 | 13 | 15 => 4,
+                4 | 8 | 14 | 16 | 17 => 8,
+                _ => return Err(unknown()),
+            };
+            if element.code >= 40 {
+                buffer.u8()?;
+                let count = element.counter.as_deref().and_then(|name| counters.get(name)).copied().unwrap_or(0);
+                buffer.items(usize::try_from(count).unwrap_or(0), size)?;
+                continue;
+            }
+            let value = match (element.code, size) {
+                (8, _) => buffer.f64()? as i64,
+                (_, 8) => buffer.i64()?,
+                (_, 4) => buffer.i32()?.into(),
+                (_, size) => {
+                    buffer.skip(size)?;
+                    0
+                }
+            };
+            if element.name == "fEntries" {
+                entries = Some(value);
+            }
+            counters.insert(&element.name, value);
+        }
+        Err(unknown())
+    }
+}
