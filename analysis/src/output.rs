@@ -5,7 +5,6 @@ use crate::hist::{AnyHist, Axes, Histogram, Storage};
 use crate::{Cutflow, Merge};
 
 /// One named object of an output, as files know them.
-#[non_exhaustive]
 pub enum Object {
     /// A histogram of any dimension.
     Histogram(AnyHist),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hep_columns::Schema;
 use hep_io::EntryReader;
-use hep_io::root::RootFile;
+use hep_io::root::{Entry, RootFile};
 use hep_io::source::{ByteSource, LocalFile};
 use hep_io::ttree::Tree;
 
@@ -108,8 +108,8 @@ pub fn open_root(path: &str) -> RunResult<(Arc<dyn ByteSource>, Arc<RootFile>)> 
 }
 
 fn only_tree(root: &RootFile) -> RunResult<String> {
-    let mut trees = Tree::names(root)?;
-    trees.dedup();
+    let is_tree = |entry: &Entry| matches!(entry.key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD");
+    let trees: Vec<String> = root.walk()?.into_iter().filter(is_tree).map(|entry| entry.path).collect();
     match &trees[..] {
         [only] => Ok(only.clone()),
         _ => {

@@ -13,7 +13,6 @@ pub struct Axis {
 /// How an axis is divided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum Bins {
     /// Bins of equal width.
     Regular(Regular),

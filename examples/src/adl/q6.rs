@@ -46,7 +46,7 @@ impl Processor for AdlQ6 {
         for event in events {
             jets.clear();
             jets.extend(event.jets.iter().map(|jet| (jet.p4(), jet.btag)));
-            let mass = |((a, _), (b, _), (c, _)): ((P4, _), (P4, _), (P4, _))| (a + b + c).mass();
+            let mass = |(a, b, c): &(Jet4, Jet4, Jet4)| (a.0 + b.0 + c.0).mass();
             let Some((a, b, c)) = jets.iter().copied().triples().closest_to(172.5, mass) else { continue };
             out.trijet_pt.fill((a.0 + b.0 + c.0).pt());
             out.max_btag.fill(a.1.max(b.1).max(c.1));
@@ -54,3 +54,6 @@ impl Processor for AdlQ6 {
         Ok(())
     }
 }
+
+/// A jet's four-vector and b-tag.
+type Jet4 = (P4, f32);

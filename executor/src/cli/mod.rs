@@ -5,6 +5,7 @@ mod inspect;
 mod merge;
 pub mod new;
 mod run;
+mod schema;
 
 use std::io::Write;
 use std::path::PathBuf;

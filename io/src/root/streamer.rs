@@ -113,6 +113,9 @@ impl Element {
     fn read(kind: &str, buffer: &mut Buffer<'_>) -> Parse<Self> {
         // The derived class, which adds to the common part, and the common part.
         let derived = if kind == "TStreamerElement" { None } else { Some(buffer.version()?) };
+        if kind == "TStreamerSTLstring" {
+            buffer.version()?; // it is a TStreamerSTL in between
+        }
         let version = buffer.version()?;
         let (name, title) = buffer.tnamed()?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -118,7 +118,7 @@ pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Range<usize>)> {
     // From 80 on, entry offsets are not stored but follow from the leaf.
     let stored = if own.flag >= 80 { 0 } else { own.flag };
     let flag = if own.flag >= 80 { own.flag - 80 } else { own.flag };
-    let mut table = |buffer: &mut Buffer<'_>| -> Parse<()> {
+    let table = |buffer: &mut Buffer<'_>| -> Parse<()> {
         let n = buffer.i32()?;
         buffer.items(usize::try_from(n).unwrap_or(0), 4).map(drop)
     };

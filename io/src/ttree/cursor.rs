@@ -208,7 +208,7 @@ impl<'a> Cursor<'a> {
     /// Passes over the entries whose values `offsets` counts, at the start of the first basket.
     pub(super) fn skip_counted(&mut self, offsets: &OffsetBuffer<i32>) -> Result<()> {
         let Decode::Counted { element, each, .. } = &*self.decode else { return Ok(()) };
-        let count = offsets.last().copied().unwrap_or(0) as usize;
+        let count = offsets[offsets.len() - 1] as usize;
         let rest = self.values - self.at;
         let size = each * element.size();
         match count.checked_mul(size).filter(|bytes| *bytes <= rest) {

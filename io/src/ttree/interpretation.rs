@@ -193,7 +193,7 @@ impl Evidence<'_> {
     pub(super) fn interpret(&self) -> Result<Interpretation, String> {
         if self.node.group {
             return match &self.class {
-                // It counts the objects of its sub-branches.
+                // Its own column counts the objects of its sub-branches.
                 Some(class) if matches!(class.kind, CLONES | COLLECTION) => {
                     Ok(Interpretation::Fixed { element: Element::I32, dims: Vec::new() })
                 }
@@ -303,7 +303,7 @@ impl Evidence<'_> {
 }
 
 /// Why a branch that only groups others is not a column.
-pub(super) const GROUP: &str = "it is a group: read its sub-branches";
+const GROUP: &str = "it is a group: read its sub-branches";
 
 fn find_member<T>(
     streamers: &Streamers,
@@ -348,7 +348,7 @@ fn plain(name: &str) -> &str {
 fn sequence(name: &str) -> Option<&str> {
     let inner = name.strip_suffix('>')?;
     let (container, inner) = inner.split_once('<')?;
-    if !matches!(container.trim(), "vector" | "list" | "deque" | "set" | "multiset" | "forward_list") {
+    if !matches!(container.trim(), "vector" | "list" | "deque" | "set" | "multiset" | "forward_list" | "ROOT::VecOps::RVec") {
         return None;
     }
     // An allocator or a comparison may follow.

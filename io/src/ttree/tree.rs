@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::branch::Branch;
-use super::index::{Index, Node};
-use super::interpretation::{Counter, GROUP, Interpretation};
+use super::index::Index;
+use super::interpretation::{Counter, Interpretation};
 use super::{decode, plan};
 use crate::root::{Buffer, Malformed, ObjectBytes, Parse, RootFile};
 use crate::{Batches, ColumnInfo, EntryReader, Error, ReadPlan, Result, Scratch};
@@ -139,11 +139,7 @@ impl Tree {
 
     /// Makes sure that the branch, and its counter, can be decoded.
     pub(super) fn readable(&self, node: usize) -> Result<()> {
-        let Node { group, .. } = self.index.nodes[node];
         let (branch, interpretation) = self.interpreted(node)?;
-        if group {
-            return Err(self.unsupported(node, GROUP));
-        }
         self.complete(node, &branch)?;
         match interpretation {
             Interpretation::Counted { counter, .. } => self.counts(node, counter),

@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use hep_io::EntryReader;
+use hep_io::root::{Entry, RootFile};
+use hep_io::ttree::Tree;
+use serde_json::{Value, json};
+
+use super::{Format, print, schema};
+use crate::range::open_root;
+use crate::{Error, RunResult};
+
+/// `hep-run inspect`.
+#[derive(Args)]
+pub(super) struct InspectArgs {
+    /// The file, and the tree to list the branches of
+    #[arg(value_name = "FILE[:TREE]")]
+    target: String,
+    /// Print the event struct of the tree, to paste into an analysis
+    #[arg(long, value_enum)]
+    schema: Option<Language>,
+    /// Only branches whose name matches this pattern, `Muon_*`
+    #[arg(long, value_name = "PATTERN")]
+    branches: Option<String>,
+    /// The form of what is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// Structs with `#[derive(Columnar)]`
+    Rust,
+}
+
+/// A branch as it is listed.
+struct Listed {
+    name: String,
+    kind: Result<String, String>,
+    stored: Option<(u64, usize)>,
+}
+
+pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
+    let (path, tree) = split_target(&args.target);
+    let (_, file) = open_root(path)?;
+    let entries = file.walk()?;
+    let pattern = match args.branches.as_deref().map(glob::Pattern::new).transpose() {
+        Ok(pattern) => pattern,
+        Err(error) => return Err(Error::Usage(format!("--branches: {error}"))),
+    };
+    let chosen = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
+    if args.schema.is_some() {
+        let name = tree.map_or_else(|| largest_tree(&file, &entries), |tree| Ok(tree.to_owned()))?;
+        let tree = Tree::open(&file, &name)?;
+        let columns = tree.column_names().into_iter().filter(|name| chosen(name));
+        print(&schema::rust(columns.filter_map(|name| tree.column(&name).ok())));
+        return Ok(());
+    }
+    let trees: Vec<String> = match tree {
+        Some(tree) => vec![tree.to_owned()],
+        None => entries.iter().filter(|entry| is_tree(entry)).map(|entry| entry.path.clone()).collect(),
+    };
+    let mut listed = Vec::new();
+    for name in trees {
+        let tree = Tree::open(&file, &name)?;
+        let branches = tree.column_names().into_iter().filter(|name| chosen(name));
+        let branches: Vec<Listed> = branches.map(|name| list(&tree, name)).collect();
+        listed.push((name, tree.entries(), branches));
+    }
+    let keys: &[Entry] = if tree.is_some() { &[] } else { &entries };
+    print(&match args.format {
+        Format::Text => text(&file, keys, &listed),
+        Format::Json => json_text(&file, keys, &listed),
+    });
+    Ok(())
+}
+
+/// `a.root:Events` is a file and a tree; `a:b.root`, if it exists, is a file.
+fn split_target(target: &str) -> (&str, Option<&str>) {
+    match target.rsplit_once(':') {
+        Some((path, tree)) if !Path::new(target).exists() && !path.is_empty() && !tree.starts_with("//") => {
+            (path, Some(tree))
+        }
+        _ => (target, None),
+    }
+}
+
+fn is_tree(entry: &Entry) -> bool {
+    matches!(entry.key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD")
+}
+
+fn largest_tree(file: &Arc<RootFile>, entries: &[Entry]) -> RunResult<String> {
+    let largest = entries.iter().filter(|entry| is_tree(entry)).max_by_key(|entry| entry.key.object_length);
+    largest.map(|entry| entry.path.clone()).ok_or_else(|| Error::Usage(format!("{} holds no tree", file.path())))
+}
+
+fn list(tree: &Tree, name: String) -> Listed {
+    let kind = tree.column(&name).map(|info| info.type_name).map_err(|error| match error {
+        hep_io::Error::Unsupported { reason, .. } => reason,
+        other => other.to_string(),
+    });
+    Listed { stored: tree.stored(&name).ok(), kind, name }
+}
+
+fn codec(setting: i32) -> String {
+    let name = match setting / 100 {
+        _ if setting % 100 == 0 => return "uncompressed".to_owned(),
+        0 | 1 => "zlib",
+        2 => "lzma",
+        3 => "old (CS)",
+        4 => "lz4",
+        5 => "zstd",
+        _ => "unknown codec",
+    };
+    format!("{name} {}", setting % 100)
+}
+
+fn version(version: u32) -> String {
+    format!("{}.{:02}/{:02}", version / 10_000, version / 100 % 100, version % 100)
+}
+
+fn text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -> String {
+    let mut text = format!(
+        "{}: {:.1} kB, written by ROOT {}, new baskets {}, uuid {}\n",
+        file.path(),
+        file.size() as f64 / 1e3,
+        version(file.version()),
+        codec(file.compression()),
+        file.uuid()
+    );
+    for Entry { path, key } in keys {
+        let ratio = f64::from(key.object_length) / f64::from(key.nbytes.saturating_sub(key.key_length).max(1));
+        let _ = writeln!(
+            text,
+            "  {} {path};{}  {} bytes, ratio {ratio:.1}  {}",
+            key.class_name, key.cycle, key.nbytes, key.title
+        );
+    }
+    for (name, entries, branches) in trees {
+        let stored: u64 = branches.iter().filter_map(|branch| branch.stored).map(|(bytes, _)| bytes).sum();
+        let _ = writeln!(
+            text,
+            "tree {name}: {entries} entries, {} branches, {:.1} kB in baskets",
+            branches.len(),
+            stored as f64 / 1e3
+        );
+        let width = branches.iter().map(|branch| branch.name.chars().count()).max().unwrap_or(0).min(48);
+        for branch in branches {
+            let (bytes, baskets) = branch.stored.unwrap_or_default();
+            let kind = match &branch.kind {
+                Ok(kind) => kind.clone(),
+                Err(reason) => format!("cannot be read: {reason}"),
+            };
+            let _ = writeln!(text, "  {:<width$}  {bytes:>9} B in {baskets:>4} baskets  {kind}", branch.name);
+        }
+    }
+    text
+}
+
+fn json_text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -> String {
+    let keys: Vec<Value> = keys
+        .iter()
+        .map(|Entry { path, key }| {
+            json!({
+                "path": path, "class": key.class_name, "cycle": key.cycle, "title": key.title,
+                "bytes": key.nbytes, "uncompressed_bytes": key.object_length,
+            })
+        })
+        .collect();
+    let trees: BTreeMap<&str, Value> = trees
+        .iter()
+        .map(|(name, entries, branches)| {
+            let branches: Vec<Value> = branches
+                .iter()
+                .map(|branch| {
+                    let (bytes, baskets) = branch.stored.unwrap_or_default();
+                    let (kind, reason) = (branch.kind.as_ref().ok(), branch.kind.as_ref().err());
+                    json!({
+                        "name": branch.name, "type": kind, "unreadable": reason,
+                        "bytes": bytes, "baskets": baskets,
+                    })
+                })
+                .collect();
+            (name.as_str(), json!({ "entries": entries, "branches": branches }))
+        })
+        .collect();
+    let value = json!({
+        "path": file.path(), "bytes": file.size(), "uuid": file.uuid(),
+        "root_version": version(file.version()), "compression": codec(file.compression()),
+        "keys": keys, "trees": trees,
+    });
+    format!("{value}\n")
+}

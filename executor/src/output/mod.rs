@@ -1,0 +1,118 @@
+//! From merged outputs to files: each written whole under a temporary name, then renamed.
+
+mod json;
+mod root;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use root::LEDGER;
+
+use crate::run::{DatasetOutcome, Outcome};
+use crate::{Error, Object, RunResult};
+
+/// Where the result goes: as asked, else `<stem of the fileset>.root` in the working folder.
+///
+/// # Errors
+/// Where an extension is not one we write, or two outputs are one file.
+pub fn targets(asked: &[PathBuf], fileset: &Path) -> RunResult<Vec<PathBuf>> {
+    if asked.is_empty() {
+        let stem = fileset.file_stem().unwrap_or(fileset.as_os_str());
+        return Ok(vec![Path::new(stem).with_extension("root")]);
+    }
+    for (at, path) in asked.iter().enumerate() {
+        match extension(path) {
+            "root" | "json" => {}
+            other => {
+                let message =
+                    format!("--output {}: cannot write `.{other}`; use .root or .json", path.display());
+                return Err(Error::Usage(message));
+            }
+        }
+        if asked[..at].contains(path) {
+            return Err(Error::Usage(format!("--output {} is given twice", path.display())));
+        }
+    }
+    Ok(asked.to_vec())
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+}
+
+/// Makes sure that the outputs' folders can be written to.
+///
+/// # Errors
+/// The system's reason why not.
+pub fn probe(outputs: &[PathBuf]) -> RunResult<()> {
+    for path in outputs {
+        if path.is_dir() {
+            return Err(Error::Usage(format!("--output {}: is a folder", path.display())));
+        }
+        let probe = temporary(path);
+        fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(|source| io("write", path, source))?;
+    }
+    Ok(())
+}
+
+/// `mass.root` → `mass.incomplete.root`.
+pub fn incomplete_name(path: &Path) -> PathBuf {
+    path.with_extension(format!("incomplete.{}", extension(path)))
+}
+
+/// Writes the outcome to `path`, in the form that its extension says.
+///
+/// # Errors
+/// Where it cannot be written; `path` is then as it was.
+pub fn write(path: &Path, outcome: &Outcome, processor: &str) -> RunResult<()> {
+    match extension(path) {
+        "json" => replace(path, json::text(outcome, processor).as_bytes()),
+        _ => root::file(outcome, processor)?.save(path).map_err(Error::from),
+    }
+}
+
+/// Every object of a dataset's output with its path; the processor's name stands for an empty one.
+fn objects(dataset: &DatasetOutcome, processor: &str) -> Vec<(String, Object)> {
+    let mut objects = Vec::new();
+    dataset.output.objects("", &mut |path, object| {
+        objects.push((if path.is_empty() { processor } else { path }.to_owned(), object));
+    });
+    objects
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    PathBuf::from(name)
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> RunResult<()> {
+    let temporary = temporary(path);
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        io("write", path, source)
+    })
+}
+
+fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    hep_io::Error::Io { action, path: path.display().to_string(), source: Arc::new(source) }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_output_is_named_after_the_fileset() {
+        assert_eq!(targets(&[], "datasets/dimuon.yaml".as_ref()).unwrap(), [PathBuf::from("dimuon.root")]);
+        let error = targets(&["a.h5".into()], "f.yaml".as_ref()).unwrap_err().to_string();
+        assert_eq!(error, "--output a.h5: cannot write `.h5`; use .root or .json");
+    }
+
+    #[test]
+    fn an_incomplete_result_never_has_a_complete_name() {
+        assert_eq!(incomplete_name("out/mass.root".as_ref()), PathBuf::from("out/mass.incomplete.root"));
+    }
+}

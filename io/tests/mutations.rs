@@ -1,0 +1,228 @@
+//! Thousands of damaged files: whatever the bytes are, the answer is batches or an error, within
+//! bounded time and memory.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use hep_io::root::RootFile;
+use hep_io::source::{ByteSource, MemorySource};
+use hep_io::ttree::Tree;
+use hep_io::{EntryReader, Result, Scratch};
+
+/// How much more memory than its honest file a damaged one may take.
+const SLACK: usize = 64 << 20;
+/// Changed files for each honest one.
+const EACH: u64 = 250;
+
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// The only unsafe code of this crate's tests: an allocator cannot be counted otherwise.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(now, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What `work` takes at most beyond what is taken now.
+fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let done = work();
+    (done, PEAK.load(Ordering::Relaxed).saturating_sub(before))
+}
+
+struct Xorshift(u64);
+
+impl Xorshift {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+/// One to four changes from the byte `from` on, as storage, transfer and broken writers make them.
+fn mutate(honest: &[u8], from: usize, random: &mut Xorshift) -> Vec<u8> {
+    let mut bytes = honest.to_vec();
+    for _ in 0..=random.below(4) {
+        let length = bytes.len();
+        // Half of the changes hit the metadata at the start or the end of the file.
+        let at = match random.below(4) {
+            0 if from == 0 => random.below(length.min(600)),
+            1 => length - 1 - random.below(length.min(4000)),
+            _ => from.min(length - 1) + random.below(length.saturating_sub(from)),
+        };
+        let stretch = (1 + random.below(64)).min(length - at);
+        match random.below(7) {
+            0 => bytes[at] ^= 1 << random.below(8),
+            1 => bytes[at..at + stretch].fill(0),
+            2 => bytes[at..at + stretch].fill(0xFF),
+            3 if at + 4 <= length => {
+                let lies: [u32; 6] = [0x7FFF_FFFF, 0x4000_0000, 0xFFFF_FFFE, 0x0FFF_FFFF, 1, 0x8000_0000];
+                bytes[at..at + 4].copy_from_slice(&lies[random.below(6)].to_be_bytes());
+            }
+            4 => {
+                let from = random.below(length - stretch + 1);
+                bytes.copy_within(from..from + stretch, at);
+            }
+            5 => bytes[at] = bytes[at].wrapping_add(1 + random.below(4) as u8),
+            _ if from == 0 && random.below(4) == 0 => bytes.truncate(at.max(1)),
+            _ => bytes[at] = random.next() as u8,
+        }
+    }
+    bytes
+}
+
+/// The file with the records of its trees once more, uncompressed, at its end, and its keys pointing
+/// there: changes reach the branches and the embedded baskets instead of failing a checksum.
+fn expand(honest: &[u8]) -> Vec<u8> {
+    let mut bytes = honest.to_vec();
+    let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("honest.root", honest.to_vec()));
+    let file = RootFile::open(source).unwrap();
+    for key in file.keys().iter().filter(|key| key.class_name == "TTree" && key.seek < 1 << 31) {
+        let object = file.object(key).unwrap();
+        let (seek, length) = (key.seek as usize, key.key_length as usize);
+        let label = honest[seek..seek + length].to_vec();
+        let place = bytes.len() as u32;
+        bytes.extend_from_slice(&label);
+        bytes.extend_from_slice(&object.data);
+        let size = (length + object.data.len()) as u32;
+        // Short keys have their position behind 18 bytes. The key is in the list of keys, too.
+        let labels: Vec<usize> = (0..honest.len() - length).filter(|&at| honest[at..at + length] == label).collect();
+        assert!(labels.len() >= 2, "{}", key.name);
+        for at in labels {
+            bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());
+            bytes[at + 18..at + 22].copy_from_slice(&place.to_be_bytes());
+        }
+    }
+    bytes
+}
+
+/// Opens every tree and reads some of its columns, by themselves and together. Errors are fine.
+fn read(bytes: Vec<u8>, random: &mut Xorshift) -> Result<u64> {
+    let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("damaged.root", bytes));
+    let file = Arc::new(RootFile::open(source)?);
+    let _ = file.streamers();
+    let mut entries = 0;
+    for entry in file.walk()?.iter().filter(|entry| entry.key.class_name.contains("T")).take(8) {
+        let Ok(tree) = Tree::open(&file, &entry.path) else { continue };
+        let mut scratch = Scratch::default();
+        let names = tree.column_names();
+        let skip = 1 + names.len() / 24;
+        let first = random.below(skip);
+        let mut good = Vec::new();
+        for name in names.iter().skip(first).step_by(skip) {
+            let columns = [name.clone()];
+            let _ = tree.boundaries(&columns);
+            if read_columns(&tree, &columns, &mut scratch).is_ok() {
+                good.push(name.clone());
+            }
+        }
+        entries += read_columns(&tree, &good, &mut scratch).unwrap_or(0);
+    }
+    Ok(entries)
+}
+
+fn read_columns(tree: &Tree, columns: &[String], scratch: &mut Scratch) -> Result<u64> {
+    let whole = tree.entries();
+    let mut entries = 0;
+    for range in [0..whole / 2, whole / 2..whole] {
+        let plan = tree.plan(columns, range)?;
+        let bytes = tree.file().source().read(&plan.ranges)?;
+        let mut batches = tree.decode(&plan, &bytes, scratch)?;
+        // A tree without columns takes no bytes for any number of entries.
+        while let Some(batch) = batches.next(100)?.filter(|_| !columns.is_empty()) {
+            entries += batch.len() as u64;
+        }
+    }
+    Ok(entries)
+}
+
+fn honest_files() -> Vec<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
+    let mut files = vec![own.join("nano_dimuon.root"), own.join("nano_dy.root")];
+    let fixtures = [
+        "adl_real_1000/Run2012B_SingleMu_1000.root",
+        "skhep/uproot-HZZ-lz4.root",
+        "skhep/uproot-HZZ-lzma.root",
+        "skhep/uproot-HZZ-zstd.root",
+        "skhep/uproot-sample-6.10.05-lz4.root",
+        "skhep/uproot-sample-5.26.00-uncompressed.root",
+        "skhep/uproot-small-evnt-tree-fullsplit.root",
+        "skhep/uproot-issue213.root",
+        "skhep/uproot-nesteddirs.root",
+        "gohep/leaves.root",
+    ];
+    files.extend(fixtures.map(|name| shared.join(name)));
+    files.retain(|path| {
+        let there = path.exists();
+        if !there {
+            println!("skipped: {} is absent", path.display());
+        }
+        there
+    });
+    files
+}
+
+#[test]
+fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
+    let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
+    let files = honest_files();
+    for (path, expanded) in files.iter().flat_map(|path| [(path, false), (path, true)]) {
+        let mut honest = std::fs::read(path).unwrap();
+        let size = honest.len();
+        if expanded {
+            honest = expand(&honest);
+            if honest.len() == size {
+                continue;
+            }
+        }
+        let (entries, allowed) = peak(|| read(honest.clone(), &mut random).unwrap());
+        assert!(entries > 0, "{}", path.display());
+        let (mut worst, mut slowest, mut accepted) = (0, Duration::ZERO, 0);
+        for number in 0..EACH {
+            let seed = random.next() | 1;
+            let bytes = mutate(&honest, if expanded { size } else { 0 }, &mut Xorshift(seed));
+            let start = Instant::now();
+            let (answer, taken) = peak(|| read(bytes, &mut Xorshift(seed)));
+            slowest = slowest.max(start.elapsed());
+            worst = worst.max(taken);
+            accepted += usize::from(answer.is_ok());
+            assert!(
+                taken <= allowed + SLACK,
+                "{} change {number} (seed {seed}): {taken} bytes, and {allowed} for the honest file",
+                path.display()
+            );
+        }
+        println!(
+            "{}{}: {accepted}/{EACH} opened, at most {} KiB (honest {} KiB), at most {slowest:?}",
+            path.file_name().unwrap().display(),
+            if expanded { " (metadata)" } else { "" },
+            worst >> 10,
+            allowed >> 10
+        );
+        assert!(slowest < Duration::from_secs(5), "{}: {slowest:?}", path.display());
+    }
+}
