@@ -14,7 +14,7 @@ use hep_io::{EntryReader, Result, Scratch};
 
 /// How much more memory than its honest file a damaged one may take.
 const SLACK: usize = 64 << 20;
-/// Changed files for each honest one.
+/// Changed files for each honest one, unless the variable `MUTATIONS` says otherwise.
 const EACH: u64 = 250;
 
 struct Counting;
@@ -189,6 +189,7 @@ fn honest_files() -> Vec<PathBuf> {
 #[test]
 fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
     let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
+    let each = std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(EACH);
     let files = honest_files();
     for (path, expanded) in files.iter().flat_map(|path| [(path, false), (path, true)]) {
         let mut honest = std::fs::read(path).unwrap();
@@ -202,7 +203,7 @@ fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
         let (entries, allowed) = peak(|| read(honest.clone(), &mut random).unwrap());
         assert!(entries > 0, "{}", path.display());
         let (mut worst, mut slowest, mut accepted) = (0, Duration::ZERO, 0);
-        for number in 0..EACH {
+        for number in 0..each {
             let seed = random.next() | 1;
             let bytes = mutate(&honest, if expanded { size } else { 0 }, &mut Xorshift(seed));
             let start = Instant::now();
@@ -217,7 +218,7 @@ fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
             );
         }
         println!(
-            "{}{}: {accepted}/{EACH} opened, at most {} KiB (honest {} KiB), at most {slowest:?}",
+            "{}{}: {accepted}/{each} opened, at most {} KiB (honest {} KiB), at most {slowest:?}",
             path.file_name().unwrap().display(),
             if expanded { " (metadata)" } else { "" },
             worst >> 10,

@@ -153,7 +153,13 @@ impl Axis {
             Bins::Integer(axis) => axis.index(x),
             Bins::Category(axis) => {
                 let bins = axis.names().len();
-                if x < 0.0 { 0 } else if x < bins as f64 { 1 + x as usize } else { bins + 1 }
+                if x < 0.0 {
+                    0
+                } else if x < bins as f64 {
+                    1 + x as usize
+                } else {
+                    bins + 1
+                }
             }
         }
     }
@@ -168,17 +174,20 @@ impl Axis {
 
     pub(super) fn check(&self) -> Result<(), String> {
         match &self.bins {
-            Bins::Regular(axis) => axis.check(),
+            // Checked while it was read.
+            Bins::Regular(_) => Ok(()),
             Bins::Variable(axis) => axis.check(),
             Bins::Integer(axis) => axis.check(),
             Bins::Category(axis) => axis.check(),
         }
     }
 
-    /// How this axis differs from `other`, if their bins cannot be added.
+    /// How this axis differs from `other`, if their bins cannot be added. Two growing axes unite.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
-        if self.bins == other.bins {
-            return None;
+        match (&self.bins, &other.bins) {
+            (mine, theirs) if mine == theirs => return None,
+            (Bins::Category(mine), Bins::Category(theirs)) if mine.grows() && theirs.grows() => return None,
+            _ => {}
         }
         if self.len() != other.len() {
             return Some(format!("has {} bins in A and {} bins in B", self.len(), other.len()));

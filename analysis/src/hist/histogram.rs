@@ -118,10 +118,10 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     fn place(&mut self, axis: usize, x: impl Coordinate) -> usize {
         let known = &self.axes.as_ref()[axis];
         let place = x.index(known);
-        if let Some(name) = x.category() {
-            if place == known.len() + 1 {
-                return self.grow(axis, name);
-            }
+        if let Some(name) = x.category()
+            && place == known.len() + 1
+        {
+            return self.grow(axis, name);
         }
         place
     }
@@ -130,7 +130,8 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     #[cold]
     fn grow(&mut self, axis: usize, name: &str) -> usize {
         let overflow = self.axes.as_ref()[axis].len() + 1;
-        let Some(category) = self.axes.as_mut()[axis].category_mut().filter(|category| category.grows()) else {
+        let Some(category) = self.axes.as_mut()[axis].category_mut().filter(|category| category.grows())
+        else {
             return overflow;
         };
         category.push(name);
@@ -147,6 +148,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         overflow
     }
 
+    /// Why the cells cannot be added, if so.
     fn difference(&self, other: &Self) -> Option<String> {
         let (mine, theirs) = (self.axes(), other.axes());
         if mine.len() != theirs.len() {
@@ -177,7 +179,8 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         if self.axes == *like {
             return self;
         }
-        let mut fresh = Self { axes: like.clone(), cells: vec![S::Cell::default(); self.cells.len()], ..self.clone() };
+        let mut fresh =
+            Self { axes: like.clone(), cells: vec![S::Cell::default(); self.cells.len()], ..self.clone() };
         for (at, &cell) in self.cells.iter().enumerate() {
             let mut rest = at;
             let places: Vec<usize> = self
@@ -204,22 +207,18 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
 
 impl<S: Storage, A: Axes> Merge for Histogram<S, A> {
     fn merge(&mut self, mut other: Self) -> Result<()> {
+        if let Some(what) = self.difference(&other) {
+            return Err(Error::Binning { name: None, what });
+        }
+        // Nothing differs but the names on growing axes, perhaps.
         if self.axes != other.axes {
-            let grows = |axis: &Axis| matches!(axis.bins(), super::Bins::Category(c) if c.grows());
-            if self.axes().iter().any(grows) {
-                self.unite_categories(&mut other);
-                if self.axes().len() == other.axes().len() && self.cells.len() == other.cells.len() {
-                    other = other.reordered(&self.axes);
-                }
-            }
-            if let Some(what) = self.difference(&other) {
-                return Err(Error::Binning { name: None, what });
-            }
+            self.unite_categories(&mut other);
+            other = other.reordered(&self.axes);
         }
         for (cell, theirs) in self.cells.iter_mut().zip(other.cells) {
             S::add(cell, theirs);
         }
-        self.entries += other.entries;
+        self.entries = self.entries.saturating_add(other.entries);
         Ok(())
     }
 }

@@ -1,0 +1,144 @@
+//! Contents after weighted fills, against ROOT's TH1D, TH2D and TH3D and a growing boost-histogram.
+mod golden;
+
+use golden::{double, doubles, index, list, read, same, text};
+use hep_analysis::hist::{AnyHist, Axis, Count, Count2, Count3, Hist, Hist2, Hist3, HistN};
+use serde_json::Value;
+
+fn x() -> Axis {
+    Axis::regular(4, -1.0, 1.0)
+}
+
+fn pt() -> Axis {
+    Axis::variable([0.0, 20.0, 50.0, 200.0])
+}
+
+fn three() -> [Axis; 3] {
+    [Axis::regular(2, 0.0, 1.0), Axis::integer(0, 3), Axis::regular(2, -1.0, 1.0)]
+}
+
+/// Bit by bit: the same additions in the same order.
+fn check(hist: &AnyHist, root: &Value) {
+    let sumw2 = hist.sumw2.as_ref().expect("a weighted histogram");
+    for (name, ours, root) in
+        [("sumw", &hist.sumw, doubles(&root["sumw"])), ("sumw2", sumw2, doubles(&root["sumw2"]))]
+    {
+        assert_eq!(ours.len(), root.len());
+        for (bin, (ours, root)) in ours.iter().zip(root).enumerate() {
+            assert!(same(*ours, root), "{name} of bin {bin}: {ours:e}, ROOT {root:e}");
+        }
+    }
+    assert_eq!(hist.entries, index(&root["entries"]) as u64);
+}
+
+#[test]
+fn one_axis_holds_what_th1d_holds() {
+    let golden = &read("fills")["h1"];
+    let mut hist = Hist::new(Axis::regular(7, 0.1, 0.7));
+    for fill in list(&golden["fills"]) {
+        hist.fill(double(&fill[0]), double(&fill[1]));
+    }
+    check(&hist.view(), golden);
+}
+
+#[test]
+fn two_axes_hold_what_th2d_holds_in_its_order_of_bins() {
+    let golden = &read("fills")["h2"];
+    let mut hist = Hist2::new([x(), pt()]);
+    for fill in list(&golden["fills"]) {
+        hist.fill(double(&fill[0]), double(&fill[1]), double(&fill[2]));
+    }
+    check(&hist.view(), golden);
+}
+
+#[test]
+fn three_axes_hold_what_th3d_holds_in_its_order_of_bins() {
+    let golden = &read("fills")["h3"];
+    let mut hist = Hist3::new(three());
+    let mut any = HistN::new(three().to_vec());
+    for fill in list(&golden["fills"]) {
+        let fill = doubles(fill);
+        hist.fill(fill[0], fill[1], fill[2], fill[3]);
+        any.fill(&fill[..3], fill[3]);
+    }
+    check(&hist.view(), golden);
+    check(&any.view(), golden);
+}
+
+#[test]
+fn counts_are_what_unit_weights_sum_to() {
+    let (mut one, mut two, mut three_axes) =
+        (Count::new(x()), Count2::new([x(), pt()]), Count3::new(three()));
+    let (mut w1, mut w2, mut w3) = (Hist::new(x()), Hist2::new([x(), pt()]), Hist3::new(three()));
+    for fill in list(&read("fills")["h3"]["fills"]) {
+        let [a, b, c, _] = doubles(fill)[..] else { panic!("{fill}") };
+        one.fill(a);
+        w1.fill(a, 1.0);
+        two.fill(a, 30.0 * b);
+        w2.fill(a, 30.0 * b, 1.0);
+        three_axes.fill(a, b, c);
+        w3.fill(a, b, c, 1.0);
+    }
+    for (count, weighted) in
+        [(one.view(), w1.view()), (two.view(), w2.view()), (three_axes.view(), w3.view())]
+    {
+        assert_eq!(count.sumw, weighted.sumw);
+        assert_eq!(count.sumw2, None);
+        assert_eq!(count.entries, weighted.entries);
+    }
+}
+
+#[test]
+fn a_growing_axis_holds_what_boost_histogram_holds() {
+    let golden = &read("binning")["growing"];
+    let mut hist = Hist2::new([Axis::growing_category(), Axis::regular(2, 0.0, 2.0)]);
+    for fill in list(&golden["fills"]) {
+        hist.fill(text(&fill[0]), double(&fill[1]), double(&fill[2]));
+    }
+    let names = list(&golden["names"]);
+    assert_eq!(hist.axes()[0].len(), names.len());
+    for (at, name) in names.iter().enumerate() {
+        assert_eq!(hist.axes()[0].index_of_name(text(name)), at + 1);
+        let (sumw, sumw2) = (doubles(&golden["sumw"][at]), doubles(&golden["sumw2"][at]));
+        for bin in 0..4 {
+            assert!(same(hist.value([at + 1, bin]), sumw[bin]), "sumw of {name} in bin {bin}");
+            assert!(same(hist.variance([at + 1, bin]), sumw2[bin]), "sumw2 of {name} in bin {bin}");
+        }
+    }
+    assert!((0..4).all(|bin| hist.value([0, bin]) == 0.0 && hist.value([names.len() + 1, bin]) == 0.0));
+}
+
+#[test]
+fn every_kind_of_number_is_a_coordinate() {
+    let mut hist = Count::new(Axis::integer(0, 10));
+    hist.fill(3_u8);
+    hist.fill(3_i8);
+    hist.fill(3_u16);
+    hist.fill(3_i16);
+    hist.fill(3_u32);
+    hist.fill(3_i32);
+    hist.fill(3_u64);
+    hist.fill(3_i64);
+    hist.fill(3_usize);
+    hist.fill(3.0_f32);
+    hist.fill(3.9_f64);
+    assert_eq!(hist.value([4]), 11.0);
+    hist.fill(-1);
+    hist.fill(true);
+    assert_eq!((hist.value([0]), hist.value([2])), (1.0, 1.0));
+
+    let mut truth = Count::new(Axis::boolean());
+    truth.fill(false);
+    truth.fill(true);
+    truth.fill(true);
+    assert_eq!((truth.value([1]), truth.value([2])), (1.0, 2.0));
+}
+
+#[test]
+fn a_weight_that_is_not_a_number_spoils_its_bin_and_no_other() {
+    let mut hist = Hist::new(x());
+    hist.fill(0.1, f64::NAN);
+    hist.fill(0.6, 2.0);
+    assert!(hist.value([3]).is_nan());
+    assert_eq!(hist.value([4]), 2.0);
+}
