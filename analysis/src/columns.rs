@@ -146,7 +146,8 @@ impl Columnar for String {
             found: array.data_type().to_string(),
             wanted: "string".to_owned(),
         })?;
-        StringArray::try_from_binary(bytes.clone()).map_err(|_| ColumnError::NotUtf8 { name: name.to_owned() })
+        StringArray::try_from_binary(bytes.clone())
+            .map_err(|_| ColumnError::NotUtf8 { name: name.to_owned() })
     }
 
     #[inline(always)]

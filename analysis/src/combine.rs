@@ -54,7 +54,11 @@ pub trait Combinations: Iterator + Sized {
     /// The element whose key is closest to `value`; the first of several equally close ones. A NaN key
     /// is never closest.
     #[inline]
-    fn closest_to<K: Into<f64>>(self, value: f64, mut key: impl FnMut(&Self::Item) -> K) -> Option<Self::Item> {
+    fn closest_to<K: Into<f64>>(
+        self,
+        value: f64,
+        mut key: impl FnMut(&Self::Item) -> K,
+    ) -> Option<Self::Item> {
         self.leading(|element| -(key(element).into() - value).abs())
     }
 

@@ -116,7 +116,11 @@ impl Merge for Cutflow {
 impl fmt::Display for Cutflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(3);
-        writeln!(f, "{:<width$} {:>12} {:>14} {:>9} {:>9}", "cut", "events", "sum of w", "of last", "of all")?;
+        writeln!(
+            f,
+            "{:<width$} {:>12} {:>14} {:>9} {:>9}",
+            "cut", "events", "sum of w", "of last", "of all"
+        )?;
         for (at, row) in self.rows.iter().enumerate() {
             let last = Percent(row.events, self.rows[at.saturating_sub(1)].events);
             let all = Percent(row.events, self.rows[0].events);

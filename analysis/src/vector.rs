@@ -36,7 +36,8 @@ impl P4 {
     /// A negative mass stands for a negative squared mass, `m² = -mass²`, as found in electrons of real
     /// data; the energy is 0 where it would be imaginary. A pseudorapidity beyond ±22756 at `pt = 0` is
     /// ROOT's way of writing a vector along the beam. Unlike ROOT, `pz` is 0 at `pt = 0` and any lesser
-    /// pseudorapidity (ROOT: `eta ∓ 22756`), and NaN in any argument gives NaN (ROOT: energy 0).
+    /// pseudorapidity (ROOT: `eta ∓ 22756`), and NaN in any argument gives a mass of NaN (ROOT may give a
+    /// finite one).
     #[inline]
     pub fn from_pt_eta_phi_mass(pt: f64, eta: f64, phi: f64, mass: f64) -> Self {
         let phi = if phi > -PI && phi <= PI { phi } else { phi - (phi / TAU + 0.5).floor() * 2.0 * PI };
@@ -143,12 +144,7 @@ impl Add for P4 {
 
     #[inline]
     fn add(self, other: Self) -> Self {
-        Self {
-            px: self.px + other.px,
-            py: self.py + other.py,
-            pz: self.pz + other.pz,
-            e: self.e + other.e,
-        }
+        Self { px: self.px + other.px, py: self.py + other.py, pz: self.pz + other.pz, e: self.e + other.e }
     }
 }
 
@@ -157,12 +153,7 @@ impl Sub for P4 {
 
     #[inline]
     fn sub(self, other: Self) -> Self {
-        Self {
-            px: self.px - other.px,
-            py: self.py - other.py,
-            pz: self.pz - other.pz,
-            e: self.e - other.e,
-        }
+        Self { px: self.px - other.px, py: self.py - other.py, pz: self.pz - other.pz, e: self.e - other.e }
     }
 }
 

@@ -36,7 +36,7 @@ fn stepping_through_pairs_gives_what_running_through_them_gives() {
     for n in 0..6 {
         let mut stepped = Vec::new();
         let mut pairs = (0..n).filter(|i| i % 2 == 0).pairs();
-        while let Some(pair) = pairs.next() {
+        for pair in pairs.by_ref() {
             stepped.push(pair);
         }
         assert!(pairs.next().is_none());

@@ -29,7 +29,7 @@ fn cartesian_components_are_those_of_root() {
 
 #[test]
 fn nan_stays_nan() {
-    // ROOT: an energy of 0 for each of these, and pz = eta - 22756 for the first.
+    // ROOT gives each of these a finite energy, and the first pz = eta - 22756.
     for at in [0, 1, 3] {
         let mut given = [20.0, 1.0, 1.0, 0.1];
         given[at] = f64::NAN;

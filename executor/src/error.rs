@@ -20,7 +20,9 @@ pub enum Error {
     #[error(transparent)]
     Analysis(#[from] hep_analysis::Error),
     /// The same entries are in two of the outputs to be merged.
-    #[error("{a} and {b} both hold entries {start}..{end} of {file} (dataset `{dataset}`): merged, they would count twice")]
+    #[error(
+        "{a} and {b} both hold entries {start}..{end} of {file} (dataset `{dataset}`): merged, they would count twice"
+    )]
     Overlap {
         /// The first output.
         a: String,

@@ -193,12 +193,8 @@ impl Ledger {
 
 impl DatasetLedger {
     fn merge(&mut self, other: Self, a: &str, b: &str) -> RunResult<()> {
-        let known: BTreeMap<(String, String), usize> = self
-            .files
-            .iter()
-            .enumerate()
-            .map(|(at, file)| (owned(file.identity()), at))
-            .collect();
+        let known: BTreeMap<(String, String), usize> =
+            self.files.iter().enumerate().map(|(at, file)| (owned(file.identity()), at)).collect();
         for file in other.files {
             let Some(&at) = known.get(&owned(file.identity())) else {
                 self.files.push(file);

@@ -98,7 +98,9 @@ impl Progress {
                 let (done, total) = (plain.done, plain.total);
                 let percent = 100.0 * done as f64 / total.max(1) as f64;
                 let megabytes = plain.bytes as f64 / 1e6;
-                self.line(&format!("{done}/{total} entries ({percent:.0} %), {megabytes:.0} MB read, {seconds:.0} s"));
+                self.line(&format!(
+                    "{done}/{total} entries ({percent:.0} %), {megabytes:.0} MB read, {seconds:.0} s"
+                ));
             }
             View::None => {}
         }

@@ -138,7 +138,11 @@ pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Vec
             }
             .into());
         }
-        return Ok(steps.iter().filter(|(start, stop)| start < stop).map(|&(start, stop)| start..stop).collect());
+        return Ok(steps
+            .iter()
+            .filter(|(start, stop)| start < stop)
+            .map(|&(start, stop)| start..stop)
+            .collect());
     }
     if entries == 0 {
         return Ok(Vec::new());

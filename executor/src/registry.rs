@@ -50,7 +50,8 @@ impl Registry {
         let entry = match (name, &self.entries[..]) {
             (None, [only]) => only,
             (None, _) => {
-                let message = "which processor? Name it in the fileset (`processor: NAME`) or with --processor";
+                let message =
+                    "which processor? Name it in the fileset (`processor: NAME`) or with --processor";
                 return Err(Error::Usage(format!("{message}; there are {}", self.list())));
             }
             (Some(name), _) => self.entries.iter().find(|entry| entry.name == name).ok_or_else(|| {

@@ -157,7 +157,7 @@ impl<'a> Plan<'a> {
         let mut open = 0;
         for (file, facts) in files.iter_mut().zip(facts) {
             if let Some(facts) = facts.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                file.learn(facts, open < OPEN_FILES, progress);
+                file.learn(facts, open < OPEN_FILES);
                 open += 1;
             }
         }
@@ -166,6 +166,13 @@ impl<'a> Plan<'a> {
         let splits: Vec<_> =
             splits.into_iter().map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
         plan.cut(&splits, options.max_entries);
+        // Worth knowing hours before the end; without any range, the end is now.
+        if !plan.ranges.is_empty() {
+            plan.files
+                .iter()
+                .flat_map(|file| &file.ledger.failed)
+                .for_each(|missed| progress.warn(&missed.reason));
+        }
         Ok(plan)
     }
 
@@ -232,14 +239,20 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// Only where partial outputs cannot be merged: the processor booked them differently.
-    pub fn run(self, processor: &dyn AnyProcessor, options: &Options, progress: &Progress) -> RunResult<Outcome> {
+    pub fn run(
+        self,
+        processor: &dyn AnyProcessor,
+        options: &Options,
+        progress: &Progress,
+    ) -> RunResult<Outcome> {
         let datasets: Vec<Dataset> = self
             .fileset
             .datasets
             .iter()
             .map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() })
             .collect();
-        let leaves = |dataset: usize| self.ranges.iter().filter(|r| self.files[r.file].dataset == dataset).count();
+        let leaves =
+            |dataset: usize| self.ranges.iter().filter(|r| self.files[r.file].dataset == dataset).count();
         let trees: Vec<MergeTree<Box<dyn AnyOutput>>> =
             (0..datasets.len()).map(|dataset| MergeTree::new(leaves(dataset))).collect();
         let books: Vec<Mutex<Book>> = datasets.iter().map(|_| Mutex::default()).collect();
@@ -292,7 +305,9 @@ impl<'a> Plan<'a> {
         }
 
         let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
-        ledger.datasets.extend(datasets.iter().map(|d| DatasetLedger { name: d.name.clone(), files: Vec::new() }));
+        ledger
+            .datasets
+            .extend(datasets.iter().map(|d| DatasetLedger { name: d.name.clone(), files: Vec::new() }));
         for (file, account) in self.files.iter().zip(ledgers) {
             let mut account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
             account.tidy();
@@ -343,10 +358,17 @@ impl<'a> PlannedFile<'a> {
             skipped,
             ..FileLedger::default()
         };
-        Self { dataset, spec, ledger, columns: Vec::new(), opened: Mutex::default(), left: AtomicUsize::new(0) }
+        Self {
+            dataset,
+            spec,
+            ledger,
+            columns: Vec::new(),
+            opened: Mutex::default(),
+            left: AtomicUsize::new(0),
+        }
     }
 
-    fn learn(&mut self, facts: FileFacts, keep: bool, progress: &Progress) {
+    fn learn(&mut self, facts: FileFacts, keep: bool) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
             Ok(opened) => {
@@ -358,7 +380,6 @@ impl<'a> PlannedFile<'a> {
             }
             Err(error) => {
                 let reason = error.to_string();
-                progress.warn(&reason);
                 let entries = self.ledger.entries.map(|entries| (0, entries));
                 self.ledger.failed.push(Missed { entries, reason });
             }
@@ -441,7 +462,9 @@ fn retrying<T>(
             Err(Error::Io(error)) if error.is_transient() && tries <= retries => {
                 progress.warn(&format!("{path}: try {} of {}: {error}", tries + 1, retries + 1));
                 // Storage that is busy gets a moment: 0.1 s, 0.2 s, 0.4 s, and at most 5 s.
-                std::thread::sleep(Duration::from_millis((100 << tries.min(6)) / 2).min(Duration::from_secs(5)));
+                std::thread::sleep(
+                    Duration::from_millis((100 << tries.min(6)) / 2).min(Duration::from_secs(5)),
+                );
                 tries += 1;
             }
             result => return (result, tries),

@@ -12,7 +12,8 @@ use crate::run::{DatasetOutcome, Outcome};
 
 /// A line for each dataset.
 pub fn text(outcome: &Outcome) -> String {
-    let header = ["dataset", "entries", "kept", "files", "read", "wall", "CPU", "events/s"].map(str::to_owned);
+    let header =
+        ["dataset", "entries", "kept", "files", "read", "wall", "CPU", "events/s"].map(str::to_owned);
     let mut rows = vec![header];
     for (dataset, facts) in facts(outcome) {
         rows.push([
@@ -97,7 +98,8 @@ struct Facts {
 fn facts(outcome: &Outcome) -> impl Iterator<Item = (&DatasetOutcome, Facts)> {
     outcome.datasets.iter().map(|dataset| {
         let ledger = outcome.ledger.datasets.iter().find(|ledger| ledger.name == dataset.dataset.name);
-        let files = ledger.map_or(0, |ledger| ledger.files.iter().filter(|file| !file.done.is_empty()).count());
+        let files =
+            ledger.map_or(0, |ledger| ledger.files.iter().filter(|file| !file.done.is_empty()).count());
         let facts = Facts {
             entries: ledger.map_or(0, |ledger| ledger.totals().done),
             kept: kept(dataset),

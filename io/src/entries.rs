@@ -93,3 +93,12 @@ pub struct Scratch {
     pub(crate) baskets: Vec<Vec<u8>>,
     pub(crate) codec: crate::root::codec::Decompressor,
 }
+
+impl Scratch {
+    /// Whether decompression may stop where the values end, before the checksum of a zlib or lzma
+    /// stream: faster by a quarter to two fifths on jagged branches, but a bit flipped on the way may
+    /// go unnoticed. Off unless asked for.
+    pub fn skip_checksums(&mut self, skip: bool) {
+        self.codec.skip_checksums(skip);
+    }
+}

@@ -229,14 +229,19 @@ fn compare(tree: &Tree, name: &str, reference: &Value, scratch: &mut Scratch) ->
         return Outcome::Equal;
     }
     if leaves.len() != column.leaves.len() {
-        return Outcome::Different(format!("{} leaves, and the reference {}", column.leaves.len(), leaves.len()));
+        return Outcome::Different(format!(
+            "{} leaves, and the reference {}",
+            column.leaves.len(),
+            leaves.len()
+        ));
     }
     for reference in leaves {
         let field = reference["field"].as_str().unwrap_or_default();
         let Some(leaf) = column.leaves.get(field) else {
             return Outcome::Different(format!("no leaf `{field}`"));
         };
-        if let Some(wrong) = leaf.differs(reference, name.ends_with("/N") || name.ends_with(".numberOfHits")) {
+        if let Some(wrong) = leaf.differs(reference, name.ends_with("/N") || name.ends_with(".numberOfHits"))
+        {
             return Outcome::Different(wrong);
         }
     }
@@ -253,10 +258,8 @@ enum Outcome {
 
 fn fixtures() -> Option<(PathBuf, Value)> {
     // Any folder with files and their `reference.json` will do.
-    let folder = std::env::var_os("HEP_FIXTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("HEP_FIXTURES")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(folder.join("reference.json")) else {
         println!("skipped: {} is absent", folder.display());
         return None;
@@ -312,14 +315,24 @@ impl Table {
     }
 
     fn print(&self) {
-        println!("{:24} {:>8} {:>8} {:>8} {:>8} {:>8}", "kind", "equal", "no ref.", "unsupp.", "error", "different");
+        println!(
+            "{:24} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "kind", "equal", "no ref.", "unsupp.", "error", "different"
+        );
         for (kind, [equal, none, unsupported, error, different]) in &self.kinds {
             println!("{kind:24} {equal:8} {none:8} {unsupported:8} {error:8} {different:8}");
         }
         let limit = std::env::var("COMPLAINTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
-        self.complaints.iter().filter(|text| !text.starts_with("unsupported")).take(limit).for_each(|text| println!("{text}"));
+        self.complaints
+            .iter()
+            .filter(|text| !text.starts_with("unsupported"))
+            .take(limit)
+            .for_each(|text| println!("{text}"));
         if std::env::var_os("UNSUPPORTED").is_some() {
-            self.complaints.iter().filter(|text| text.starts_with("unsupported")).for_each(|text| println!("{text}"));
+            self.complaints
+                .iter()
+                .filter(|text| text.starts_with("unsupported"))
+                .for_each(|text| println!("{text}"));
         }
     }
 

@@ -109,7 +109,8 @@ fn expand(honest: &[u8]) -> Vec<u8> {
         bytes.extend_from_slice(&object.data);
         let size = (length + object.data.len()) as u32;
         // Short keys have their position behind 18 bytes. The key is in the list of keys, too.
-        let labels: Vec<usize> = (0..honest.len() - length).filter(|&at| honest[at..at + length] == label).collect();
+        let labels: Vec<usize> =
+            (0..honest.len() - length).filter(|&at| honest[at..at + length] == label).collect();
         assert!(labels.len() >= 2, "{}", key.name);
         for at in labels {
             bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());

@@ -1,1 +1,58 @@
-//! tests
+//! What the tests of several crates together share: where the data lie, and a run inside this process.
+//!
+//! The tests themselves are in `tests/tests`; what they are compared with, and the scripts that make
+//! it, in `tests/python`.
+
+use std::path::{Path, PathBuf};
+
+use hep_examples::Dimuon;
+use hep_examples::adl::{AdlQ5, AdlQ6};
+use hep_run::Registry;
+use hep_run::fileset::{Fileset, Format};
+use hep_run::progress::{Progress, ProgressKind};
+use hep_run::run::{Options, Outcome, Plan};
+
+/// The repository's `datasets` folder.
+pub fn datasets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets")
+}
+
+/// Runs a processor over a fileset; relative paths start at [`datasets`].
+///
+/// # Panics
+/// Where the run cannot start or its outputs do not merge.
+pub fn run(processor: &str, fileset: &str, options: &Options) -> Outcome {
+    let mut registry = Registry::default();
+    registry.add::<Dimuon>("Dimuon");
+    registry.add::<AdlQ5>("AdlQ5");
+    registry.add::<AdlQ6>("AdlQ6");
+    let fileset = Fileset::parse(fileset, Format::Yaml, &datasets()).expect("a sound fileset");
+    let (_, processor) = registry.make(Some(processor), &serde_json::Map::new()).expect("a known processor");
+    let progress = Progress::new(ProgressKind::None);
+    let plan = Plan::new(&fileset, &*processor, options, &progress).expect("a sound request");
+    plan.run(&*processor, options, &progress).expect("outputs that merge")
+}
+
+/// Every object of an outcome with every bit of its numbers, to compare two runs by.
+pub fn bits(outcome: &Outcome) -> Vec<String> {
+    let mut all = Vec::new();
+    for dataset in &outcome.datasets {
+        dataset.output.objects("", &mut |path, object| {
+            let name = &dataset.dataset.name;
+            all.push(match object {
+                hep_run::Object::Histogram(h) => {
+                    let words = |cells: &[f64]| cells.iter().map(|cell| cell.to_bits()).collect::<Vec<_>>();
+                    format!(
+                        "{name}/{path} {} {:?} {:?}",
+                        h.entries,
+                        words(&h.sumw),
+                        h.sumw2.as_deref().map(words)
+                    )
+                }
+                hep_run::Object::Cutflow(cutflow) => format!("{name}/{path} {cutflow:?}"),
+                hep_run::Object::Number(number) => format!("{name}/{path} {}", number.to_bits()),
+            });
+        });
+    }
+    all
+}

@@ -77,7 +77,9 @@ fn column_name(field: &Field) -> Result<String> {
         Some(attr) => attr.parse_args::<LitStr>().map(|name| name.value()).map_err(|error| {
             syn::Error::new(error.span(), "expected the column's name, as in `#[column(\"Muon\")]`")
         }),
-        None => Ok(field.ident.as_ref().map(|id| syn::ext::IdentExt::unraw(id).to_string()).unwrap_or_default()),
+        None => {
+            Ok(field.ident.as_ref().map(|id| syn::ext::IdentExt::unraw(id).to_string()).unwrap_or_default())
+        }
     }
 }
 
@@ -98,13 +100,16 @@ fn separator(input: &DeriveInput) -> Result<String> {
 
 fn doc(field: &Field) -> Vec<TokenStream> {
     let docs: Vec<_> = field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
-    if docs.is_empty() { vec![quote!(#[allow(missing_docs)])] } else { docs.iter().map(|attr| quote!(#attr)).collect() }
+    if docs.is_empty() {
+        vec![quote!(#[allow(missing_docs)])]
+    } else {
+        docs.iter().map(|attr| quote!(#attr)).collect()
+    }
 }
 
 /// Whether a field's type is a number, a bool or an array of numbers: then a row holds the very same.
 fn is_plain(ty: &Type) -> bool {
-    const PLAIN: [&str; 11] =
-        ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "bool"];
+    const PLAIN: [&str; 11] = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "bool"];
     match ty {
         Type::Path(path) => PLAIN.iter().any(|plain| path.path.is_ident(plain)),
         Type::Array(array) => is_plain(&array.elem),

@@ -9,7 +9,11 @@ pub struct Integer {
 
 impl Integer {
     pub(super) fn new(low: i32, high: i32) -> Result<Self, String> {
-        if low < high { Ok(Self { low, high }) } else { Err(format!("an integer axis needs low < high: {low}..{high}")) }
+        if low < high {
+            Ok(Self { low, high })
+        } else {
+            Err(format!("an integer axis needs low < high: {low}..{high}"))
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), String> {

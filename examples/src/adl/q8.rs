@@ -51,12 +51,12 @@ impl Processor for AdlQ8 {
             let muons = event.muons.iter().map(|lepton| (Flavour::Muon, lepton));
             let leptons = electrons.chain(muons).enumerate();
 
-            let same_flavour_opposite_charge = leptons
-                .clone()
-                .pairs()
-                .filter(|((_, a), (_, b))| a.0 == b.0 && a.1.charge != b.1.charge);
+            let same_flavour_opposite_charge =
+                leptons.clone().pairs().filter(|((_, a), (_, b))| a.0 == b.0 && a.1.charge != b.1.charge);
             let mass = |((_, a), (_, b)): &Pair| (a.1.p4() + b.1.p4()).mass();
-            let Some(((i, _), (j, _))) = same_flavour_opposite_charge.closest_to(91.2, mass) else { continue };
+            let Some(((i, _), (j, _))) = same_flavour_opposite_charge.closest_to(91.2, mass) else {
+                continue;
+            };
 
             let others = leptons.filter(|(k, _)| *k != i && *k != j);
             let Some((_, (_, other))) = others.leading(|(_, (_, lepton))| lepton.pt) else { continue };

@@ -17,7 +17,10 @@ pub(super) fn run_elsewhere(path: &Path, name: Option<&str>) -> RunResult<u8> {
 /// Builds a crate in release mode and returns its binary. cargo's own messages go to stderr.
 fn build(folder: &Path) -> RunResult<PathBuf> {
     if !folder.join("Cargo.toml").is_file() {
-        let message = format!("{} has no Cargo.toml: it is no analysis crate (`hep-run new NAME` makes one)", folder.display());
+        let message = format!(
+            "{} has no Cargo.toml: it is no analysis crate (`hep-run new NAME` makes one)",
+            folder.display()
+        );
         return Err(Error::Usage(message));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

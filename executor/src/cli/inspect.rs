@@ -94,7 +94,9 @@ fn is_tree(entry: &Entry) -> bool {
 
 fn largest_tree(file: &Arc<RootFile>, entries: &[Entry]) -> RunResult<String> {
     let largest = entries.iter().filter(|entry| is_tree(entry)).max_by_key(|entry| entry.key.object_length);
-    largest.map(|entry| entry.path.clone()).ok_or_else(|| Error::Usage(format!("{} holds no tree", file.path())))
+    largest
+        .map(|entry| entry.path.clone())
+        .ok_or_else(|| Error::Usage(format!("{} holds no tree", file.path())))
 }
 
 fn list(tree: &Tree, name: String) -> Listed {
@@ -132,7 +134,8 @@ fn text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -
         file.uuid()
     );
     for Entry { path, key } in keys {
-        let ratio = f64::from(key.object_length) / f64::from(key.nbytes.saturating_sub(key.key_length).max(1));
+        let ratio =
+            f64::from(key.object_length) / f64::from(key.nbytes.saturating_sub(key.key_length).max(1));
         let _ = writeln!(
             text,
             "  {} {path};{}  {} bytes, ratio {ratio:.1}  {}",

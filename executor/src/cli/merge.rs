@@ -1,6 +1,6 @@
-use std::path::PathBuf;
-use clap::Args;
 use crate::RunResult;
+use clap::Args;
+use std::path::PathBuf;
 
 /// `hep-run merge`.
 #[derive(Args)]
@@ -12,4 +12,6 @@ pub(super) struct MergeArgs {
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
 }
-pub(super) fn merge(_args: &MergeArgs) -> RunResult<()> { Ok(()) }
+pub(super) fn merge(_args: &MergeArgs) -> RunResult<()> {
+    Ok(())
+}

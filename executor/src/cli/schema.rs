@@ -17,7 +17,8 @@ pub(super) fn rust(columns: impl Iterator<Item = ColumnInfo>) -> String {
         let collection = column.name.split_once('_').filter(|(name, _)| counters.contains(name));
         match (&column.data_type, collection) {
             (DataType::List(item), Some((name, field))) => {
-                let entry = (field.to_owned(), column.name.clone(), rust_type(item.data_type()).unwrap_or_default());
+                let entry =
+                    (field.to_owned(), column.name.clone(), rust_type(item.data_type()).unwrap_or_default());
                 collections.entry(name.to_owned()).or_default().push(entry);
             }
             (other, _) => plain.push((column.name.clone(), rust_type(other), column.type_name.clone())),

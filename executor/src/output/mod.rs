@@ -51,7 +51,9 @@ pub fn probe(outputs: &[PathBuf]) -> RunResult<()> {
             return Err(Error::Usage(format!("--output {}: is a folder", path.display())));
         }
         let probe = temporary(path);
-        fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(|source| io("write", path, source))?;
+        fs::write(&probe, [])
+            .and_then(|()| fs::remove_file(&probe))
+            .map_err(|source| io("write", path, source))?;
     }
     Ok(())
 }

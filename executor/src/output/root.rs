@@ -8,6 +8,10 @@ pub const LEDGER: &str = "ledger";
 
 pub(super) struct Pending;
 impl Pending {
-    pub(super) fn save(&self, _: &std::path::Path) -> hep_io::Result<()> { Ok(()) }
+    pub(super) fn save(&self, _: &std::path::Path) -> hep_io::Result<()> {
+        Ok(())
+    }
 }
-pub(super) fn file(_outcome: &Outcome, _processor: &str) -> RunResult<Pending> { Ok(Pending) }
+pub(super) fn file(_outcome: &Outcome, _processor: &str) -> RunResult<Pending> {
+    Ok(Pending)
+}

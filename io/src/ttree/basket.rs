@@ -155,6 +155,7 @@ pub(super) fn decompress(
     if head.object_length <= stored.len() {
         return Ok(Some(head.key_length..head.key_length + head.values));
     }
-    codec.decompress_into(stored, out, head.object_length)?;
+    // The table of entry offsets behind the values is never needed.
+    codec.decompress_start(stored, out, head.object_length, head.values)?;
     Ok(None)
 }

@@ -1,0 +1,241 @@
+//! The binary as a user meets it: what it prints, what it writes, how it ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn datasets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").canonicalize().unwrap()
+}
+
+/// A folder of this test's own, with a fileset in it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(test: &str, fileset: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let fileset = fileset.replace("DATA", datasets().to_str().unwrap());
+        fs::write(folder.join("f.yaml"), fileset).unwrap();
+        Self(folder)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hep-run"));
+        command.args(arguments).current_dir(&self.0).output().unwrap()
+    }
+
+    fn json(&self, file: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.0.join(file)).unwrap()).unwrap()
+    }
+
+    fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    let folder = datasets();
+    String::from_utf8_lossy(&output.stderr).replace(folder.to_str().unwrap(), "DATA")
+}
+
+const DIMUON: &str = "processor: {name: dimuon, min_pt: 10}\ntree: Events\n\
+    datasets: {data: [DATA/nano_dimuon.root], dy: [DATA/nano_dy.root]}\n";
+
+#[test]
+fn a_complete_run_ends_with_0_and_accounts_for_every_entry() {
+    let place = Place::new("complete", DIMUON);
+    let output = place.run(&["f.yaml", "--output", "out.json", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["totals"]["done"], 80);
+    assert_eq!(summary["missing"], 0.0);
+    assert_eq!(summary["datasets"]["dy"]["entries"], 40);
+    let file = &place.json("out.json")["ledger"]["datasets"][1]["files"][0];
+    assert_eq!(file["done"], serde_json::json!([[0, 40]]));
+    assert_eq!(file["uuid"], "a9490124-3648-11ea-89e9-f5b55c90beef");
+    assert_eq!(place.files(), ["f.yaml", "out.json"]);
+}
+
+#[test]
+fn a_missing_file_costs_itself_only_and_the_result_has_another_name() {
+    let place = Place::new(
+        "missing",
+        "processor: dimuon\ntree: Events\ndatasets: {a: [DATA/nano_dy.root, gone.root]}",
+    );
+    fs::write(place.0.join("out.json"), "kept").unwrap();
+    let output = place.run(&["f.yaml", "--output", "out.json"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("gone.root: No such file or directory"), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(place.0.join("out.json")).unwrap(), "kept");
+    let files = &place.json("out.incomplete.json")["ledger"]["datasets"][0]["files"];
+    assert_eq!(files[0]["done"], serde_json::json!([[0, 40]]));
+    assert!(files[1]["failed"][0]["reason"].as_str().unwrap().contains("No such file"));
+
+    let allowed = place.run(&["f.yaml", "--output", "out.json", "--allow-missing", "50%"]);
+    assert_eq!(allowed.status.code(), Some(0), "{}", stderr(&allowed));
+    assert_eq!(place.json("out.json")["ledger"]["datasets"][0]["files"][0]["done"][0][1], 40);
+}
+
+#[test]
+fn without_a_readable_file_the_run_fails_with_2() {
+    let place = Place::new(
+        "nothing",
+        "processor: dimuon\ndatasets: {a: [empty.root, random.root, folder, cut.root]}",
+    );
+    fs::write(place.0.join("empty.root"), "").unwrap();
+    fs::write(place.0.join("random.root"), [7; 4000]).unwrap();
+    fs::create_dir(place.0.join("folder")).unwrap();
+    let whole = fs::read(datasets().join("nano_dy.root")).unwrap();
+    fs::write(place.0.join("cut.root"), &whole[..whole.len() / 2]).unwrap();
+    let output = place.run(&["f.yaml", "--output", "out.json"]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    for name in ["empty.root", "random.root", "folder", "cut.root"] {
+        assert_eq!(text.matches(name).count(), 1, "one message about {name} in\n{text}");
+    }
+    assert!(!place.0.join("out.json").exists());
+}
+
+/// Each wrong request with its status and message; none of them writes anything.
+#[test]
+fn what_is_wrong_is_said_in_one_message() {
+    let one = "tree: Events\ndatasets: {a: [DATA/nano_dy.root]}\n";
+    let cases: &[(&str, String, &[&str], u8, &str)] = &[
+        (
+            "processor",
+            format!("processor: dimuom\n{one}"),
+            &[],
+            1,
+            "error: no processor `dimuom`; did you mean `dimuon`?\n",
+        ),
+        (
+            "setting",
+            format!("processor: {{name: dimuon, min_ptt: 3}}\n{one}"),
+            &[],
+            1,
+            "error: the settings of processor `dimuon` are wrong: unknown field `min_ptt`, expected `min_pt`; did you mean `min_pt`?\n",
+        ),
+        (
+            "set",
+            format!("processor: dimuon\n{one}"),
+            &["--set", "min_pt=high"],
+            1,
+            "error: the settings of processor `dimuon` are wrong: invalid type: string \"high\", expected f32\n",
+        ),
+        (
+            "dataset",
+            format!("processor: dimuon\n{one}"),
+            &["--dataset", "b"],
+            1,
+            "error: --dataset b: no such dataset in the fileset; did you mean `a`?\n",
+        ),
+        (
+            "output",
+            format!("processor: dimuon\n{one}"),
+            &["--output", "x.csv"],
+            1,
+            "error: --output x.csv: cannot write `.csv`; use .root or .json\n",
+        ),
+        (
+            "unwritable",
+            format!("processor: dimuon\n{one}"),
+            &["--output", "no/such/folder.root"],
+            2,
+            "error: cannot write no/such/folder.root: No such file or directory (os error 2)\n",
+        ),
+    ];
+    for (name, fileset, arguments, status, message) in cases {
+        let place = Place::new(&format!("wrong_{name}"), fileset);
+        let output = place.run(&[&["f.yaml", "--progress", "none"], *arguments].concat());
+        assert_eq!(stderr(&output), *message, "{name}");
+        assert_eq!(output.status.code(), Some((*status).into()), "{name}");
+        assert_eq!(place.files(), ["f.yaml"], "{name}");
+    }
+}
+
+#[test]
+fn a_missing_tree_or_branch_is_named_with_what_there_is() {
+    let cases = [
+        ("no_tree", "tree: Evnts", "no object `Evnts` in DATA/nano_dy.root; it has Events, Runs"),
+        ("no_branch", "tree: Runs", "no branch `Muon_pt` in DATA/nano_dy.root:/Runs"),
+    ];
+    for (name, tree, message) in cases {
+        let place =
+            Place::new(name, &format!("processor: dimuon\n{tree}\ndatasets: {{a: [DATA/nano_dy.root]}}"));
+        let output = place.run(&["f.yaml", "--progress", "none"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn one_file_under_two_names_is_an_error() {
+    let place =
+        Place::new("twice", "processor: dimuon\ntree: Events\ndatasets: {a: [DATA/nano_dy.root, copy.root]}");
+    fs::copy(datasets().join("nano_dy.root"), place.0.join("copy.root")).unwrap();
+    let output = place.run(&["f.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("have the same uuid"), "{}", stderr(&output));
+}
+
+#[test]
+fn limits_skip_entries_and_the_ledger_says_so() {
+    let place = Place::new("limits", DIMUON);
+    let output = place.run(&[
+        "f.yaml",
+        "--max-entries",
+        "10",
+        "--dataset",
+        "dy",
+        "--format",
+        "json",
+        "--output",
+        "o.json",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["totals"]["done"], 10);
+    let datasets = &summary["ledger"]["datasets"];
+    assert_eq!(datasets[0]["files"][0]["skipped"][0]["reason"], "--dataset");
+    assert_eq!(datasets[1]["files"][0]["skipped"][0]["entries"], serde_json::json!([10, 40]));
+}
+
+#[test]
+fn a_dry_run_reads_no_basket_and_writes_nothing() {
+    let place = Place::new("dry", DIMUON);
+    let output = place.run(&["f.yaml", "--dry-run"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.starts_with("processor dimuon: 80 entries in 2 ranges of 2 files"), "{text}");
+    assert!(
+        text.contains("columns: Muon_pt, Muon_eta, Muon_phi, Muon_mass, Muon_charge, genWeight"),
+        "{text}"
+    );
+    assert_eq!(place.files(), ["f.yaml"]);
+}
+
+#[test]
+fn usage_errors_end_with_1_and_help_with_0() {
+    let place = Place::new("usage", DIMUON);
+    for (arguments, status) in [
+        (&["--bogus"][..], 1),
+        (&[], 1),
+        (&["f.yaml", "--workers", "0"], 1),
+        (&["f.yaml", "--allow-missing", "2"], 1),
+        (&["absent.yaml"], 1),
+        (&["--help"], 0),
+        (&["--version"], 0),
+    ] {
+        let output = place.run(arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
+    }
+}
