@@ -180,6 +180,7 @@ mod tests {
     use super::group;
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init)]
     fn small_clusters_are_taken_together_and_borders_kept() {
         assert_eq!(group(&[0, 10, 20, 30, 45], 25), [0..20, 20..45]);
         assert_eq!(group(&[0, 10, 20, 30, 45], 1000), [0..45]);
@@ -187,6 +188,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init)]
     fn a_cluster_far_too_large_is_cut_evenly() {
         assert_eq!(group(&[0, 100], 25), [0..25, 25..50, 50..75, 75..100]);
         assert_eq!(group(&[0, 99], 25), [0..99]);

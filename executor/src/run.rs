@@ -224,10 +224,11 @@ impl<'a> Plan<'a> {
                 file.skip(end..range.end, &format!("--max-entries {}", max_entries.unwrap_or_default()));
                 reached = range.end;
             }
-            if let (Some(entries), true) = (file.ledger.entries, file.ledger.failed.is_empty()) {
-                if file.ledger.skipped.iter().all(|skipped| skipped.entries.is_some()) {
-                    file.skip(reached..entries, "not in the fileset's steps");
-                }
+            let skipped_whole = file.ledger.skipped.iter().any(|skipped| skipped.entries.is_none());
+            if let Some(entries) =
+                file.ledger.entries.filter(|_| file.ledger.failed.is_empty() && !skipped_whole)
+            {
+                file.skip(reached..entries, "not in the fileset's steps");
             }
             if *file.left.get_mut() == 0 {
                 file.close();

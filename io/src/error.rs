@@ -36,15 +36,15 @@ pub enum Error {
         /// The file.
         path: String,
         /// The tree.
-        tree: String,
+        tree: Box<str>,
         /// The branch.
-        branch: String,
+        branch: Box<str>,
         /// The entries the basket holds.
         entries: Range<u64>,
         /// Which basket, and the byte at which it lies.
-        place: String,
+        place: Box<str>,
         /// What is wrong with it.
-        reason: String,
+        reason: Box<str>,
     },
     /// No object of that name in the file.
     #[error("no object `{name}` in {path}; {}", it_has(.available))]

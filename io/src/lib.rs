@@ -13,10 +13,10 @@
 
 mod entries;
 mod error;
+pub mod hist;
 pub mod root;
 pub mod source;
 pub mod ttree;
-#[cfg(any())]
 pub mod write;
 
 pub use entries::{Batches, ColumnInfo, EntryReader, ReadPlan, Scratch};

@@ -1,6 +1,7 @@
 //! Every branch of real files against what uproot reads: `../shared/fixtures/reference.json`, whose
 //! `_doc` explains its fields. The files are not part of this repository; where they are absent the
 //! test says so and passes.
+#![allow(clippy::print_stdout)] // what was skipped, and tables
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Thousands of damaged files: whatever the bytes are, the answer is batches or an error, within
 //! bounded time and memory.
+#![allow(clippy::print_stdout)] // what was skipped, and tables
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};

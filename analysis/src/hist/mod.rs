@@ -1,7 +1,3 @@
-// NOTE TO COLLEAGUE (remove later): the lead wrote hist/, vector, combine, cutflow, merge in parallel
-// because your files did not show up. KEEP THIS VERSION; do not rewrite it. Your job now: golden
-// tests in analysis/tests (ROOT::Math, TAxis, boost-histogram), and fixing what they find. Your other
-// files are in /tmp/h2.
 //! Histograms: axes, storages, filling, merging.
 //!
 //! [`Hist`] is the one most analyses need: one axis, weighted. [`Hist2`] and [`Hist3`] have two and

@@ -7,9 +7,8 @@ pub struct Regular {
     bins: usize,
     low: f64,
     high: f64,
-    /// What a fill needs besides, made once: `bins` as a double, `high - low`, and that by `bins`.
-    count: f64,
-    span: f64,
+    /// Bins per unit, and its inverse.
+    density: f64,
     width: f64,
 }
 
@@ -26,12 +25,12 @@ impl Regular {
             return Err(format!("a regular axis needs low < high, both finite: {low}..{high}"));
         }
         let width = span / count;
-        if low + width == low || high - width == high {
+        if width < 4.0 * f64::EPSILON * low.abs().max(high.abs()) {
             return Err(format!(
                 "a regular axis of {bins} bins over {low}..{high}, narrower than a double can tell apart"
             ));
         }
-        Ok(Self { bins, low, high, count, span, width })
+        Ok(Self { bins, low, high, density: count / span, width })
     }
 
     /// The number of bins.
@@ -49,25 +48,23 @@ impl Regular {
         self.high
     }
 
-    /// The place of `x`, by the formula of ROOT 6.40 (`TAxis::FindFixBin`) in its order of operations.
+    /// The place of `x`: that of ROOT 6.40 (`TAxis::FindFixBin`), the bin between whose edges
+    /// `low + i * width` it lies.
     ///
-    /// The quotient alone, which older ROOT and boost-histogram take, can be one off for a value at an
-    /// edge or next to it; ROOT 6.40 then compares with the edges, and 15.45 is in the second of 100
-    /// bins over `15..60`, whose lower edge it is.
+    /// A quotient alone, as older ROOT and boost-histogram take it, can be one off for a value at an
+    /// edge or next to it: 15.45 is in the second of 100 bins over `15..60`, whose lower edge it is.
+    /// So the quotient is compared with the edges, and how it was rounded no longer matters.
     #[inline(always)]
     pub fn index(&self, x: f64) -> usize {
-        if x < self.low {
-            0
-        } else if x < self.high {
-            // In range, and the cast to the narrower type is the cheaper one.
-            let below = (self.count * (x - self.low) / self.span) as i32;
-            let at = f64::from(below);
-            let too_high = x < self.low + at * self.width;
-            let too_low = x >= self.low + (at + 1.0) * self.width;
-            1 + below as usize + usize::from(too_low) - usize::from(too_high)
-        } else {
-            self.bins + 1
-        }
+        // Without branches, which values on both sides of an edge would mispredict. Out of range the
+        // cast saturates and what it gives is not used.
+        let below = ((x - self.low) * self.density) as i32;
+        let at = f64::from(below);
+        let too_high = i64::from(x < self.low + at * self.width);
+        let too_low = i64::from(x >= self.low + (at + 1.0) * self.width);
+        let inside = 1 + i64::from(below) + too_low - too_high;
+        let place = if x < self.high { inside } else { self.bins as i64 + 1 };
+        if x < self.low { 0 } else { place as usize }
     }
 }
 

@@ -1,17 +1,94 @@
-//! The output as a ROOT file: a directory for each dataset, with TH1D, TH2D and TH3D, and the ledger.
+//! The output as a ROOT file: a directory for each dataset with its histograms as `TH1D`, `TH2D` and
+//! `TH3D`, its cutflows as `TH1D` with labelled bins, and at the top the ledger.
 
-use crate::RunResult;
+use hep_io::hist::{Axis as RootAxis, Histogram};
+use hep_io::write::File;
+
+use super::objects;
+use crate::hist::{AnyHist, Axis, Bins};
 use crate::run::Outcome;
+use crate::{Cutflow, Error, Object, RunResult};
 
 /// The name of the ledger in a ROOT file: a `TObjString` with JSON in it.
 pub const LEDGER: &str = "ledger";
 
-pub(super) struct Pending;
-impl Pending {
-    pub(super) fn save(&self, _: &std::path::Path) -> hep_io::Result<()> {
-        Ok(())
+pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
+    let mut file = File::new();
+    for dataset in &outcome.datasets {
+        let name = &dataset.dataset.name;
+        file.directory(name);
+        for (path, object) in objects(dataset, processor) {
+            let (folder, object_name) = match path.rsplit_once('/') {
+                Some((folder, object_name)) => (format!("{name}/{folder}"), object_name),
+                None => (name.clone(), path.as_str()),
+            };
+            match object {
+                Object::Histogram(histogram) => file.histogram(&folder, &convert(&histogram, object_name)?),
+                Object::Cutflow(cutflow) => {
+                    let [weights, events] = tables(&cutflow, object_name);
+                    file.histogram(&folder, &weights);
+                    file.histogram(&folder, &events);
+                }
+                Object::Number(number) => file.histogram(&folder, &single(number, object_name)),
+            }
+        }
+    }
+    let ledger = serde_json::to_string(&outcome.ledger).map_err(|error| Error::Usage(error.to_string()))?;
+    file.text("", LEDGER, &ledger);
+    Ok(file)
+}
+
+fn convert(histogram: &AnyHist, name: &str) -> RunResult<Histogram> {
+    if histogram.axes.is_empty() || histogram.axes.len() > 3 {
+        let message = format!(
+            "histogram `{name}` has {} axes, which no ROOT histogram has; write it with --output FILE.json",
+            histogram.axes.len()
+        );
+        return Err(Error::Usage(message));
+    }
+    let axes = histogram.axes.iter().map(axis).collect();
+    // Counts are their own variances, and ROOT knows that without a second array.
+    let sumw2 = histogram.sumw2.clone().unwrap_or_else(|| histogram.sumw.clone());
+    let entries = histogram.entries as f64;
+    Ok(Histogram::doubles(name, histogram.title.as_str(), axes, histogram.sumw.clone(), sumw2, entries))
+}
+
+fn axis(axis: &Axis) -> RootAxis {
+    let plain = RootAxis { title: axis.title().to_owned(), bins: axis.len(), ..RootAxis::default() };
+    match axis.bins() {
+        Bins::Regular(bins) => RootAxis { low: bins.low(), high: bins.high(), ..plain },
+        Bins::Integer(bins) => RootAxis { low: bins.low().into(), high: bins.high().into(), ..plain },
+        Bins::Variable(bins) => {
+            let edges = bins.edges().to_vec();
+            let (low, high) = (edges[0], edges[edges.len() - 1]);
+            RootAxis { low, high, edges, ..plain }
+        }
+        Bins::Category(bins) => RootAxis { high: axis.len() as f64, labels: bins.names().to_vec(), ..plain },
     }
 }
-pub(super) fn file(_outcome: &Outcome, _processor: &str) -> RunResult<Pending> {
-    Ok(Pending)
+
+/// A cutflow as two histograms: of weights, and of events.
+fn tables(cutflow: &Cutflow, name: &str) -> [Histogram; 2] {
+    let rows = cutflow.rows();
+    let axis = RootAxis {
+        bins: rows.len(),
+        high: rows.len() as f64,
+        labels: rows.iter().map(|row| row.name.to_string()).collect(),
+        ..RootAxis::default()
+    };
+    let with_flow = |values: Vec<f64>| [vec![0.0], values, vec![0.0]].concat();
+    let events = with_flow(rows.iter().map(|row| row.events as f64).collect());
+    let sumw = with_flow(rows.iter().map(|row| row.sumw).collect());
+    let sumw2 = with_flow(rows.iter().map(|row| row.sumw2).collect());
+    let entries: f64 = events.iter().sum();
+    [
+        Histogram::doubles(name, "", vec![axis.clone()], sumw, sumw2, entries),
+        Histogram::doubles(format!("{name}_events"), "", vec![axis], events.clone(), events, entries),
+    ]
+}
+
+/// A number as a histogram of one bin, which merges as numbers do.
+fn single(number: f64, name: &str) -> Histogram {
+    let axis = RootAxis { bins: 1, high: 1.0, ..RootAxis::default() };
+    Histogram::doubles(name, "", vec![axis], vec![0.0, number, 0.0], Vec::new(), 1.0)
 }

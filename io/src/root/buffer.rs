@@ -252,7 +252,9 @@ impl<'a> Buffer<'a> {
         let count = (word & !BYTE_COUNT) as usize;
         let end = self.position + count;
         if end > self.data.len() {
-            return Err(self.malformed(format!("{count} bytes are counted and {} are left", self.remaining())));
+            return Err(
+                self.malformed(format!("{count} bytes are counted and {} are left", self.remaining()))
+            );
         }
         Ok(end)
     }

@@ -58,7 +58,12 @@ impl Decompressor {
     ///
     /// # Errors
     /// Where a block is damaged, or all of them do not give `expected` bytes.
-    pub fn decompress_into(&mut self, framed: &[u8], out: &mut Vec<u8>, expected: usize) -> Result<(), Reason> {
+    pub fn decompress_into(
+        &mut self,
+        framed: &[u8],
+        out: &mut Vec<u8>,
+        expected: usize,
+    ) -> Result<(), Reason> {
         self.decompress_start(framed, out, expected, expected)
     }
 
@@ -111,7 +116,13 @@ impl Decompressor {
     }
 
     /// Decodes at least the first `wanted` bytes of a block that has as many as `out`.
-    fn block(&mut self, codec: [u8; 2], block: &[u8], out: &mut [u8], wanted: usize) -> Result<usize, Reason> {
+    fn block(
+        &mut self,
+        codec: [u8; 2],
+        block: &[u8],
+        out: &mut [u8],
+        wanted: usize,
+    ) -> Result<usize, Reason> {
         use libdeflater::DecompressionError::InsufficientSpace;
         match &codec {
             b"ZL" | b"CS" => {
@@ -128,7 +139,9 @@ impl Decompressor {
                     Err(InsufficientSpace) if stop < whole => Ok(wanted),
                     Err(InsufficientSpace) => Err(format!("the zlib stream is longer than {whole} bytes")),
                     Err(_) => Err("the zlib stream is damaged".to_owned()),
-                    Ok(got) if stop < whole => Err(format!("the zlib stream ends after {got} of {whole} bytes")),
+                    Ok(got) if stop < whole => {
+                        Err(format!("the zlib stream ends after {got} of {whole} bytes"))
+                    }
                     Ok(got) => Ok(got),
                 }
             }
@@ -140,7 +153,9 @@ impl Decompressor {
                 } else {
                     decoder.decompress(out, block)
                 };
-                done.map_err(|code| format!("the zstd stream is damaged: {}", zstd_safe::get_error_name(code)))
+                done.map_err(|code| {
+                    format!("the zstd stream is damaged: {}", zstd_safe::get_error_name(code))
+                })
             }
             b"XZ" if self.skip_checksums => {
                 let whole = out.len();
@@ -186,11 +201,16 @@ fn lz4(block: &[u8], out: &mut [u8]) -> Result<usize, Reason> {
     if hash.finish() != u64::from_be_bytes(*sum) {
         return Err("an lz4 block does not match its checksum".to_owned());
     }
-    lz4_flex::block::decompress_into(block, out).map_err(|error| format!("the lz4 stream is damaged: {error}"))
+    lz4_flex::block::decompress_into(block, out)
+        .map_err(|error| format!("the lz4 stream is damaged: {error}"))
 }
 
 /// The start of a zstd stream, as much as `out` takes.
-fn zstd_start(decoder: &mut DCtx<'static>, block: &[u8], out: &mut [u8]) -> Result<usize, zstd_safe::ErrorCode> {
+fn zstd_start(
+    decoder: &mut DCtx<'static>,
+    block: &[u8],
+    out: &mut [u8],
+) -> Result<usize, zstd_safe::ErrorCode> {
     decoder.reset(ResetDirective::SessionOnly)?;
     decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW))?;
     let length = out.len();
@@ -323,7 +343,8 @@ mod tests {
         let at = xz.len() / 2;
         xz[at] ^= 4;
         let framed = framed(b"XZ", &xz, whole.len());
-        let error = Decompressor::default().decompress_into(&framed, &mut Vec::new(), whole.len()).unwrap_err();
+        let error =
+            Decompressor::default().decompress_into(&framed, &mut Vec::new(), whole.len()).unwrap_err();
         assert!(error.starts_with("the lzma stream is damaged"), "{error}");
     }
 

@@ -55,7 +55,9 @@ impl Directory {
                 *best = key;
             }
         }
-        self.keys.iter().filter(move |key| seen.get(key.name.as_str()).is_some_and(|best| std::ptr::eq(*best, *key)))
+        self.keys
+            .iter()
+            .filter(move |key| seen.get(key.name.as_str()).is_some_and(|best| std::ptr::eq(*best, *key)))
     }
 }
 
@@ -185,8 +187,11 @@ impl RootFile {
             }
             // `seen` also bounds the work: each directory of the file is entered once.
             if depth >= DEEPEST || !seen.insert(key.seek) {
-                return Err(Malformed::new(0, "directories contain each other or nest too deep")
-                    .within(self.path(), format!("directory `{path}`"), key.seek));
+                return Err(Malformed::new(0, "directories contain each other or nest too deep").within(
+                    self.path(),
+                    format!("directory `{path}`"),
+                    key.seek,
+                ));
             }
             let inner = self.subdirectory(key)?;
             self.walk_into(&inner, &path, depth + 1, seen, found)?;

@@ -3,11 +3,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::Key;
 use super::buffer::{Buffer, Malformed, Parse};
 use super::codec::Decompressor;
 use super::directory::{Directory, KeyList, read_keys};
 use super::streamer::Streamers;
-use super::Key;
 use crate::{ByteSource, Error, Result};
 
 /// What the first read of a file takes: header and top directory, and in small files all of it.
@@ -96,8 +96,15 @@ impl RootFile {
                 path,
             });
         }
-        let mut file =
-            Self { source, path, size, header, head, top: Directory::new(Vec::new()), streamers: OnceLock::new() };
+        let mut file = Self {
+            source,
+            path,
+            size,
+            header,
+            head,
+            top: Directory::new(Vec::new()),
+            streamers: OnceLock::new(),
+        };
         let record = file.header.begin.saturating_add(file.header.nbytes_name);
         // The record has at most 42 bytes, without the identifier that may follow.
         let bytes = file.bytes(record..record.saturating_add(42).min(size.max(record)))?;
@@ -161,8 +168,9 @@ impl RootFile {
             return Ok(Directory::new(Vec::new()));
         }
         let record = self.bytes(list.seek..list.seek.saturating_add(list.nbytes.into()))?;
-        let keys = read_keys(&record)
-            .map_err(|wrong| wrong.within(&self.path, format!("the key list of directory `{name}`"), list.seek))?;
+        let keys = read_keys(&record).map_err(|wrong| {
+            wrong.within(&self.path, format!("the key list of directory `{name}`"), list.seek)
+        })?;
         Ok(Directory::new(keys))
     }
 
@@ -216,6 +224,10 @@ fn read_one(source: &dyn ByteSource, range: Range<u64>) -> Result<Bytes> {
     let length = range.end.saturating_sub(range.start);
     match source.read(std::slice::from_ref(&range))?.pop() {
         Some(bytes) if bytes.len() as u64 == length => Ok(bytes),
-        _ => Err(Malformed::new(0, "fewer bytes came than were asked for").within(source.name(), "a read", range.start)),
+        _ => Err(Malformed::new(0, "fewer bytes came than were asked for").within(
+            source.name(),
+            "a read",
+            range.start,
+        )),
     }
 }

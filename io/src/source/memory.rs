@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_range_past_the_end_names_the_size() {
-        let error = MemorySource::new("a.root", vec![0; 10]).read(&[5..15]).unwrap_err();
+        let error =
+            MemorySource::new("a.root", vec![0; 10]).read(std::slice::from_ref(&(5..15))).unwrap_err();
         assert_eq!(
             error.to_string(),
             "a.root is damaged or not a ROOT file: a read of 10 bytes at byte 5, because the file ends at \

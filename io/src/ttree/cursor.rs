@@ -90,7 +90,21 @@ impl<'a> Cursor<'a> {
     ) -> Self {
         let next = branch.baskets.overlapping(&needed).start;
         let (range, decode) = (needed.start..needed.start, Arc::new(decode));
-        Self { tree, plan, bytes, node, branch, decode, next, range, left: 0, held: None, buffer, values: 0, at: 0 }
+        Self {
+            tree,
+            plan,
+            bytes,
+            node,
+            branch,
+            decode,
+            next,
+            range,
+            left: 0,
+            held: None,
+            buffer,
+            values: 0,
+            at: 0,
+        }
     }
 
     pub(super) fn decode(&self) -> &Decode {
@@ -145,7 +159,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn load_record(&mut self, place: &Range<u64>, codec: &mut Decompressor) -> Reason<()> {
-        let at = self.plan.ranges.binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
+        let at = self
+            .plan
+            .ranges
+            .binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
         let record: &'a [u8] = &self.bytes[at.map_err(|_| "the plan does not have it")?];
         let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
         self.values = head.values;
@@ -157,9 +174,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// The first entry of the basket with which the cursor begins.
-    pub(super) fn first_of_basket(&mut self, codec: &mut Decompressor) -> Result<u64> {
-        self.load(codec)?;
-        Ok(self.range.start)
+    pub(super) fn first_of_basket(&self) -> u64 {
+        self.branch.baskets.starts[self.next]
     }
 
     /// Gives `take` the entries of one basket after another, `n` in all: which of the `n` they are,
@@ -175,7 +191,8 @@ impl<'a> Cursor<'a> {
             self.load(codec)?;
             let now = self.left.min((n - done) as u64) as usize;
             let values = self.held.unwrap_or(&self.buffer);
-            let used = take(done..done + now, &values[self.at..self.values]).map_err(|reason| self.error(reason))?;
+            let used =
+                take(done..done + now, &values[self.at..self.values]).map_err(|reason| self.error(reason))?;
             self.at += used;
             self.left -= now as u64;
             done += now;
@@ -189,8 +206,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes over the entries before `entry`, which is in the first basket.
     pub(super) fn skip_to(&mut self, entry: u64, codec: &mut Decompressor) -> Result<()> {
-        self.load(codec)?;
-        let n = entry.saturating_sub(self.range.start) as usize;
+        let n = entry.saturating_sub(self.first_of_basket()) as usize;
         let decode = self.decode.clone();
         self.each(n, codec, |entries, rest| match &*decode {
             Decode::Fixed { element, each, .. } => stretch(rest, entries.len(), each * element.size()),
@@ -206,7 +222,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over the entries whose values `offsets` counts, at the start of the first basket.
-    pub(super) fn skip_counted(&mut self, offsets: &OffsetBuffer<i32>) -> Result<()> {
+    pub(super) fn skip_counted(
+        &mut self,
+        offsets: &OffsetBuffer<i32>,
+        codec: &mut Decompressor,
+    ) -> Result<()> {
+        self.load(codec)?;
         let Decode::Counted { element, each, .. } = &*self.decode else { return Ok(()) };
         let count = offsets[offsets.len() - 1] as usize;
         let rest = self.values - self.at;
@@ -215,7 +236,7 @@ impl<'a> Cursor<'a> {
             Some(bytes) => self.at += bytes,
             None => return Err(self.error(too_few(rest, count, size))),
         }
-        self.left -= offsets.len() as u64 - 1;
+        self.left = self.left.saturating_sub(offsets.len() as u64 - 1);
         Ok(())
     }
 
@@ -297,7 +318,11 @@ impl<'a> Cursor<'a> {
         Ok(Arc::new(StructArray::new(fields.clone(), columns.collect(), None)))
     }
 
-    fn vectors<T: Stored>(&mut self, n: usize, codec: &mut Decompressor) -> Result<(OffsetBuffer<i32>, ArrayRef)> {
+    fn vectors<T: Stored>(
+        &mut self,
+        n: usize,
+        codec: &mut Decompressor,
+    ) -> Result<(OffsetBuffer<i32>, ArrayRef)> {
         let mut values = Vec::new();
         let mut offsets = vec![0];
         self.each(n, codec, |entries, rest| {

@@ -5,6 +5,7 @@
 //! many values the counted branches take, so that the values of a batch are one stretch of bytes, and
 //! all branches of one counter share one offset buffer.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
@@ -43,8 +44,9 @@ impl<'a> Decoder<'a> {
         bytes: &'a [Bytes],
         scratch: &'a mut Scratch,
     ) -> Result<Self> {
-        let fits =
-            |(range, bytes): (&Range<u64>, &Bytes)| range.end.checked_sub(range.start) == Some(bytes.len() as u64);
+        let fits = |(range, bytes): (&Range<u64>, &Bytes)| {
+            range.end.checked_sub(range.start) == Some(bytes.len() as u64)
+        };
         if plan.ranges.len() != bytes.len() || !plan.ranges.iter().zip(bytes).all(fits) {
             return Err(Error::Format {
                 path: tree.file().path().to_owned(),
@@ -58,21 +60,37 @@ impl<'a> Decoder<'a> {
         let mut order: Vec<(bool, usize, Arc<Branch>, Interpretation)> = Vec::with_capacity(needs.len());
         for &node in needs.keys() {
             let (branch, interpretation) = tree.interpreted(node)?;
-            order.push((matches!(interpretation, Interpretation::Counted { .. }), node, branch, interpretation));
+            order.push((
+                matches!(interpretation, Interpretation::Counted { .. }),
+                node,
+                branch,
+                interpretation,
+            ));
         }
         order.sort_by_key(|(counted, ..)| *counted);
-        let places: HashMap<usize, usize> = order.iter().enumerate().map(|(at, (_, node, ..))| (*node, at)).collect();
+        let places: HashMap<usize, usize> =
+            order.iter().enumerate().map(|(at, (_, node, ..))| (*node, at)).collect();
         let cursors = order
             .into_iter()
             .map(|(_, node, branch, interpretation)| {
                 let decode = Decode::new(interpretation, |node| places[&node]);
                 let buffer = scratch.baskets.pop().unwrap_or_default();
-                Cursor::new(tree, plan, bytes, node, branch, decode, buffer, needs[&node].start..plan.entries.end)
+                Cursor::new(
+                    tree,
+                    plan,
+                    bytes,
+                    node,
+                    branch,
+                    decode,
+                    buffer,
+                    needs[&node].start..plan.entries.end,
+                )
             })
             .collect();
         let columns = plan.columns.iter().map(|name| Ok(places[&tree.node(name)?])).collect::<Result<_>>()?;
         let names = plan.columns.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        let mut decoder = Self { left: plan.entries.clone(), cursors, names: Arc::new(names), columns, scratch };
+        let mut decoder =
+            Self { left: plan.entries.clone(), cursors, names: Arc::new(names), columns, scratch };
         if !plan.entries.is_empty() {
             decoder.skip_to_start(&needs)?;
         }
@@ -96,12 +114,12 @@ impl<'a> Decoder<'a> {
                 }
                 continue;
             };
-            let first = cursor.first_of_basket(codec)?;
+            let first = cursor.first_of_basket();
             if first < start {
                 let (from, counts) = &before[&counter];
                 let counts = counts.slice((first - from) as usize, (start - first) as usize);
                 let offsets = offsets(&counts, leaf).map_err(|reason| done[counter].error(reason))?;
-                cursor.skip_counted(&offsets)?;
+                cursor.skip_counted(&offsets, codec)?;
             }
         }
         Ok(())
@@ -120,13 +138,15 @@ impl Batches for Decoder<'_> {
         for at in 0..self.cursors.len() {
             let mut counted = None;
             if let Decode::Counted { counter, leaf, .. } = *self.cursors[at].decode() {
-                if !shared.contains_key(&(counter, leaf)) {
-                    let made = offsets(&arrays[counter], leaf);
-                    let made = made.map_err(|reason| self.cursors[counter].error(reason))?;
-                    shared.insert((counter, leaf), made);
-                }
-                counted = shared.get(&(counter, leaf));
+                counted = Some(match shared.entry((counter, leaf)) {
+                    Entry::Occupied(made) => made.into_mut(),
+                    Entry::Vacant(place) => {
+                        let made = offsets(&arrays[counter], leaf);
+                        place.insert(made.map_err(|reason| self.cursors[counter].error(reason))?)
+                    }
+                });
             }
+            let counted = counted.map(|offsets| &*offsets);
             arrays.push(self.cursors[at].next(n as usize, counted, &mut self.scratch.codec)?);
         }
         self.left.start = range.end;
@@ -163,16 +183,20 @@ fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>
     sums.push(0);
     let mut total = 0_u64;
     let mut absurd = false;
-    for count in counts.iter() {
+    // `extend` of an iterator of known length, not `push`: no capacity check for each entry.
+    sums.extend(counts.iter().map(|count| {
         // A negative count becomes a huge one.
         let count = count.as_usize() as u64;
         absurd |= count > i32::MAX as u64;
         total = total.wrapping_add(count);
-        sums.push(total as i32);
-    }
+        total as i32
+    }));
     if absurd {
         let worst = counts.iter().find(|count| count.as_usize() > i32::MAX as usize);
-        return Err(format!("it counts {} values in an entry", worst.map_or_else(String::new, |n| format!("{n:?}"))));
+        return Err(format!(
+            "it counts {} values in an entry",
+            worst.map_or_else(String::new, |n| format!("{n:?}"))
+        ));
     }
     if total > i32::MAX as u64 {
         return Err(format!("a batch of {total} values is too large: ask for fewer entries at once"));
@@ -187,7 +211,7 @@ mod tests {
 
     #[test]
     fn counts_become_offsets_and_absurd_counts_are_refused() {
-        assert_eq!(&**offsets(&Int8Array::from(vec![2, 0, 1]), 0).unwrap(), [0, 2, 2, 3]);
+        assert_eq!(*offsets(&Int8Array::from(vec![2, 0, 1]), 0).unwrap(), [0, 2, 2, 3]);
         let error = offsets(&Int32Array::from(vec![2, -1]), 0).unwrap_err();
         assert_eq!(error, "it counts -1 values in an entry");
     }

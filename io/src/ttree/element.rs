@@ -32,18 +32,54 @@ pub enum Element {
 macro_rules! dispatch {
     ($element:expr, $type:ident => $call:expr) => {
         match $element {
-            $crate::ttree::Element::Bool => { type $type = $crate::ttree::element::Flag; $call }
-            $crate::ttree::Element::I8 => { type $type = i8; $call }
-            $crate::ttree::Element::I16 => { type $type = i16; $call }
-            $crate::ttree::Element::I32 => { type $type = i32; $call }
-            $crate::ttree::Element::I64 => { type $type = i64; $call }
-            $crate::ttree::Element::U8 => { type $type = u8; $call }
-            $crate::ttree::Element::U16 => { type $type = u16; $call }
-            $crate::ttree::Element::U32 => { type $type = u32; $call }
-            $crate::ttree::Element::U64 => { type $type = u64; $call }
-            $crate::ttree::Element::F32 => { type $type = f32; $call }
-            $crate::ttree::Element::F64 => { type $type = f64; $call }
-            $crate::ttree::Element::Double32 => { type $type = $crate::ttree::element::Double32; $call }
+            $crate::ttree::Element::Bool => {
+                type $type = $crate::ttree::element::Flag;
+                $call
+            }
+            $crate::ttree::Element::I8 => {
+                type $type = i8;
+                $call
+            }
+            $crate::ttree::Element::I16 => {
+                type $type = i16;
+                $call
+            }
+            $crate::ttree::Element::I32 => {
+                type $type = i32;
+                $call
+            }
+            $crate::ttree::Element::I64 => {
+                type $type = i64;
+                $call
+            }
+            $crate::ttree::Element::U8 => {
+                type $type = u8;
+                $call
+            }
+            $crate::ttree::Element::U16 => {
+                type $type = u16;
+                $call
+            }
+            $crate::ttree::Element::U32 => {
+                type $type = u32;
+                $call
+            }
+            $crate::ttree::Element::U64 => {
+                type $type = u64;
+                $call
+            }
+            $crate::ttree::Element::F32 => {
+                type $type = f32;
+                $call
+            }
+            $crate::ttree::Element::F64 => {
+                type $type = f64;
+                $call
+            }
+            $crate::ttree::Element::Double32 => {
+                type $type = $crate::ttree::element::Double32;
+                $call
+            }
         }
     };
 }
@@ -127,7 +163,9 @@ impl Element {
             "unsigned char" | "UChar_t" | "uint8_t" => Self::U8,
             "unsigned short" | "UShort_t" | "uint16_t" => Self::U16,
             "unsigned int" | "unsigned" | "UInt_t" | "uint32_t" => Self::U32,
-            "unsigned long" | "unsigned long long" | "ULong_t" | "ULong64_t" | "uint64_t" | "size_t" => Self::U64,
+            "unsigned long" | "unsigned long long" | "ULong_t" | "ULong64_t" | "uint64_t" | "size_t" => {
+                Self::U64
+            }
             "float" | "Float_t" => Self::F32,
             "double" | "Double_t" => Self::F64,
             _ => return None,

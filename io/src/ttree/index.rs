@@ -45,7 +45,6 @@ pub(super) struct Index {
     leaves: Vec<(usize, usize)>,
 }
 
-
 /// What a branch's fixed-size members say that the index or the baskets need.
 pub(super) struct Members {
     pub(super) written: i32,
@@ -57,7 +56,10 @@ impl Members {
     /// From the cursor at a branch's body, which is left at its sub-branches.
     pub(super) fn read(buffer: &mut Buffer<'_>, version: u16) -> Parse<Self> {
         if !(6..=13).contains(&version) {
-            return Err(Malformed::new(buffer.position(), format!("version {version} of TBranch is not known")));
+            return Err(Malformed::new(
+                buffer.position(),
+                format!("version {version} of TBranch is not known"),
+            ));
         }
         buffer.skip(12)?; // fCompress, fBasketSize, fEntryOffsetLen
         let written = buffer.i32()?;
@@ -197,7 +199,18 @@ impl Index {
         };
         let (nested, body) = (parent.is_some(), place);
         let (version, group) = (0, false);
-        self.nodes.push(Node { name, path, nested, group, class, place, version, body, leaves: body, end: body });
+        self.nodes.push(Node {
+            name,
+            path,
+            nested,
+            group,
+            class,
+            place,
+            version,
+            body,
+            leaves: body,
+            end: body,
+        });
     }
 
     /// The branch called `name`, by path or by a plain name that is unique.

@@ -85,9 +85,9 @@ pub(super) fn item(data_type: DataType) -> FieldRef {
 
 /// The type of an array of fixed dimensions.
 pub(super) fn fixed(element: Element, dims: &[usize]) -> DataType {
-    dims.iter()
-        .rev()
-        .fold(element.data_type(), |inner, &dim| DataType::FixedSizeList(item(inner), i32::try_from(dim).unwrap_or(0)))
+    dims.iter().rev().fold(element.data_type(), |inner, &dim| {
+        DataType::FixedSizeList(item(inner), i32::try_from(dim).unwrap_or(0))
+    })
 }
 
 impl Interpretation {
@@ -115,7 +115,8 @@ impl Interpretation {
             Self::Vector { element } => format!("vector<{}>", element.type_name()),
             Self::String { .. } => "string".to_owned(),
             Self::Struct { members } => {
-                let member = |m: &Member| format!("{} {}{}", m.element.type_name(), m.name, brackets(&m.dims));
+                let member =
+                    |m: &Member| format!("{} {}{}", m.element.type_name(), m.name, brackets(&m.dims));
                 format!("struct {{{}}}", members.iter().map(member).collect::<Vec<_>>().join("; "))
             }
         }
@@ -330,8 +331,9 @@ fn members(leaves: &[Leaf<'_>]) -> Result<Interpretation, String> {
         if leaf.counter.is_some() {
             return Err("it is a leaf list with a counter".to_owned());
         }
-        let element = Element::of_leaf(leaf.class, leaf.unsigned)
-            .ok_or_else(|| format!("leaves of class {} are not supported", String::from_utf8_lossy(leaf.class)))?;
+        let element = Element::of_leaf(leaf.class, leaf.unsigned).ok_or_else(|| {
+            format!("leaves of class {} are not supported", String::from_utf8_lossy(leaf.class))
+        })?;
         Ok(Member { name: String::from_utf8_lossy(leaf.name).into_owned(), element, dims: leaf.dims() })
     };
     Ok(Interpretation::Struct { members: leaves.iter().map(member).collect::<Result<_, String>>()? })
@@ -348,7 +350,10 @@ fn plain(name: &str) -> &str {
 fn sequence(name: &str) -> Option<&str> {
     let inner = name.strip_suffix('>')?;
     let (container, inner) = inner.split_once('<')?;
-    if !matches!(container.trim(), "vector" | "list" | "deque" | "set" | "multiset" | "forward_list" | "ROOT::VecOps::RVec") {
+    if !matches!(
+        container.trim(),
+        "vector" | "list" | "deque" | "set" | "multiset" | "forward_list" | "ROOT::VecOps::RVec"
+    ) {
         return None;
     }
     // An allocator or a comparison may follow.

@@ -52,7 +52,8 @@ impl<'a> Leaf<'a> {
         };
         let mut code = None;
         if class == b"TLeafElement" {
-            let end = base.end.ok_or_else(|| Malformed::new(buffer.position(), "a leaf has no byte count"))?;
+            let end =
+                base.end.ok_or_else(|| Malformed::new(buffer.position(), "a leaf has no byte count"))?;
             buffer.skip_to(end)?;
             buffer.i32()?; // fID
             code = Some(buffer.i32()?);

@@ -2,7 +2,7 @@
 //!
 //! Opening a [`Tree`] parses the names and positions of its branches and nothing else: a CMS NanoAOD
 //! tree has 1,700 of them and an analysis reads 30. A branch's leaves and baskets are parsed when it
-//! is first asked for; [`interpretation`] says what its bytes mean.
+//! is first asked for; an [`Interpretation`] says what its bytes mean.
 
 mod basket;
 mod branch;

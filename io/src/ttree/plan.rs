@@ -12,7 +12,11 @@ use crate::{EntryReader, Error, ReadPlan, Result};
 ///
 /// The counts of a range that begins inside a basket of a counted branch are needed from that
 /// basket's first entry on: they say where in the basket the range begins.
-pub(super) fn needs(tree: &Tree, columns: &[String], entries: &Range<u64>) -> Result<BTreeMap<usize, Range<u64>>> {
+pub(super) fn needs(
+    tree: &Tree,
+    columns: &[String],
+    entries: &Range<u64>,
+) -> Result<BTreeMap<usize, Range<u64>>> {
     let mut needs = BTreeMap::<usize, Range<u64>>::new();
     let mut need = |node: usize, first: u64| {
         let range = needs.entry(node).or_insert(entries.clone());
@@ -47,12 +51,18 @@ pub(super) fn plan(tree: &Tree, columns: &[String], entries: Range<u64>) -> Resu
         let baskets = &branch.baskets;
         if !needed.is_empty() && baskets.starts[0] > needed.start {
             let missing = needed.start..needed.end.min(baskets.starts[0]);
-            return Err(tree.basket_error(node, missing, "before its first basket".to_owned(), "no basket holds them"));
+            return Err(tree.basket_error(
+                node,
+                missing,
+                "before its first basket".to_owned(),
+                "no basket holds them",
+            ));
         }
         for at in baskets.overlapping(&needed) {
             let Place::File(place) = &baskets.places[at] else { continue };
             if place.end > size {
-                let reason = format!("its {} bytes pass the end of the file at byte {size}", place.end - place.start);
+                let reason =
+                    format!("its {} bytes pass the end of the file at byte {size}", place.end - place.start);
                 return Err(tree.basket_error(node, baskets.range(at), position(at, place.start), reason));
             }
             ranges.insert((place.start, place.end));
@@ -75,7 +85,8 @@ pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
     let mut largest: Option<(u64, Vec<u64>)> = None;
     for (node, _) in needs(tree, columns, &whole)? {
         let branch = tree.branch(node)?;
-        let mut starts: Vec<u64> = branch.baskets.starts.iter().copied().filter(|start| *start < entries).collect();
+        let mut starts: Vec<u64> =
+            branch.baskets.starts.iter().copied().filter(|start| *start < entries).collect();
         starts.dedup();
         common = Some(match common {
             None => starts.clone(),

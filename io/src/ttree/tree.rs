@@ -125,7 +125,8 @@ impl Tree {
     /// A branch and its interpretation, groups that count included.
     pub(super) fn interpreted(&self, node: usize) -> Result<(Arc<Branch>, Interpretation)> {
         let branch = self.branch(node)?;
-        let interpretation = branch.interpretation.clone().map_err(|reason| self.unsupported(node, reason))?;
+        let interpretation =
+            branch.interpretation.clone().map_err(|reason| self.unsupported(node, reason))?;
         Ok((branch, interpretation))
     }
 
@@ -144,7 +145,8 @@ impl Tree {
         match interpretation {
             Interpretation::Counted { counter, .. } => self.counts(node, counter),
             Interpretation::Fixed { .. } | Interpretation::Struct { .. } => {
-                let stride = interpretation.stride().filter(|&stride| 0 < stride && stride <= i32::MAX as usize);
+                let stride =
+                    interpretation.stride().filter(|&stride| 0 < stride && stride <= i32::MAX as usize);
                 stride.map(drop).ok_or_else(|| self.unsupported(node, "its entries have an absurd size"))
             }
             _ => Ok(()),
@@ -155,7 +157,8 @@ impl Tree {
         match branch.baskets.entries() {
             entries if entries >= self.entries => Ok(()),
             entries => {
-                Err(self.unsupported(node, format!("it holds {entries} of the tree's {} entries", self.entries)))
+                Err(self
+                    .unsupported(node, format!("it holds {entries} of the tree's {} entries", self.entries)))
             }
         }
     }
@@ -165,9 +168,9 @@ impl Tree {
         self.complete(counter.node, &branch)?;
         let integer = match &interpretation {
             Interpretation::Fixed { element, dims } => dims.is_empty() && element.is_integer(),
-            Interpretation::Struct { members } => {
-                members.get(counter.leaf).is_some_and(|member| member.dims.is_empty() && member.element.is_integer())
-            }
+            Interpretation::Struct { members } => members
+                .get(counter.leaf)
+                .is_some_and(|member| member.dims.is_empty() && member.element.is_integer()),
             _ => false,
         };
         if integer {
@@ -186,11 +189,11 @@ impl Tree {
     ) -> Error {
         Error::Basket {
             path: self.file.path().to_owned(),
-            tree: self.name.clone(),
-            branch: self.index.nodes[node].path.clone(),
+            tree: self.name.as_str().into(),
+            branch: self.index.nodes[node].path.as_str().into(),
             entries,
-            place,
-            reason: reason.into(),
+            place: place.into(),
+            reason: reason.into().into(),
         }
     }
 }
@@ -258,7 +261,8 @@ impl Header {
         } else {
             Self::described(buffer, version, file)?
         };
-        let entries = u64::try_from(entries).map_err(|_| Malformed::new(at, format!("it has {entries} entries")))?;
+        let entries =
+            u64::try_from(entries).map_err(|_| Malformed::new(at, format!("it has {entries} entries")))?;
         Ok(Self { entries, title })
     }
 
@@ -308,7 +312,8 @@ impl Header {
             };
             if element.code >= 40 {
                 buffer.u8()?;
-                let count = element.counter.as_deref().and_then(|name| counters.get(name)).copied().unwrap_or(0);
+                let count =
+                    element.counter.as_deref().and_then(|name| counters.get(name)).copied().unwrap_or(0);
                 buffer.items(usize::try_from(count).unwrap_or(0), size)?;
                 continue;
             }

@@ -1,0 +1,12 @@
+//! ROOT's histogram objects: what `TH1`, `TH2`, `TH3` and `TProfile` hold, reading and adding them.
+//!
+//! [`Histogram`] mirrors the object, so that what was read can be written back. Bins are in ROOT's
+//! global order, `x + (nx + 2) * (y + (ny + 2) * z)`, under- and overflow included.
+
+mod merge;
+mod model;
+mod read;
+
+pub use merge::merge;
+pub use model::{Axis, Class, Element, Histogram, Profile};
+pub use read::read;

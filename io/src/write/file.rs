@@ -1,0 +1,343 @@
+use std::fs;
+use std::hash::Hasher;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use libdeflater::{CompressionLvl, Compressor};
+use twox_hash::XxHash64;
+
+use super::encoder::Encoder;
+use super::histogram;
+use super::key::{DATE, Key};
+use crate::hist::Histogram;
+use crate::{Error, Result};
+
+/// The streamer information of every class that is written here, as ROOT 6.40 writes it: made by
+/// `streamers.py`.
+const STREAMERS: &[u8] = include_bytes!("streamers.bin");
+/// The version of ROOT that the class versions are of, 6.40/00.
+const ROOT_VERSION: u32 = 64_000;
+/// Where the first record begins.
+const BEGIN: u32 = 100;
+/// Objects below this size are not worth compressing.
+const SMALL: usize = 256;
+/// The largest compressed block; its sizes have three bytes.
+const BLOCK: usize = 0xFF_FFFF;
+/// Positions have 32 bits in the layout written here, and ROOT counts them signed.
+const LARGEST: usize = i32::MAX as usize;
+
+/// A ROOT file that is being put together.
+#[derive(Default)]
+pub struct File {
+    directories: Vec<Directory>,
+}
+
+struct Directory {
+    path: String,
+    objects: Vec<Object>,
+}
+
+struct Object {
+    class: String,
+    name: String,
+    title: String,
+    bytes: Vec<u8>,
+}
+
+impl File {
+    /// An empty file.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a histogram to the directory `directory`, `dataset` or `a/b`; the top one if empty.
+    pub fn histogram(&mut self, directory: &str, histogram: &Histogram) {
+        let class = histogram.class.name();
+        let key_length = Key::head_length(&class, &histogram.name, &histogram.title);
+        let mut out = Encoder::new(key_length);
+        histogram::write(histogram, &mut out);
+        let (name, title) = (histogram.name.clone(), histogram.title.clone());
+        self.add(directory, Object { class, name, title, bytes: out.into_bytes() });
+    }
+
+    /// Adds a text, as a `TObjString`.
+    pub fn text(&mut self, directory: &str, name: &str, text: &str) {
+        let mut out = Encoder::new(0);
+        out.class(1, |out| {
+            out.tobject(0, 0);
+            out.string(text);
+        });
+        let title = "Collectable string class".to_owned();
+        self.add(
+            directory,
+            Object { class: "TObjString".into(), name: name.into(), title, bytes: out.into_bytes() },
+        );
+    }
+
+    /// Makes sure that there is a directory, even if nothing is put into it.
+    pub fn directory(&mut self, path: &str) {
+        let mut parent = String::new();
+        self.make("");
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            if !parent.is_empty() {
+                parent.push('/');
+            }
+            parent.push_str(part);
+            self.make(&parent);
+        }
+    }
+
+    fn make(&mut self, path: &str) {
+        if self.directories.iter().all(|directory| directory.path != path) {
+            self.directories.push(Directory { path: path.to_owned(), objects: Vec::new() });
+        }
+    }
+
+    fn add(&mut self, directory: &str, object: Object) {
+        self.directory(directory);
+        let path: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+        let path = path.join("/");
+        if let Some(found) = self.directories.iter_mut().find(|known| known.path == path) {
+            found.objects.push(object);
+        }
+    }
+
+    /// Writes the file: under a temporary name beside `path`, then renamed to it.
+    ///
+    /// # Errors
+    /// Where it cannot be written, or would exceed 2 GiB; `path` is then as it was.
+    pub fn save(mut self, path: &Path) -> Result<()> {
+        self.make("");
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let bytes = Layout::new(&self.directories, &name).finish().ok_or_else(|| Error::Unsupported {
+            path: path.display().to_string(),
+            what: "the output".to_owned(),
+            reason: "it would exceed 2 GiB".to_owned(),
+        })?;
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}.tmp", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        write_and_rename(&temporary, path, &bytes).map_err(|source| {
+            let _ = fs::remove_file(&temporary);
+            Error::Io { action: "write", path: path.display().to_string(), source: Arc::new(source) }
+        })
+    }
+}
+
+fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = fs::File::create(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(temporary, path)
+}
+
+/// The bytes of a file, record by record.
+struct Layout<'a> {
+    directories: &'a [Directory],
+    name: &'a str,
+    out: Vec<u8>,
+    /// Where each directory's record begins, and where its header lies in it.
+    places: Vec<(u32, usize)>,
+    keys: Vec<Vec<Key>>,
+    uuid: u128,
+    compressor: Compressor,
+}
+
+/// Bytes of a directory's header: version, dates, sizes, positions, uuid, and room for 64 bits.
+const DIRECTORY: u32 = 60;
+
+impl<'a> Layout<'a> {
+    fn new(directories: &'a [Directory], name: &'a str) -> Self {
+        let hash = |seed: u64| {
+            let mut hasher = XxHash64::with_seed(seed);
+            for object in directories.iter().flat_map(|directory| &directory.objects) {
+                hasher.write(object.name.as_bytes());
+                hasher.write(&object.bytes);
+            }
+            u128::from(hasher.finish())
+        };
+        let uuid = hash(1) << 64 | hash(2);
+        let keys = vec![Vec::new(); directories.len()];
+        let compressor = Compressor::new(CompressionLvl::default());
+        Self { directories, name, out: vec![0; BEGIN as usize], places: Vec::new(), keys, uuid, compressor }
+    }
+
+    fn finish(mut self) -> Option<Vec<u8>> {
+        self.top();
+        for at in 0..self.directories.len() {
+            if at > 0 {
+                self.subdirectory(at);
+            }
+            for object in &self.directories[at].objects {
+                let key =
+                    self.record(&object.class, &object.name, &object.title, self.places[at].0, &object.bytes);
+                self.keys[at].push(key);
+                if self.out.len() > LARGEST {
+                    return None;
+                }
+            }
+        }
+        let top = self.places[0].0;
+        let streamers = self.record("TList", "StreamerInfo", "Doubly linked list", top, STREAMERS);
+        for at in 0..self.directories.len() {
+            self.key_list(at);
+        }
+        let free = self.free_list(top);
+        if self.out.len() > LARGEST {
+            return None;
+        }
+        self.header(&streamers, &free);
+        Some(self.out)
+    }
+
+    /// The record of the top directory: its key, the file's name and title, its header.
+    fn top(&mut self) {
+        let name_length = (self.name.len() + if self.name.len() < 255 { 2 } else { 6 }) as u32;
+        let length = name_length + DIRECTORY;
+        let key = self.key("TFile", self.name, "", BEGIN, 0, length, length);
+        let mut out = Encoder::new(0);
+        key.write(&mut out);
+        out.string(self.name);
+        out.string("");
+        self.out.extend(out.into_bytes());
+        self.places.push((BEGIN, self.out.len()));
+        self.out.extend([0; DIRECTORY as usize]);
+    }
+
+    fn subdirectory(&mut self, at: usize) {
+        let path = &self.directories[at].path;
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = self.directories.iter().position(|known| known.path == parent).unwrap_or(0);
+        let seek = self.out.len() as u32;
+        let key = self.key("TDirectory", name, name, seek, self.places[parent].0, DIRECTORY, DIRECTORY);
+        let mut out = Encoder::new(0);
+        key.write(&mut out);
+        self.out.extend(out.into_bytes());
+        self.places.push((seek, self.out.len()));
+        self.out.extend([0; DIRECTORY as usize]);
+        self.keys[parent].push(key);
+    }
+
+    #[expect(clippy::too_many_arguments)]
+    fn key(
+        &self,
+        class: &str,
+        name: &str,
+        title: &str,
+        seek: u32,
+        directory: u32,
+        stored: u32,
+        length: u32,
+    ) -> Key {
+        let (class, name, title) = (class.to_owned(), name.to_owned(), title.to_owned());
+        Key { class, name, title, seek, directory, stored, length }
+    }
+
+    /// Adds an object's record, compressed where that makes it smaller.
+    fn record(&mut self, class: &str, name: &str, title: &str, directory: u32, bytes: &[u8]) -> Key {
+        let compressed = if bytes.len() < SMALL { None } else { self.compress(bytes) };
+        let stored = compressed.as_deref().unwrap_or(bytes);
+        let seek = self.out.len() as u32;
+        let key = self.key(class, name, title, seek, directory, stored.len() as u32, bytes.len() as u32);
+        let mut out = Encoder::new(0);
+        key.write(&mut out);
+        self.out.extend(out.into_bytes());
+        self.out.extend(stored);
+        key
+    }
+
+    /// Blocks of zlib behind ROOT's head of 9 bytes: `ZL`, the method 8, and both sizes.
+    fn compress(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        for block in bytes.chunks(BLOCK) {
+            let mut out = vec![0; self.compressor.zlib_compress_bound(block.len())];
+            let n = self.compressor.zlib_compress(block, &mut out).ok().filter(|&n| n <= BLOCK)?;
+            all.extend(b"ZL\x08");
+            all.extend(&(n as u32).to_le_bytes()[..3]);
+            all.extend(&(block.len() as u32).to_le_bytes()[..3]);
+            all.extend(&out[..n]);
+        }
+        (all.len() < bytes.len()).then_some(all)
+    }
+
+    /// The list of a directory's keys, and the directory's header that points to it.
+    fn key_list(&mut self, at: usize) {
+        let keys = std::mem::take(&mut self.keys[at]);
+        let (place, header) = self.places[at];
+        let mut list = Encoder::new(0);
+        list.u32(keys.len() as u32);
+        keys.iter().for_each(|key| key.write(&mut list));
+        let list = list.into_bytes();
+        let path = &self.directories[at].path;
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let (class, name, title) =
+            if at == 0 { ("TFile", self.name, "") } else { ("TDirectory", name, name) };
+        let length = list.len() as u32;
+        let seek = self.out.len() as u32;
+        let key = self.key(class, name, title, seek, place, length, length);
+        let mut out = Encoder::new(0);
+        key.write(&mut out);
+        self.out.extend(out.into_bytes());
+        self.out.extend(list);
+
+        let parent = match path.rsplit_once('/') {
+            _ if at == 0 => 0,
+            Some((parent, _)) => {
+                let parent = self.directories.iter().position(|known| known.path == parent);
+                self.places[parent.unwrap_or(0)].0
+            }
+            None => self.places[0].0,
+        };
+        let mut head = Encoder::new(0);
+        head.u16(5);
+        head.u32(DATE);
+        head.u32(DATE);
+        head.u32(key.own_length() as u32 + length);
+        head.u32(header as u32 - place); // fNbytesName
+        head.u32(place);
+        head.u32(parent);
+        head.u32(seek);
+        head.u16(1);
+        head.raw(&self.uuid.wrapping_add(at as u128).to_be_bytes());
+        let head = head.into_bytes();
+        self.out[header..header + head.len()].copy_from_slice(&head);
+    }
+
+    /// The list of free stretches: one, behind the end.
+    fn free_list(&mut self, top: u32) -> Key {
+        let seek = self.out.len() as u32;
+        let length = 10;
+        let key = self.key("TFile", self.name, "", seek, top, length, length);
+        let mut out = Encoder::new(0);
+        key.write(&mut out);
+        let end = self.out.len() as u32 + key.own_length() as u32 + length;
+        out.u16(1);
+        out.u32(end);
+        out.u32(2_000_000_000);
+        self.out.extend(out.into_bytes());
+        key
+    }
+
+    fn header(&mut self, streamers: &Key, free: &Key) {
+        let whole = |key: &Key| key.own_length() as u32 + key.stored;
+        let name_bytes = (self.places[0].1 as u32) - BEGIN;
+        let mut head = Encoder::new(0);
+        head.raw(b"root");
+        head.u32(ROOT_VERSION);
+        head.u32(BEGIN);
+        head.u32(self.out.len() as u32);
+        head.u32(free.seek);
+        head.u32(whole(free));
+        head.u32(1);
+        head.u32(name_bytes);
+        head.u8(4); // positions of 4 bytes
+        head.u32(101); // zlib, level 1: what ROOT would use if it added objects
+        head.u32(streamers.seek);
+        head.u32(whole(streamers));
+        head.u16(1);
+        head.raw(&self.uuid.to_be_bytes());
+        let head = head.into_bytes();
+        self.out[..head.len()].copy_from_slice(&head);
+    }
+}

@@ -1,0 +1,160 @@
+//! The bytes of histogram objects, in the class versions of ROOT 6.40: those that `streamers.bin`
+//! describes.
+
+use super::encoder::Encoder;
+use crate::hist::{Axis, Element, Histogram, Profile};
+
+/// `kMustCleanup`, which ROOT sets on histograms.
+const MUST_CLEANUP: u32 = 1 << 3;
+/// What ROOT stores for "no maximum set" and "no minimum set".
+const UNSET: f64 = -1111.0;
+const DEFAULT_BUFFER: i32 = 0;
+
+pub(super) fn write(histogram: &Histogram, out: &mut Encoder) {
+    match &histogram.profile {
+        None => binned(histogram, out),
+        Some(profile) => {
+            let version = if histogram.class.dimension == 1 { 7 } else { 8 };
+            out.class(version, |out| {
+                binned(histogram, out);
+                extras(profile, out);
+            });
+        }
+    }
+}
+
+/// `TH1D` and its siblings: the base class, then the bins.
+fn binned(histogram: &Histogram, out: &mut Encoder) {
+    let statistics = |from: usize| histogram.statistics.get(from..).unwrap_or_default();
+    let version = if histogram.class.dimension == 1 { 3 } else { 4 };
+    out.class(version, |out| {
+        match histogram.class.dimension {
+            1 => base(histogram, out),
+            2 => out.class(5, |out| {
+                base(histogram, out);
+                out.f64(1.0); // fScalefactor
+                statistics(4).iter().for_each(|&sum| out.f64(sum));
+            }),
+            _ => out.class(6, |out| {
+                base(histogram, out);
+                out.class(1, |_| {}); // TAtt3D
+                statistics(4).iter().for_each(|&sum| out.f64(sum));
+            }),
+        }
+        array(&histogram.contents, histogram.class.element, out);
+    });
+}
+
+fn base(histogram: &Histogram, out: &mut Encoder) {
+    out.class(8, |out| {
+        out.class(1, |out| {
+            out.tobject(0, MUST_CLEANUP);
+            out.string(&histogram.name);
+            out.string(&histogram.title);
+        });
+        attributes(out);
+        out.u32(histogram.contents.len() as u32);
+        let unused = Axis { bins: 1, high: 1.0, ..Axis::default() };
+        for (at, name) in ["xaxis", "yaxis", "zaxis"].into_iter().enumerate() {
+            axis(name, histogram.axes.get(at).unwrap_or(&unused), out);
+        }
+        out.i16(0); // fBarOffset
+        out.i16(1000); // fBarWidth
+        out.f64(histogram.entries);
+        histogram.statistics.iter().take(4).for_each(|&sum| out.f64(sum));
+        out.f64(UNSET);
+        out.f64(UNSET);
+        out.f64(0.0); // fNormFactor
+        array(&[], Element::Float64, out); // fContour
+        array(&histogram.sumw2, Element::Float64, out);
+        out.string(""); // fOption
+        out.class(5, |out| {
+            // fFunctions, an empty TList
+            out.tobject(0, 1 << 16);
+            out.string("");
+            out.u32(0);
+        });
+        out.i32(DEFAULT_BUFFER);
+        out.u8(0); // no fBuffer
+        out.i32(0); // fBinStatErrOpt: kNormal
+        out.i32(2); // fStatOverflows: kNeutral
+    });
+}
+
+/// Line, fill and marker as ROOT's default style has them.
+fn attributes(out: &mut Encoder) {
+    out.class(2, |out| [602, 1, 1].into_iter().for_each(|value| out.i16(value)));
+    out.class(2, |out| [0, 1001].into_iter().for_each(|value| out.i16(value)));
+    out.class(3, |out| {
+        out.i16(1);
+        out.i16(1);
+        out.f32(1.0);
+    });
+}
+
+fn axis(name: &str, axis: &Axis, out: &mut Encoder) {
+    out.class(10, |out| {
+        out.tnamed(name, &axis.title);
+        out.class(4, |out| {
+            out.i32(510); // fNdivisions
+            [1, 1, 42].into_iter().for_each(|value| out.i16(value)); // colours and font
+            let title_offset = if name == "yaxis" { 0.0 } else { 1.0 };
+            [0.005, 0.035, 0.03, title_offset, 0.035].into_iter().for_each(|value| out.f32(value));
+            [1, 42].into_iter().for_each(|value| out.i16(value));
+        });
+        out.u32(axis.bins as u32);
+        out.f64(axis.low);
+        out.f64(axis.high);
+        array(&axis.edges, Element::Float64, out);
+        out.i32(0); // fFirst
+        out.i32(0); // fLast
+        out.u16(0); // fBits2
+        out.u8(0); // fTimeDisplay
+        out.string(""); // fTimeFormat
+        match axis.is_labelled() {
+            true => labels(&axis.labels, out),
+            false => out.u32(0),
+        }
+        out.u32(0); // no fModLabs
+    });
+}
+
+/// `THashList *fLabels`; the unique id of a label is its bin.
+fn labels(labels: &[String], out: &mut Encoder) {
+    let named = || labels.iter().enumerate().filter(|(_, label)| !label.is_empty());
+    out.object("THashList", 5, |out| {
+        out.tobject(0, 0);
+        out.string("");
+        out.u32(named().count() as u32);
+        for (at, label) in named() {
+            out.object("TObjString", 1, |out| {
+                out.tobject(at as u32 + 1, 0);
+                out.string(label);
+            });
+            out.u8(0); // the option that goes with an item of a list
+        }
+    });
+}
+
+fn extras(profile: &Profile, out: &mut Encoder) {
+    array(&profile.bin_entries, Element::Float64, out);
+    out.i32(profile.error_mode);
+    for value in [profile.low, profile.high, profile.sumwy, profile.sumwy2] {
+        out.f64(value);
+    }
+    array(&profile.bin_sumw2, Element::Float64, out);
+}
+
+/// A `TArray`. Integers saturate, as ROOT's own `AddBinContent` does.
+fn array(values: &[f64], element: Element, out: &mut Encoder) {
+    out.u32(values.len() as u32);
+    for &value in values {
+        match element {
+            Element::Int8 => out.u8((value as i8) as u8),
+            Element::Int16 => out.i16(value as i16),
+            Element::Int32 => out.i32(value as i32),
+            Element::Float32 => out.f32(value as f32),
+            Element::Float64 => out.f64(value),
+        }
+    }
+}

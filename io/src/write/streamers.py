@@ -1,0 +1,48 @@
+"""Writes streamers.bin: the decompressed StreamerInfo record of a file in which ROOT 6.40 has written
+every class that hep-run writes. Run with PyROOT: `python streamers.py`."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import ROOT
+
+
+def fill(file: "ROOT.TFile") -> None:
+    """One object of each class, with labels and squared weights so that no member class is missing."""
+    for dim, args in ((1, (2, 0, 1)), (2, (2, 0, 1) * 2), (3, (2, 0, 1) * 3)):
+        for kind in "CSILFD":
+            name = f"TH{dim}{kind}"
+            if not hasattr(ROOT, name):
+                continue
+            hist = getattr(ROOT, name)(name, "", *args)
+            hist.SetDirectory(ROOT.nullptr)
+            hist.Sumw2()
+            hist.GetXaxis().SetBinLabel(1, "a")
+            file.WriteObject(hist, name)
+    for name, args in (
+        ("TProfile", (2, 0, 1)),
+        ("TProfile2D", (2, 0, 1) * 2),
+        ("TProfile3D", (2, 0, 1) * 3),
+    ):
+        hist = getattr(ROOT, name)(name, "", *args)
+        hist.SetDirectory(ROOT.nullptr)
+        file.WriteObject(hist, name)
+    file.WriteObject(ROOT.TObjString("x"), "string")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "all.root")
+        file = ROOT.TFile(path, "RECREATE", "", 0)
+        fill(file)
+        file.Close()
+        file = ROOT.TFile(path)
+        seek, length = file.GetSeekInfo(), file.GetNbytesInfo()
+        data = Path(path).read_bytes()[seek : seek + length]
+        key_length = int.from_bytes(data[14:16], "big")
+        Path(__file__).with_name("streamers.bin").write_bytes(data[key_length:])
+        print(f"streamers.bin: {length - key_length} bytes, key {key_length}")
+
+
+main()
