@@ -1,0 +1,44 @@
+# `make test` does everything that CI does and sets up what it needs outside of the clone: only Rust, Python 3
+# and make are taken for granted.
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+BINARY := $(CARGO_TARGET_DIR)/release/hep-run
+SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
+export HEP_RUN_SKIPS := $(SKIPS)
+
+.PHONY: test lint rust oracles skips environment bench fmt
+
+test: lint rust oracles skips
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# A C++ compiler is needed for the compiled RDataFrame that results are compared with.
+environment:
+	@mkdir -p $(CARGO_TARGET_DIR) && rm -f $(SKIPS)
+	@if ! command -v g++ >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y g++; fi
+	python3 tests/python/environment.py > $(CARGO_TARGET_DIR)/python.txt
+
+rust: environment
+	HEP_RUN_TEST_PYTHON="$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt)" cargo test --workspace --no-fail-fast
+
+oracles: environment
+	cargo build --release
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_dimuon.py $(BINARY)
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_merge.py $(BINARY)
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_adl.py $(BINARY)
+
+# What could not run, by name. For CI a skipped check is a failed one.
+skips: rust oracles
+	@if [ -s $(SKIPS) ]; then sort -u $(SKIPS); if [ -n "$$CI" ]; then echo "error: checks were skipped"; exit 1; fi; fi
+
+# make bench FILES="a.root b.root"; benchmarks/make_bench.py makes such files
+bench: environment
+	cargo build --release
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore benchmarks/run.py $(BINARY) $(FILES)
+
+fmt:
+	cargo fmt --all

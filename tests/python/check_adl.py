@@ -1,0 +1,85 @@
+"""check_adl.py BINARY: the eight ADL queries equal RDataFrame's, bin for bin.
+
+On 1000 real events, RDataFrame's published histograms (CSV); on 200,000 generated ones, compiled RDataFrame
+run here and now (rdataframe/adl.cpp).
+"""
+
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import uproot
+
+from oracle import FIXTURES, REPOSITORY, passed, run, skip
+
+sys.path.insert(0, str(Path(__file__).parent / "rdataframe"))
+from build import program  # noqa: E402
+
+NAMES = {
+    1: ["met"], 2: ["jet_pt"], 3: ["jet_pt"], 4: ["met"], 5: ["met"],
+    6: ["trijet_pt", "max_btag"], 7: ["sum_pt"], 8: ["transverse_mass"],
+}  # fmt: skip
+
+
+def ours(binary: Path, file: Path, query: int, folder: Path) -> dict[str, list[float]]:
+    (folder / "adl.yaml").write_text(f"tree: Events\ndatasets: {{events: [{file}]}}\n")
+    run(binary, "adl.yaml", "--processor", f"adl_q{query}", "--output", "adl.root", "--progress", "none", folder=folder)
+    with uproot.open(folder / "adl.root") as out:
+        return {name: out[f"events/{name}"].values(flow=True).tolist() for name in NAMES[query]}
+
+
+def compare(what: str, got: dict[str, list[float]], want: dict[str, list[float]]) -> None:
+    for name in want:
+        if got[name] != want[name]:
+            bins = [(i, a, b) for i, (a, b) in enumerate(zip(got[name], want[name], strict=True)) if a != b]
+            sys.exit(f"{what}, {name}: {len(bins)} bins differ (bin, ours, RDataFrame's): {bins[:5]}")
+        if sum(want[name]) == 0:
+            sys.exit(f"{what}, {name}: the oracle is empty")
+        passed(f"{what}, {name}: {len(want[name])} bins equal")
+
+
+def published(query: int) -> dict[str, list[float]]:
+    """RDataFrame's histograms as CSV: one row a bin, without under- and overflow."""
+    folder = FIXTURES / "adl_real_1000" / "rdataframe_csv"
+    files = ["6a", "6b"] if query == 6 else [str(query)]
+    histograms = {}
+    for name, file in zip(NAMES[query], files, strict=True):
+        with open(folder / f"benchmark{file}.csv") as rows:
+            histograms[name] = [float(row["content"]) for row in csv.DictReader(rows)]
+    return histograms
+
+
+def live(oracle: Path, file: Path, query: int, folder: Path) -> dict[str, list[float]]:
+    subprocess.run([oracle, file, str(query), folder / "oracle.json"], check=True, capture_output=True)
+    histograms = json.loads((folder / "oracle.json").read_text())["histograms"]
+    return {name: histograms[name]["bins"] for name in NAMES[query]}
+
+
+def main() -> None:
+    binary = Path(sys.argv[1]).resolve()
+    real = FIXTURES / "adl_real_1000" / "Run2012B_SingleMu_1000.root"
+    if not real.exists():
+        skip("adl", f"no {real.name}: its folder of fixtures is not beside this repository")
+        return
+    oracle = program()
+    if oracle is None:
+        skip("adl against compiled RDataFrame", "no g++")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bench = folder / "bench.root"
+        make = [sys.executable, REPOSITORY / "benchmarks" / "make_bench.py", bench, "--events", "200000", "--seed-file", real]
+        subprocess.run([*make, "--codec", "zstd", "--level", "5"], check=True, stdout=subprocess.DEVNULL)
+        for query in NAMES:
+            got = ours(binary, real, query, folder)
+            inside = {name: bins[1:-1] for name, bins in got.items()}
+            compare(f"query {query}, 1000 real events, published", inside, published(query))
+            if oracle is not None:
+                compare(f"query {query}, 1000 real events, compiled", got, live(oracle, real, query, folder))
+                compare(f"query {query}, 200,000 events", ours(binary, bench, query, folder), live(oracle, bench, query, folder))
+
+
+if __name__ == "__main__":
+    main()

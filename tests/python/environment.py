@@ -1,0 +1,71 @@
+"""Makes the tests' Python environment outside of the clone, and prints its interpreter's path.
+
+Runs on any Python 3.11 with nothing but its standard library. The environment is keyed by the hash of
+requirements.txt, made under a temporary name and renamed, so that two runs at once do no harm.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).parent
+JSROOT = "7.11.0"
+
+
+def cache() -> Path:
+    """Where everything that is made once is kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(base) / "hep-run"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def log(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def mend_root(python: Path) -> None:
+    """Links the folder that the ROOT wheel's own files name, `mock_site_packages`, to where it is."""
+    code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+    site = Path(subprocess.check_output([python, "-c", code], text=True).strip())
+    for link, target in ((site.parent / "mock_site_packages", site), (site / "ROOT" / "mock_site_packages" / "ROOT", "..")):
+        link.parent.mkdir(exist_ok=True)
+        if not link.is_symlink() and not link.exists():
+            link.symlink_to(target)
+
+
+def environment(requirements: Path) -> Path:
+    """The interpreter of an environment with these requirements."""
+    key = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    place = cache() / f"venv-{key}"
+    python = place / "bin" / "python"
+    if (place / "complete").exists():
+        return python
+    log(f"making {place}")
+    shutil.rmtree(place, ignore_errors=True)
+    venv.create(place, with_pip=True)
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--pre", "-r", requirements]
+    subprocess.run(install, check=True, stdout=sys.stderr)
+    mend_root(python)
+    (place / "complete").touch()
+    return python
+
+
+def jsroot() -> None:
+    """Installs JSROOT with npm, if there is npm: the check that needs it reports itself as skipped."""
+    place = cache() / f"jsroot-{JSROOT}"
+    if (place / "node_modules" / "jsroot").exists() or not shutil.which("npm"):
+        return
+    place.mkdir(exist_ok=True)
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=optional", f"jsroot@{JSROOT}"]
+    subprocess.run(command, cwd=place, stdout=sys.stderr, check=False)
+
+
+if __name__ == "__main__":
+    interpreter = environment(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "requirements.txt")
+    jsroot()
+    print(interpreter)
