@@ -56,9 +56,11 @@ def query(n, a):
         return a.MET_pt[ak.any((i.q != j.q) & (m > 60) & (m < 120), axis=1)]
     if n == 6:
         a = a[ak.num(a.Jet_pt) >= 3]
-        i, j, k = ak.unzip(ak.combinations(vectors(a, "Jet"), 3))
+        i, j, k = ak.unzip(ak.combinations(vectors(a, "Jet", b=a.Jet_btag), 3))
         x, y, z, e = (i[c] + j[c] + k[c] for c in "xyze")
         best = ak.argmin(abs(invariant(x, y, z, e) - 172.5), axis=1, keepdims=True)
+        btag = ak.flatten(np.maximum(np.maximum(i.b, j.b), k.b)[best])
+        np.histogram(btag, 100, (0, 1))
         return ak.flatten(np.sqrt(x * x + y * y)[best])
     if n == 7:
         lepton = {c: ak.concatenate([a[f"Electron_{c}"], a[f"Muon_{c}"]], axis=1) for c in ("pt", "eta", "phi")}

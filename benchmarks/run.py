@@ -1,8 +1,8 @@
 """run.py BINARY FILE...: processor time of the ADL queries against compiled RDataFrame and uproot + awkward.
 
-All on one thread, interleaved, the median of --repeat runs, whole processes (user + system). RDataFrame's
-start-up is subtracted: its column is the event loop alone, while ours and uproot's are the whole process less
-the import of the Python modules. Run it with the tests' Python: see `make bench`.
+All on one thread, interleaved, the median of --repeat runs. Times are of whole processes (user + system); the
+ratios in brackets leave out the others' start-up: for RDataFrame they take its event loop alone, for uproot the
+process less the import of its modules. Ours is always the whole process. See `make bench`.
 """
 
 import argparse
@@ -48,26 +48,33 @@ def main() -> None:
         for file in options.files:
             (folder / "f.yaml").write_text(f"tree: Events\ndatasets: {{events: [{file.resolve()}]}}\n")
             print(f"\n### {file.name}\n")
-            print("| query | hep-run s | RDataFrame loop s | uproot + awkward s | RDataFrame / hep-run | uproot / hep-run | peak MB (hep-run, RDataFrame, uproot) |")
+            print("| query | hep-run s | RDataFrame s (loop) | uproot + awkward s (without imports) | RDataFrame / hep-run | uproot / hep-run | peak MB: hep-run, RDataFrame, uproot |")
             print("| --- | --- | --- | --- | --- | --- | --- |")
-            against_root, against_uproot = [], []
+            ratios: dict[str, list[float]] = {"root": [], "loop": [], "uproot": [], "bare": []}
             for query in range(1, 9):
-                times: dict[str, list[float]] = {"ours": [], "root": [], "uproot": []}
+                times: dict[str, list[float]] = {"ours": [], "root": [], "loop": [], "uproot": []}
                 peak = {"ours": 0, "root": 0, "uproot": 0}
+                commands = {
+                    "ours": [options.binary.resolve(), "f.yaml", "--processor", f"adl_q{query}", "--executor", "serial",
+                             "--output", "o.root", "--progress", "none"],
+                    "root": [rdataframe, file.resolve(), query, "r.json"],
+                    "uproot": [sys.executable, HERE / "adl_awkward.py", file.resolve(), query],
+                }  # fmt: skip
                 for _ in range(options.repeat):
-                    ours = [options.binary.resolve(), "f.yaml", "--processor", f"adl_q{query}", "--executor", "serial"]
-                    seconds, peak["ours"] = spend([*ours, "--output", "o.root", "--progress", "none"], folder)
-                    times["ours"].append(seconds)
-                    _, peak["root"] = spend([rdataframe, file.resolve(), query, "r.json"], folder)
-                    times["root"].append(json.loads((folder / "r.json").read_text())["loop_cpu"])
-                    seconds, peak["uproot"] = spend([sys.executable, HERE / "adl_awkward.py", file.resolve(), query], folder)
-                    times["uproot"].append(seconds - imported)
+                    for who, command in commands.items():
+                        seconds, peak[who] = spend(command, folder)
+                        times[who].append(seconds)
+                    times["loop"].append(json.loads((folder / "r.json").read_text())["loop_cpu"])
                 m = {who: statistics.median(values) for who, values in times.items()}
-                against_root.append(m["root"] / m["ours"])
-                against_uproot.append(m["uproot"] / m["ours"])
-                peaks = ", ".join(str(round(kb / 1000)) for kb in peak.values())
-                print(f"| Q{query} | {m['ours']:.3f} | {m['root']:.3f} | {m['uproot']:.3f} | {against_root[-1]:.1f} | {against_uproot[-1]:.1f} | {peaks} |", flush=True)
-            print(f"| geometric mean | | | | {mean(against_root):.1f} | {mean(against_uproot):.1f} | |")
+                m["bare"] = m["uproot"] - imported
+                for who, all_queries in ratios.items():
+                    all_queries.append(m[who] / m["ours"])
+                row = [f"Q{query}", f"{m['ours']:.3f}", f"{m['root']:.3f} ({m['loop']:.3f})", f"{m['uproot']:.3f} ({m['bare']:.3f})"]
+                row += [f"{ratios[a][-1]:.1f} ({ratios[b][-1]:.1f})" for a, b in (("root", "loop"), ("uproot", "bare"))]
+                row.append(", ".join(str(round(kb / 1000)) for kb in peak.values()))
+                print(f"| {' | '.join(row)} |", flush=True)
+            g = {who: mean(all_queries) for who, all_queries in ratios.items()}
+            print(f"| geometric mean | | | | {g['root']:.1f} ({g['loop']:.1f}) | {g['uproot']:.1f} ({g['bare']:.1f}) | |")
 
 
 if __name__ == "__main__":

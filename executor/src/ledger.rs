@@ -1,6 +1,6 @@
 //! The account of every entry: done, failed or skipped, exactly once. It travels inside the output.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -142,9 +142,57 @@ impl FileLedger {
         self.skipped.sort_by_key(|missed| missed.entries);
     }
 
-    /// Who the file is, beyond its path: the same file under two paths has one identity.
-    fn identity(&self) -> (&str, &str) {
-        (if self.uuid.is_empty() { &self.path } else { &self.uuid }, &self.tree)
+    /// Whether both are of one file: by its own identity, which no path changes; by path where one of
+    /// the runs has not opened it.
+    fn is_same(&self, other: &Self) -> bool {
+        let same_file = match (self.uuid.as_str(), other.uuid.as_str()) {
+            ("", _) | (_, "") => self.path == other.path,
+            (mine, theirs) => mine == theirs,
+        };
+        let same_tree = self.tree.is_empty() || other.tree.is_empty() || self.tree == other.tree;
+        same_file && same_tree
+    }
+
+    /// What another account of the same file can be found by.
+    fn handles(&self) -> impl Iterator<Item = String> {
+        let uuid = (!self.uuid.is_empty()).then(|| format!("uuid {}", self.uuid));
+        uuid.into_iter().chain([format!("path {}", self.path)])
+    }
+
+    /// Adds the account of the same file in another output, whose done entries are others.
+    fn absorb(&mut self, other: Self) {
+        self.done.extend(&other.done);
+        self.retries += other.retries;
+        self.entries = self.entries.or(other.entries);
+        if self.uuid.is_empty() {
+            self.uuid = other.uuid;
+        }
+        if self.tree.is_empty() {
+            self.tree = other.tree;
+        }
+        // What one output lacks the other may have; and what both lack is lacking once.
+        let mut covered = self.done.clone();
+        for (mine, theirs) in [(&mut self.failed, other.failed), (&mut self.skipped, other.skipped)] {
+            let all: Vec<Missed> = mine.drain(..).chain(theirs).collect();
+            for Missed { entries, reason } in all {
+                let whole = entries.or(self.entries.map(|entries| (0, entries)));
+                let Some(whole) = whole else {
+                    if mine.is_empty() {
+                        mine.push(Missed { entries: None, reason });
+                    }
+                    continue;
+                };
+                for left in without(whole, &covered) {
+                    covered.push(left);
+                    mine.push(Missed { entries: Some(left), reason: reason.clone() });
+                }
+            }
+        }
+        // A file that failed in one run and was not asked for in the other has failed.
+        if self.failed.iter().any(|missed| missed.entries.is_none()) {
+            self.skipped.clear();
+        }
+        self.tidy();
     }
 }
 
@@ -193,10 +241,15 @@ impl Ledger {
 
 impl DatasetLedger {
     fn merge(&mut self, other: Self, a: &str, b: &str) -> RunResult<()> {
-        let known: BTreeMap<(String, String), usize> =
-            self.files.iter().enumerate().map(|(at, file)| (owned(file.identity()), at)).collect();
+        // A dataset may have many thousand files: they are looked up, not compared one by one.
+        let mut known: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, file) in self.files.iter().enumerate() {
+            file.handles().for_each(|handle| known.entry(handle).or_default().push(at));
+        }
         for file in other.files {
-            let Some(&at) = known.get(&owned(file.identity())) else {
+            let candidates: Vec<usize> =
+                file.handles().filter_map(|handle| known.get(&handle)).flatten().copied().collect();
+            let Some(at) = candidates.into_iter().find(|&at| self.files[at].is_same(&file)) else {
                 self.files.push(file);
                 continue;
             };
@@ -205,33 +258,10 @@ impl DatasetLedger {
                 let (dataset, file) = (self.name.clone(), file.path);
                 return Err(Error::Overlap { a: a.into(), b: b.into(), dataset, file, start, end });
             }
-            ours.done.extend(&file.done);
-            ours.retries += file.retries;
-            ours.entries = ours.entries.or(file.entries);
-            // What one output lacks the other may have.
-            let missed = |of: &mut Vec<Missed>, more: Vec<Missed>, done: &[(u64, u64)]| {
-                let all: Vec<Missed> = of.drain(..).chain(more).collect();
-                let mut covered: Vec<(u64, u64)> = done.to_vec();
-                for one in all {
-                    for left in without(one.entries, &covered) {
-                        covered.extend(left);
-                        of.push(Missed { entries: left, reason: one.reason.clone() });
-                    }
-                }
-            };
-            let done = ours.done.clone();
-            missed(&mut ours.failed, file.failed, &done);
-            let mut settled = done;
-            settled.extend(ours.failed.iter().filter_map(|missed| missed.entries));
-            missed(&mut ours.skipped, file.skipped, &settled);
-            ours.tidy();
+            ours.absorb(file);
         }
         Ok(())
     }
-}
-
-fn owned((file, tree): (&str, &str)) -> (String, String) {
-    (file.to_owned(), tree.to_owned())
 }
 
 fn overlap(a: &[(u64, u64)], b: &[(u64, u64)]) -> Option<(u64, u64)> {
@@ -240,9 +270,8 @@ fn overlap(a: &[(u64, u64)], b: &[(u64, u64)]) -> Option<(u64, u64)> {
     })
 }
 
-/// The parts of `entries` that none of `covered` holds. Unknown entries stay unknown.
-fn without(entries: Option<(u64, u64)>, covered: &[(u64, u64)]) -> Vec<Option<(u64, u64)>> {
-    let Some(whole) = entries else { return vec![None] };
+/// The parts of `whole` that none of `covered` holds.
+fn without(whole: (u64, u64), covered: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut parts = vec![whole];
     for &(start, end) in covered {
         parts = parts
@@ -251,7 +280,7 @@ fn without(entries: Option<(u64, u64)>, covered: &[(u64, u64)]) -> Vec<Option<(u
             .filter(|(s, e)| s < e)
             .collect();
     }
-    parts.into_iter().map(Some).collect()
+    parts
 }
 
 #[cfg(test)]
@@ -292,6 +321,17 @@ mod tests {
         assert_eq!(file.skipped[0].entries, Some((20, 30)));
         let totals = a.totals();
         assert_eq!((totals.done, totals.skipped), (20, 10));
+    }
+
+    #[test]
+    fn a_file_that_one_run_did_not_open_is_the_one_that_the_other_did() {
+        let mut a = ledger(&[], None);
+        let file = &mut a.datasets[0].files[0];
+        (file.uuid, file.entries) = (String::new(), None);
+        file.skipped.push(Missed { entries: None, reason: "--dataset".into() });
+        let whole = ledger(&[(0, 30)], None);
+        a.merge(whole.clone(), "a", "b").unwrap();
+        assert_eq!(a, whole);
     }
 
     #[test]

@@ -13,7 +13,7 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
-JSROOT = "7.11.0"
+JSROOT = "7.11.2"
 
 
 def cache() -> Path:

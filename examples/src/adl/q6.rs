@@ -44,6 +44,9 @@ impl Processor for AdlQ6 {
         // batch, so that no event allocates.
         let mut jets = Vec::new();
         for event in events {
+            if event.jets.len() < 3 {
+                continue;
+            }
             jets.clear();
             jets.extend(event.jets.iter().map(|jet| (jet.p4(), jet.btag)));
             let mass = |(a, b, c): &(Jet4, Jet4, Jet4)| (a.0 + b.0 + c.0).mass();
