@@ -526,3 +526,30 @@ fn same_file_twice(fileset: &Fileset, files: &[PlannedFile<'_>]) -> RunResult<()
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::ProgressKind;
+
+    fn failing(kind: std::io::ErrorKind) -> Error {
+        let source = Arc::new(std::io::Error::from(kind));
+        hep_io::Error::Io { action: "read", path: "a.root".into(), source }.into()
+    }
+
+    #[test]
+    fn storage_that_fails_is_tried_again_and_a_missing_file_is_not() {
+        let progress = Progress::new(ProgressKind::None);
+        let tries = |kind, succeed_at| {
+            let mut n = 0;
+            let (result, tries) = retrying(2, &progress, "a.root", || {
+                n += 1;
+                if n == succeed_at { Ok(n) } else { Err(failing(kind)) }
+            });
+            (result.is_ok(), tries)
+        };
+        assert_eq!(tries(std::io::ErrorKind::TimedOut, 2), (true, 2));
+        assert_eq!(tries(std::io::ErrorKind::TimedOut, 9), (false, 3));
+        assert_eq!(tries(std::io::ErrorKind::NotFound, 2), (false, 1));
+    }
+}

@@ -139,6 +139,20 @@ def plain(binary: Path, folder: Path) -> None:
     passed("one file through merge is unchanged")
 
 
+def buffered(binary: Path, folder: Path) -> None:
+    """A histogram that is still looking for its range holds its entries in a buffer: not in its bins."""
+    file = ROOT.TFile(str(folder / "auto.root"), "RECREATE")
+    histogram = ROOT.TH1D("auto", "", 10, 0.0, 0.0)
+    histogram.SetDirectory(ROOT.nullptr)
+    for x in (1.0, 2.0, 3.0):
+        histogram.Fill(x)
+    file.WriteObject(histogram, "auto")
+    file.Close()
+    run(binary, "merge", "-o", "lost.root", "auto.root", folder=folder, status=2)
+    assert not (folder / "lost.root").exists()
+    passed("a histogram with entries that are not in bins is refused")
+
+
 def runs(binary: Path, folder: Path) -> None:
     fileset = DATASETS / "dimuon.yaml"
     quiet = ["--progress", "none"]
@@ -160,6 +174,7 @@ def main() -> None:
     binary = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as name:
         plain(binary, Path(name))
+        buffered(binary, Path(name))
         runs(binary, Path(name))
 
 

@@ -132,3 +132,45 @@ impl Schema {
         &self.requirements
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_schema::Field;
+
+    use super::*;
+
+    fn need(depth: usize, wanted: DataType) -> Requirement {
+        Requirement { name: "Muon_pt".into(), depth, kind: Kind::Number(wanted), optional: false }
+    }
+
+    fn list(of: DataType) -> DataType {
+        DataType::List(Arc::new(Field::new_list_field(of, false)))
+    }
+
+    #[test]
+    fn a_wider_number_is_accepted_and_a_narrower_one_is_not() {
+        assert_eq!(need(1, DataType::Int32).check(&list(DataType::Int16)), Ok(()));
+        let error = need(1, DataType::Float32).check(&list(DataType::Float64)).unwrap_err().to_string();
+        assert_eq!(error, "branch `Muon_pt` holds a list of double, which cannot be read as a list of float");
+    }
+
+    #[test]
+    fn a_list_is_not_a_number_nor_the_other_way_round() {
+        let error = need(0, DataType::Float32).check(&list(DataType::Float32)).unwrap_err().to_string();
+        assert_eq!(error, "branch `Muon_pt` holds a list of float, which cannot be read as float");
+        let error = need(1, DataType::Float32).check(&DataType::Float32).unwrap_err().to_string();
+        assert_eq!(error, "branch `Muon_pt` holds float, which cannot be read as a list of float");
+    }
+
+    #[test]
+    fn a_column_needed_twice_is_optional_only_if_both_say_so() {
+        let mut schema = Schema::default();
+        schema.optional(|schema| schema.push("x", Kind::String));
+        assert!(schema.requirements()[0].optional);
+        schema.push("x", Kind::String);
+        assert_eq!(schema.requirements().len(), 1);
+        assert!(!schema.requirements()[0].optional);
+    }
+}

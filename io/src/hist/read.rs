@@ -102,11 +102,37 @@ fn base(buffer: &mut Buffer<'_>, histogram: &mut Histogram) -> Parse<()> {
     buffer.skip(24)?; // fMaximum, fMinimum, fNormFactor
     array(buffer, Element::Float64)?; // fContour
     histogram.sumw2 = array(buffer, Element::Float64)?;
-    // fOption, fFunctions, fBuffer and what later versions add do not change what the bins mean.
-    match end {
-        Some(end) => buffer.skip_to(end),
-        None => Err(Malformed::new(buffer.position(), "a histogram without a byte count")),
+    let Some(end) = end else {
+        return Err(Malformed::new(buffer.position(), "a histogram without a byte count"));
+    };
+    buffer.tstring()?; // fOption
+    refuse_unbinned(*buffer, end)?;
+    // What later versions add does not change what the bins mean.
+    buffer.skip_to(end)
+}
+
+/// A histogram that finds its own range keeps its first entries in a buffer. ROOT writes that buffer;
+/// without it the bins would be an answer that lacks entries.
+fn refuse_unbinned(mut buffer: Buffer<'_>, end: usize) -> Parse<()> {
+    // fFunctions is a list in place, or behind a pointer before version 6 of the class.
+    if buffer.at(buffer.position()).u32()? == 0 {
+        buffer.u32()?;
+    } else {
+        buffer.skip_object()?;
     }
+    if buffer.position() + 5 > end {
+        return Ok(());
+    }
+    let at = buffer.position();
+    let size = buffer.i32()?;
+    if size > 0 && buffer.u8()? != 0 {
+        let entries = buffer.f64()?;
+        if entries != 0.0 {
+            let reason = format!("{} of its entries are not in bins yet (TH1::BufferEmpty)", entries.abs());
+            return Err(Malformed::new(at, reason));
+        }
+    }
+    Ok(())
 }
 
 fn axis(buffer: &mut Buffer<'_>) -> Parse<Axis> {
@@ -123,7 +149,11 @@ fn axis(buffer: &mut Buffer<'_>) -> Parse<Axis> {
     };
     let element = if version.number < 6 { Element::Float32 } else { Element::Float64 };
     let edges = array(buffer, element)?;
-    let bins = usize::try_from(bins).map_err(|_| Malformed::new(at, format!("an axis has {bins} bins")))?;
+    // Each bin takes at least a byte of this very object.
+    let bins = usize::try_from(bins)
+        .ok()
+        .filter(|&bins| bins <= buffer.data().len())
+        .ok_or_else(|| Malformed::new(at, format!("an axis has {bins} bins")))?;
     if !edges.is_empty() && edges.len() != bins + 1 {
         return Err(Malformed::new(at, format!("an axis of {bins} bins has {} edges", edges.len())));
     }
