@@ -84,7 +84,7 @@ impl Progress {
         match &self.view {
             View::Bar(bar) => {
                 bar.inc(entries);
-                bar.set_message(format!("{:.1} entries/s", bar.per_sec()));
+                bar.set_message(format!("{:.0} kHz", bar.per_sec() / 1e3));
             }
             View::Plain(plain) => {
                 let Ok(mut plain) = plain.lock() else { return };

@@ -23,9 +23,10 @@ pub struct RangeSize {
 }
 
 impl Default for RangeSize {
-    /// 16 MB: large enough for few, large reads; small enough that a failure costs little.
+    /// 4 MB: large enough that a read costs more than its latency, small enough that a failure costs
+    /// little and that a few files keep all cores busy.
     fn default() -> Self {
-        Self { bytes: 16_000_000, entries: None }
+        Self { bytes: 4_000_000, entries: None }
     }
 }
 
@@ -79,13 +80,14 @@ pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
                     what: format!("tree `{tree}`"),
                     reason: error.to_string(),
                 })?;
-                columns.push(need.name.clone());
+                if !columns.contains(&need.name) {
+                    columns.push(need.name.clone());
+                }
             }
             Err(hep_io::Error::NoColumn { .. }) if need.optional => {}
             Err(error) => return Err(error.into()),
         }
     }
-    columns.dedup();
     Ok(Opened { source, reader, uuid, tree, columns })
 }
 

@@ -47,6 +47,9 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
             return Err(Error::Usage(format!("{} is given twice", input.display())));
         }
     }
+    if args.output.extension().is_none_or(|extension| extension != "root") {
+        return Err(Error::Usage(format!("--output {}: a merge writes .root only", args.output.display())));
+    }
     let mut merged = Merged::default();
     for input in &args.inputs {
         merged.add(&input.display().to_string())?;

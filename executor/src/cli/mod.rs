@@ -81,7 +81,7 @@ struct RunArgs {
     /// At most N entries in a range (clusters are not cut for it)
     #[arg(long, value_name = "N", conflicts_with = "range_size", value_parser = clap::value_parser!(u64).range(1..))]
     entries_per_range: Option<u64>,
-    /// About so many compressed bytes in a range, e.g. 16MB
+    /// About so many compressed bytes in a range [default: 4MB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     range_size: Option<u64>,
     /// How often what failed for the storage's fault is tried again
