@@ -1,93 +1,27 @@
-//! One run: fileset → entry ranges → partial outputs → merge tree → outputs and ledger.
-
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use hep_io::Scratch;
-use hep_io::source::coalesce;
-
+use super::retry::retrying;
+use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset};
-use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
-use crate::local::{Executor, thread_cpu, without_panic};
-use crate::merge_tree::MergeTree;
+use crate::ledger::{FileLedger, Missed};
+use crate::local::without_panic;
 use crate::progress::Progress;
-use crate::range::{self, Opened, RangeSize};
-use crate::registry::{AnyOutput, AnyProcessor};
-use crate::{Dataset, Error, RunResult};
+use crate::range::{self, Opened};
+use crate::registry::AnyProcessor;
+use crate::{Error, RunResult};
 
-/// Entries decoded at once. The columns of a typical analysis then stay in the second-level cache.
-const BATCH_ENTRIES: usize = 16_384;
 /// Files kept open between partition and processing; the others are opened again.
 const OPEN_FILES: usize = 64;
 
-/// How a run goes about.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where ranges are processed.
-    pub executor: Executor,
-    /// How ranges are cut.
-    pub range_size: RangeSize,
-    /// How often a range or file that failed is tried again.
-    pub retries: u32,
-    /// At most so many files of each dataset.
-    pub max_files: Option<usize>,
-    /// At most so many entries of each dataset.
-    pub max_entries: Option<u64>,
-    /// These datasets only; all if empty.
-    pub datasets: Vec<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            executor: Executor::all_cores(),
-            range_size: RangeSize::default(),
-            retries: 2,
-            max_files: None,
-            max_entries: None,
-            datasets: Vec::new(),
-        }
-    }
-}
-
-/// What a run has made.
-pub struct Outcome {
-    /// The merged output of each dataset that was asked for, in the fileset's order.
-    pub datasets: Vec<DatasetOutcome>,
-    /// The account of every entry.
-    pub ledger: Ledger,
-}
-
-/// What a run has made of one dataset.
-pub struct DatasetOutcome {
-    /// The dataset.
-    pub dataset: Dataset,
-    /// Its merged output; an empty one if nothing was done.
-    pub output: Box<dyn AnyOutput>,
-    /// What it took.
-    pub cost: Cost,
-}
-
-/// What it took to process a dataset.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
-    /// Compressed bytes that were read.
-    pub bytes: u64,
-    /// Processor time of all workers.
-    pub cpu: Duration,
-    /// From the start of the first range to the end of the last.
-    pub wall: Duration,
-}
-
 /// A plan of a run: every file opened and split, nothing processed.
 pub struct Plan<'a> {
-    fileset: &'a Fileset,
-    datasets: Vec<usize>,
-    files: Vec<PlannedFile<'a>>,
-    ranges: Vec<PlannedRange>,
+    pub(super) fileset: &'a Fileset,
+    pub(super) datasets: Vec<usize>,
+    pub(super) files: Vec<PlannedFile<'a>>,
+    pub(super) ranges: Vec<PlannedRange>,
 }
 
 /// A file of a plan.
@@ -110,7 +44,7 @@ pub struct PlannedRange {
     pub file: usize,
     /// The entries.
     pub entries: Range<u64>,
-    leaf: usize,
+    pub(super) leaf: usize,
 }
 
 impl<'a> Plan<'a> {
@@ -235,116 +169,6 @@ impl<'a> Plan<'a> {
             }
         }
     }
-
-    /// Processes every range and merges.
-    ///
-    /// # Errors
-    /// Only where partial outputs cannot be merged: the processor booked them differently.
-    pub fn run(
-        self,
-        processor: &dyn AnyProcessor,
-        options: &Options,
-        progress: &Progress,
-    ) -> RunResult<Outcome> {
-        let datasets: Vec<Dataset> = self
-            .fileset
-            .datasets
-            .iter()
-            .map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() })
-            .collect();
-        let leaves =
-            |dataset: usize| self.ranges.iter().filter(|r| self.files[r.file].dataset == dataset).count();
-        let trees: Vec<MergeTree<Box<dyn AnyOutput>>> =
-            (0..datasets.len()).map(|dataset| MergeTree::new(leaves(dataset))).collect();
-        let books: Vec<Mutex<Book>> = datasets.iter().map(|_| Mutex::default()).collect();
-        let ledgers: Vec<Mutex<FileLedger>> =
-            self.files.iter().map(|file| Mutex::new(file.ledger.clone())).collect();
-        let broken: Mutex<Option<hep_analysis::Error>> = Mutex::new(None);
-        let stop = AtomicBool::new(false);
-        progress.start(self.entries(), self.ranges.len(), self.files.len());
-
-        options.executor.for_each::<Scratch>(self.ranges.len(), &stop, |scratch, i| {
-            let PlannedRange { file: file_at, entries, leaf } = &self.ranges[i];
-            let file = &self.files[*file_at];
-            let dataset = &datasets[file.dataset];
-            let (started, cpu) = (Instant::now(), thread_cpu());
-            let (result, tries) = retrying(options.retries, progress, &file.spec.path, || {
-                let work = || process(processor, file, dataset, entries.clone(), scratch);
-                without_panic(work).unwrap_or_else(|panic| {
-                    *scratch = Scratch::default();
-                    Err(hep_analysis::Error::new(panic).into())
-                })
-            });
-            let mut bytes = 0;
-            {
-                let mut ledger = lock(&ledgers[*file_at]);
-                ledger.retries += u64::from(tries - 1);
-                match &result {
-                    Ok((_, read)) => {
-                        ledger.add_done(entries.clone());
-                        bytes = *read;
-                    }
-                    Err(error) => {
-                        let reason = because(error, &file.spec.path, entries, tries);
-                        progress.warn(&reason);
-                        ledger.failed.push(Missed { entries: Some((entries.start, entries.end)), reason });
-                    }
-                }
-            }
-            let partial = result.ok().map(|(output, _)| output);
-            if let Err(error) = trees[file.dataset].arrive(*leaf, partial, |a, b| a.merge(b)) {
-                lock(&broken).get_or_insert(error);
-                stop.store(true, Ordering::Relaxed);
-            }
-            file.range_ended();
-            lock(&books[file.dataset]).add(started, thread_cpu() - cpu, bytes);
-            progress.advance(entries.end - entries.start, bytes);
-        });
-        progress.finish();
-        if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error.into());
-        }
-
-        let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
-        ledger
-            .datasets
-            .extend(datasets.iter().map(|d| DatasetLedger { name: d.name.clone(), files: Vec::new() }));
-        for (file, account) in self.files.iter().zip(ledgers) {
-            let mut account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
-            account.tidy();
-            ledger.datasets[file.dataset].files.push(account);
-        }
-        let outcomes = trees.into_iter().zip(books).zip(datasets).enumerate();
-        let datasets = outcomes
-            .filter(|(at, _)| self.datasets.contains(at))
-            .map(|(_, ((tree, book), dataset))| {
-                let output = tree.into_root().unwrap_or_else(|| processor.output(&dataset));
-                let output = processor.finish(output, &dataset);
-                let book = book.into_inner().unwrap_or_else(PoisonError::into_inner);
-                DatasetOutcome { output, dataset, cost: book.cost() }
-            })
-            .collect();
-        Ok(Outcome { datasets, ledger })
-    }
-}
-
-/// One range: read, decode, process. Returns the partial output and the bytes read.
-fn process(
-    processor: &dyn AnyProcessor,
-    file: &PlannedFile<'_>,
-    dataset: &Dataset,
-    entries: Range<u64>,
-    scratch: &mut Scratch,
-) -> RunResult<(Box<dyn AnyOutput>, u64)> {
-    let opened = file.open(processor)?;
-    let plan = opened.reader.plan(&opened.columns, entries)?;
-    let bytes = coalesce::read(&*opened.source, &plan.ranges)?;
-    let mut output = processor.output(dataset);
-    let mut batches = opened.reader.decode(&plan, &bytes, scratch)?;
-    while let Some(batch) = batches.next(BATCH_ENTRIES)? {
-        processor.process(batch, &mut *output)?;
-    }
-    Ok((output, plan.bytes()))
 }
 
 impl<'a> PlannedFile<'a> {
@@ -395,7 +219,7 @@ impl<'a> PlannedFile<'a> {
     }
 
     /// The open file, opened again if it was closed in between. It must still be the same.
-    fn open(&self, processor: &dyn AnyProcessor) -> RunResult<Arc<Opened>> {
+    pub(super) fn open(&self, processor: &dyn AnyProcessor) -> RunResult<Arc<Opened>> {
         let mut slot = lock(&self.opened);
         if let Some(opened) = &*slot {
             return Ok(Arc::clone(opened));
@@ -411,7 +235,7 @@ impl<'a> PlannedFile<'a> {
         Ok(opened)
     }
 
-    fn range_ended(&self) {
+    pub(super) fn range_ended(&self) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.close();
         }
@@ -425,58 +249,6 @@ impl<'a> PlannedFile<'a> {
 struct FileFacts {
     result: RunResult<Opened>,
     tries: u32,
-}
-
-/// The running cost of a dataset.
-#[derive(Default)]
-struct Book {
-    span: Option<(Instant, Instant)>,
-    cpu: Duration,
-    bytes: u64,
-}
-
-impl Book {
-    fn add(&mut self, started: Instant, cpu: Duration, bytes: u64) {
-        let first = self.span.map_or(started, |(first, _)| first.min(started));
-        self.span = Some((first, Instant::now()));
-        self.cpu += cpu;
-        self.bytes += bytes;
-    }
-
-    fn cost(&self) -> Cost {
-        let wall = self.span.map_or(Duration::ZERO, |(first, last)| last - first);
-        Cost { bytes: self.bytes, cpu: self.cpu, wall }
-    }
-}
-
-/// Tries `task` again after a failure of the storage, at most `retries` times; returns the last
-/// result and the number of tries.
-fn retrying<T>(
-    retries: u32,
-    progress: &Progress,
-    path: &str,
-    mut task: impl FnMut() -> RunResult<T>,
-) -> (RunResult<T>, u32) {
-    let mut tries = 1;
-    loop {
-        match task() {
-            Err(Error::Io(error)) if error.is_transient() && tries <= retries => {
-                progress.warn(&format!("{path}: try {} of {}: {error}", tries + 1, retries + 1));
-                // Storage that is busy gets a moment: 0.1 s, 0.2 s, 0.4 s, and at most 5 s.
-                std::thread::sleep(
-                    Duration::from_millis((100 << tries.min(6)) / 2).min(Duration::from_secs(5)),
-                );
-                tries += 1;
-            }
-            result => return (result, tries),
-        }
-    }
-}
-
-/// A failure with the entries it lost, unless it names them itself.
-fn because(error: &Error, path: &str, entries: &Range<u64>, tries: u32) -> String {
-    let again = if tries > 1 { format!(" (tried {tries} times)") } else { String::new() };
-    format!("entries {}..{} of {path} are lost: {error}{again}", entries.start, entries.end)
 }
 
 fn chosen(fileset: &Fileset, names: &[String]) -> RunResult<Vec<usize>> {
@@ -521,35 +293,4 @@ fn same_file_twice(fileset: &Fileset, files: &[PlannedFile<'_>]) -> RunResult<()
         }
     }
     Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::progress::ProgressKind;
-
-    fn failing(kind: std::io::ErrorKind) -> Error {
-        let source = Arc::new(std::io::Error::from(kind));
-        hep_io::Error::Io { action: "read", path: "a.root".into(), source }.into()
-    }
-
-    #[test]
-    fn storage_that_fails_is_tried_again_and_a_missing_file_is_not() {
-        let progress = Progress::new(ProgressKind::None);
-        let tries = |kind, succeed_at| {
-            let mut n = 0;
-            let (result, tries) = retrying(2, &progress, "a.root", || {
-                n += 1;
-                if n == succeed_at { Ok(n) } else { Err(failing(kind)) }
-            });
-            (result.is_ok(), tries)
-        };
-        assert_eq!(tries(std::io::ErrorKind::TimedOut, 2), (true, 2));
-        assert_eq!(tries(std::io::ErrorKind::TimedOut, 9), (false, 3));
-        assert_eq!(tries(std::io::ErrorKind::NotFound, 2), (false, 1));
-    }
 }
