@@ -15,11 +15,16 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-# A C++ compiler is needed for the compiled RDataFrame that results are compared with.
+# A C++ compiler is needed for the compiled RDataFrame that results are compared with, npm for JSROOT, and
+# Debian's Python leaves out what makes environments.
 environment:
 	@mkdir -p $(CARGO_TARGET_DIR) && rm -f $(SKIPS)
-	@if ! command -v g++ >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -qq -y g++; fi
+	@packages=""; \
+	command -v g++ >/dev/null || packages="$$packages g++"; \
+	command -v npm >/dev/null || packages="$$packages npm"; \
+	python3 -c "import ensurepip, venv" 2>/dev/null || packages="$$packages python3-venv"; \
+	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y $$packages; fi
 	python3 tests/python/environment.py > $(CARGO_TARGET_DIR)/python.txt
 
 rust: environment
