@@ -287,6 +287,14 @@ impl<'a, T: Columnar> List<'a, T> {
     }
 }
 
+impl<'a, T: Number + Columnar<Column = ScalarBuffer<T>>> List<'a, T> {
+    /// The numbers of the entry as a slice, for loops that the compiler can vectorise.
+    #[inline(always)]
+    pub fn values(self) -> &'a [T] {
+        &self.content[self.start..self.end]
+    }
+}
+
 impl<'a, T: Columnar> IntoIterator for List<'a, T> {
     type Item = T::Item<'a>;
     type IntoIter = ListIter<'a, T>;

@@ -26,10 +26,6 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 #(#(#docs)* pub #ids: <#types as ::hep_run::Columnar>::Item<'a>,)*
                 marker: ::core::marker::PhantomData<&'a ()>,
             }
-
-            // Nobody makes the struct itself: its fields only declare. This use says so to rustc.
-            #[allow(dead_code)]
-            const _: fn(&#name) = |declared| { #(let _ = &declared.#ids;)* };
         };
         (quote!(#row<'a>), quote!(#row), definition)
     };
@@ -43,6 +39,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #vis struct #columns { #(#(#docs)* pub #ids: <#types as ::hep_run::Columnar>::Column,)* }
 
         #row_definition
+
+        // A struct may be there only to declare columns. This use of its fields says so to rustc.
+        #[allow(dead_code)]
+        const _: fn(&#name) = |declared| { #(let _ = &declared.#ids;)* };
 
         impl ::hep_run::Columnar for #name {
             type Column = #columns;

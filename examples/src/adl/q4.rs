@@ -29,7 +29,7 @@ impl Processor for AdlQ4 {
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
         for event in events {
-            if event.jet_pt.iter().filter(|&pt| pt > 40.0).count() >= 2 {
+            if event.jet_pt.values().iter().filter(|&&pt| pt > 40.0).count() >= 2 {
                 out.met.fill(event.met);
             }
         }
