@@ -28,7 +28,7 @@ environment:
 	python3 tests/python/environment.py > $(CARGO_TARGET_DIR)/python.txt
 
 rust: environment
-	HEP_RUN_TEST_PYTHON="$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt)" cargo test --workspace --no-fail-fast
+	cargo test --workspace --no-fail-fast
 
 oracles: environment
 	cargo build --release

@@ -2,7 +2,8 @@
 
 All on one thread, interleaved, the median of --repeat runs. Times are of whole processes (user + system); the
 ratios in brackets leave out the others' start-up: for RDataFrame they take its event loop alone, for uproot the
-process less the import of its modules. Ours is always the whole process. See `make bench`.
+process less the import of its modules. Ours is always the whole process. Before a query is timed, the three
+must give the same histogram. See `make bench`.
 """
 
 import argparse
@@ -21,13 +22,31 @@ from build import program  # noqa: E402
 
 
 def spend(command: list, folder: Path) -> tuple[float, int]:
-    """Processor seconds and peak kB of a process."""
+    """Processor seconds and peak kB of a process.
+
+    The peak begins with what this script itself holds (13 MB): keep large modules out of it.
+    """
     process = subprocess.Popen([str(c) for c in command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{command} ended with {process.returncode}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+
+def agree(query: int, commands: dict[str, list], folder: Path) -> None:
+    """Ends the benchmark where the three programs do not do the same work."""
+    ours = ["o.json" if argument == "o.root" else argument for argument in commands["ours"]]
+    spend(ours, folder)
+    spend(commands["root"], folder)
+    objects = json.loads((folder / "o.json").read_text())["datasets"]["events"]["objects"]
+    theirs = json.loads((folder / "r.json").read_text())["histograms"]
+    for name, histogram in theirs.items():
+        if objects[name]["storage"]["values"] != histogram["bins"]:
+            sys.exit(f"query {query}: {name} differs between hep-run and RDataFrame")
+    bins = json.loads(subprocess.check_output([str(c) for c in commands["uproot"]]))
+    if bins != next(iter(theirs.values()))["bins"]:
+        sys.exit(f"query {query}: uproot + awkward and RDataFrame differ")
 
 
 def mean(ratios: list[float]) -> float:
@@ -60,10 +79,12 @@ def main() -> None:
                     "root": [rdataframe, file.resolve(), query, "r.json"],
                     "uproot": [sys.executable, HERE / "adl_awkward.py", file.resolve(), query],
                 }  # fmt: skip
+                agree(query, commands, folder)
                 for _ in range(options.repeat):
                     for who, command in commands.items():
-                        seconds, peak[who] = spend(command, folder)
+                        seconds, kilobytes = spend(command, folder)
                         times[who].append(seconds)
+                        peak[who] = max(peak[who], kilobytes)
                     times["loop"].append(json.loads((folder / "r.json").read_text())["loop_cpu"])
                 m = {who: statistics.median(values) for who, values in times.items()}
                 m["bare"] = m["uproot"] - imported

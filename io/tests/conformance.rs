@@ -3,6 +3,8 @@
 //! part of this repository; where they are absent the test says so and passes.
 #![allow(clippy::print_stdout)] // what was skipped, and tables
 
+mod skip;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use hep_io::ttree::Tree;
 use hep_io::{EntryReader, Error, Scratch};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use skip::skip;
 
 /// Entries of a batch: odd, so that batches end inside baskets.
 const BATCH: usize = 777;
@@ -266,16 +269,6 @@ fn fixtures() -> Option<(PathBuf, Value)> {
         return None;
     };
     Some((folder, serde_json::from_str(&text).unwrap()))
-}
-
-/// Reports what cannot run, also to the file that `make test` collects such lines in.
-fn skip(what: &str) {
-    use std::io::Write;
-    println!("skipped: {what}");
-    if let Some(path) = std::env::var_os("HEP_RUN_SKIPS") {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        writeln!(file, "skipped: {what}").unwrap();
-    }
 }
 
 /// Kinds of branches in the reference's terms, each with its outcomes.

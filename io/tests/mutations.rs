@@ -2,6 +2,8 @@
 //! bounded time and memory.
 #![allow(clippy::print_stdout)] // what was skipped, and tables
 
+mod skip;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use hep_io::root::RootFile;
 use hep_io::source::{ByteSource, MemorySource};
 use hep_io::ttree::Tree;
 use hep_io::{EntryReader, Result, Scratch};
+use skip::skip;
 
 /// How much more memory than its honest file a damaged one may take.
 const SLACK: usize = 64 << 20;
@@ -181,7 +184,7 @@ fn honest_files() -> Vec<PathBuf> {
     files.retain(|path| {
         let there = path.exists();
         if !there {
-            println!("skipped: {} is absent", path.display());
+            skip(&format!("damaged files, {} is absent", path.display()));
         }
         there
     });

@@ -1,15 +1,19 @@
 """Makes the tests' Python environment outside of the clone, and prints its interpreter's path.
 
 Runs on any Python 3.11 with nothing but its standard library. The environment is keyed by the hash of
-requirements.txt, made under a temporary name and renamed, so that two runs at once do no harm.
+requirements.txt, made by one process at a time, and marked when complete: what an interrupted run left behind is
+made anew.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -22,6 +26,14 @@ def cache() -> Path:
     path = Path(base) / "hep-run"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Keeps other processes from making `what` in the cache meanwhile; the lock ends with its process."""
+    with open(cache() / f"{what}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def log(text: str) -> None:
@@ -43,26 +55,26 @@ def environment(requirements: Path) -> Path:
     key = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
     place = cache() / f"venv-{key}"
     python = place / "bin" / "python"
-    if (place / "complete").exists():
-        return python
-    log(f"making {place}")
-    shutil.rmtree(place, ignore_errors=True)
-    venv.create(place, with_pip=True)
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--pre", "-r", requirements]
-    subprocess.run(install, check=True, stdout=sys.stderr)
-    mend_root(python)
-    (place / "complete").touch()
+    with alone(place.name):
+        if not (place / "complete").exists():
+            log(f"making {place}")
+            shutil.rmtree(place, ignore_errors=True)
+            venv.create(place, with_pip=True)
+            install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+            subprocess.run(install, check=True, stdout=sys.stderr)
+            mend_root(python)
+            (place / "complete").touch()
     return python
 
 
 def jsroot() -> None:
     """Installs JSROOT with npm, if there is npm: the check that needs it reports itself as skipped."""
     place = cache() / f"jsroot-{JSROOT}"
-    if (place / "node_modules" / "jsroot").exists() or not shutil.which("npm"):
-        return
-    place.mkdir(exist_ok=True)
     command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=optional", f"jsroot@{JSROOT}"]
-    subprocess.run(command, cwd=place, stdout=sys.stderr, check=False)
+    with alone(place.name):
+        if not (place / "node_modules" / "jsroot").exists() and shutil.which("npm"):
+            place.mkdir(exist_ok=True)
+            subprocess.run(command, cwd=place, stdout=sys.stderr, check=False)
 
 
 if __name__ == "__main__":

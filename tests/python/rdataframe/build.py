@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from environment import cache  # noqa: E402
+from environment import alone, cache  # noqa: E402
 
 LIBRARIES = "ROOTDataFrame ROOTVecOps ROOTNTuple TreePlayer Tree Hist MathCore Imt Thread RIO Net MultiProc Core".split()
 
@@ -23,13 +23,14 @@ def program() -> Path | None:
     source = HERE / "adl.cpp"
     key = hashlib.sha256(source.read_bytes() + str(root).encode()).hexdigest()[:16]
     out = cache() / f"adl-rdataframe-{key}"
-    if not out.exists():
-        lib = root / "lib"
-        command = [compiler, "-O2", "-std=c++17", source, "-o", f"{out}.tmp", f"-I{root / 'include'}", f"-L{lib}"]
-        command += [f"-Wl,-rpath,{lib}", f"-Wl,-rpath-link,{root.parent / 'root.libs'}"]
-        command += [f"-l{name}" for name in LIBRARIES]
-        subprocess.run(command, check=True)
-        os.replace(f"{out}.tmp", out)
+    with alone(out.name):
+        if not out.exists():
+            lib = root / "lib"
+            command = [compiler, "-O2", "-std=c++17", source, "-o", f"{out}.tmp", f"-I{root / 'include'}", f"-L{lib}"]
+            command += [f"-Wl,-rpath,{lib}", f"-Wl,-rpath-link,{root.parent / 'root.libs'}"]
+            command += [f"-l{name}" for name in LIBRARIES]
+            subprocess.run(command, check=True)
+            os.replace(f"{out}.tmp", out)
     return out
 
 
