@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hep_columns::Schema;
-use hep_io::EntryReader;
-use hep_io::root::{Entry, RootFile};
+use hep_io::root::RootFile;
 use hep_io::source::{ByteSource, LocalFile};
-use hep_io::ttree::Tree;
+use hep_io::{EntryFile, EntryReader};
 
 use crate::RunResult;
 use crate::fileset::FileSpec;
@@ -53,18 +52,18 @@ pub struct Opened {
 /// # Errors
 /// Where it cannot be opened, is not the file that the fileset describes, or lacks a column.
 pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
-    let (source, root) = open_root(&file.path)?;
+    let entry_file = open_file(&file.path)?;
     let tree = match &file.tree {
         Some(tree) => tree.clone(),
-        None => only_tree(&root)?,
+        None => only_tree(&entry_file)?,
     };
-    let reader: Arc<dyn EntryReader> = Arc::new(Tree::open(&root, &tree)?);
+    let reader = entry_file.reader(&tree)?;
     let changed = |what: &str, found: String, said: String| hep_io::Error::Unsupported {
         path: file.path.clone(),
         what: format!("tree `{tree}`"),
         reason: format!("its {what} is {found}, but the fileset says {said}: the file was replaced"),
     };
-    let uuid = root.uuid();
+    let uuid = entry_file.uuid();
     if let Some(said) = file.uuid.as_ref().filter(|said| !said.eq_ignore_ascii_case(&uuid)) {
         return Err(changed("uuid", uuid, said.clone()).into());
     }
@@ -88,14 +87,27 @@ pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
             Err(error) => return Err(error.into()),
         }
     }
+    let source = Arc::clone(entry_file.source());
     Ok(Opened { source, reader, uuid, tree, columns })
+}
+
+/// Opens a file with trees, wherever it is.
+///
+/// # Errors
+/// Where it cannot be opened, is of no format that we read, or lives where we cannot read yet.
+pub fn open_file(path: &str) -> RunResult<EntryFile> {
+    Ok(EntryFile::open(open_source(path)?)?)
 }
 
 /// Opens a ROOT file, wherever it is.
 ///
 /// # Errors
 /// Where it cannot be opened, is no ROOT file, or lives where we cannot read yet.
-pub fn open_root(path: &str) -> RunResult<(Arc<dyn ByteSource>, Arc<RootFile>)> {
+pub fn open_root(path: &str) -> RunResult<Arc<RootFile>> {
+    Ok(Arc::new(RootFile::open(open_source(path)?)?))
+}
+
+fn open_source(path: &str) -> RunResult<Arc<dyn ByteSource>> {
     if let Some((scheme, _)) = path.split_once("://") {
         return Err(hep_io::Error::Unsupported {
             path: path.to_owned(),
@@ -104,14 +116,11 @@ pub fn open_root(path: &str) -> RunResult<(Arc<dyn ByteSource>, Arc<RootFile>)> 
         }
         .into());
     }
-    let source: Arc<dyn ByteSource> = Arc::new(LocalFile::open(path)?);
-    let root = Arc::new(RootFile::open(Arc::clone(&source))?);
-    Ok((source, root))
+    Ok(Arc::new(LocalFile::open(path)?))
 }
 
-fn only_tree(root: &RootFile) -> RunResult<String> {
-    let is_tree = |entry: &Entry| matches!(entry.key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD");
-    let trees: Vec<String> = root.walk()?.into_iter().filter(is_tree).map(|entry| entry.path).collect();
+fn only_tree(file: &EntryFile) -> RunResult<String> {
+    let trees = file.trees()?;
     match &trees[..] {
         [only] => Ok(only.clone()),
         _ => {
@@ -119,7 +128,7 @@ fn only_tree(root: &RootFile) -> RunResult<String> {
                 0 => "it holds no tree".to_owned(),
                 _ => format!("it holds several ({}); name one with `tree:` in the fileset", trees.join(", ")),
             };
-            let path = root.path().to_owned();
+            let path = file.source().name().to_owned();
             Err(hep_io::Error::Unsupported { path, what: "the tree".to_owned(), reason }.into())
         }
     }

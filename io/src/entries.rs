@@ -17,6 +17,15 @@ pub struct ColumnInfo {
     pub data_type: DataType,
 }
 
+/// How a column is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Its bytes in the file.
+    pub bytes: u64,
+    /// How many pieces they are in: baskets, or pages.
+    pub pieces: usize,
+}
+
 /// The entries of one tree of one file, TTree or RNTuple alike.
 pub trait EntryReader: Send + Sync {
     /// How many entries there are.
@@ -32,6 +41,12 @@ pub trait EntryReader: Send + Sync {
     /// [`Error::NoColumn`](crate::Error::NoColumn) where it does not exist,
     /// [`Error::Unsupported`](crate::Error::Unsupported) where it cannot be read, with the reason.
     fn column(&self, name: &str) -> Result<ColumnInfo>;
+
+    /// How the column `name` is stored.
+    ///
+    /// # Errors
+    /// Where it does not exist, or the file's record of its baskets is damaged.
+    fn stored(&self, name: &str) -> Result<Stored>;
 
     /// The entries at which clusters begin, and the number of entries as the last: increasing,
     /// starting at 0. A range between two of them needs no basket of `columns` twice, as far as the

@@ -14,11 +14,13 @@
 mod entries;
 mod error;
 pub mod hist;
+mod open;
 pub mod root;
 pub mod source;
 pub mod ttree;
 pub mod write;
 
-pub use entries::{Batches, ColumnInfo, EntryReader, ReadPlan, Scratch};
+pub use entries::{Batches, ColumnInfo, EntryReader, ReadPlan, Scratch, Stored};
 pub use error::{Error, Result};
+pub use open::EntryFile;
 pub use source::ByteSource;

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use hep_io::EntryReader;
-use hep_io::root::{Entry, RootFile};
-use hep_io::ttree::Tree;
+use hep_io::root::Entry;
+use hep_io::{EntryFile, EntryReader, Stored};
 use serde_json::{Value, json};
 
 use super::{Format, print, schema};
-use crate::range::open_root;
+use crate::range::open_file;
 use crate::{Error, RunResult};
 
 /// `hep-run inspect`.
@@ -40,40 +39,45 @@ enum Language {
 struct Listed {
     name: String,
     kind: Result<String, String>,
-    stored: Option<(u64, usize)>,
+    stored: Stored,
 }
 
 pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
     let (path, tree) = split_target(&args.target);
-    let (_, file) = open_root(path)?;
-    let entries = file.walk()?;
+    let opened = open_file(path)?;
+    let entries = match &opened {
+        EntryFile::Root(file) => file.walk()?,
+        _ => Vec::new(),
+    };
     let pattern = match args.branches.as_deref().map(glob::Pattern::new).transpose() {
         Ok(pattern) => pattern,
         Err(error) => return Err(Error::Usage(format!("--branches: {error}"))),
     };
     let chosen = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
     if args.schema.is_some() {
-        let name = tree.map_or_else(|| largest_tree(&file, &entries), |tree| Ok(tree.to_owned()))?;
-        let tree = Tree::open(&file, &name)?;
+        let tree = match tree {
+            Some(tree) => opened.reader(tree)?,
+            None => widest_tree(&opened)?,
+        };
         let columns = tree.column_names().into_iter().filter(|name| chosen(name));
         print(&schema::rust(columns.filter_map(|name| tree.column(&name).ok())));
         return Ok(());
     }
     let trees: Vec<String> = match tree {
         Some(tree) => vec![tree.to_owned()],
-        None => entries.iter().filter(|entry| is_tree(entry)).map(|entry| entry.path.clone()).collect(),
+        None => opened.trees()?,
     };
     let mut listed = Vec::new();
     for name in trees {
-        let tree = Tree::open(&file, &name)?;
+        let tree = opened.reader(&name)?;
         let branches = tree.column_names().into_iter().filter(|name| chosen(name));
-        let branches: Vec<Listed> = branches.map(|name| list(&tree, name)).collect();
+        let branches: Vec<Listed> = branches.map(|name| list(&*tree, name)).collect();
         listed.push((name, tree.entries(), branches));
     }
     let keys: &[Entry] = if tree.is_some() { &[] } else { &entries };
     print(&match args.format {
-        Format::Text => text(&file, keys, &listed),
-        Format::Json => json_text(&file, keys, &listed),
+        Format::Text => text(&opened, keys, &listed),
+        Format::Json => json_text(&opened, keys, &listed),
     });
     Ok(())
 }
@@ -88,23 +92,20 @@ fn split_target(target: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn is_tree(entry: &Entry) -> bool {
-    matches!(entry.key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD")
+fn widest_tree(file: &EntryFile) -> RunResult<Arc<dyn EntryReader>> {
+    let trees = file.trees()?.into_iter().map(|name| file.reader(&name)).collect::<Result<Vec<_>, _>>()?;
+    trees
+        .into_iter()
+        .max_by_key(|tree| tree.column_names().len())
+        .ok_or_else(|| Error::Usage(format!("{} holds no tree", file.source().name())))
 }
 
-fn largest_tree(file: &Arc<RootFile>, entries: &[Entry]) -> RunResult<String> {
-    let largest = entries.iter().filter(|entry| is_tree(entry)).max_by_key(|entry| entry.key.object_length);
-    largest
-        .map(|entry| entry.path.clone())
-        .ok_or_else(|| Error::Usage(format!("{} holds no tree", file.path())))
-}
-
-fn list(tree: &Tree, name: String) -> Listed {
+fn list(tree: &dyn EntryReader, name: String) -> Listed {
     let kind = tree.column(&name).map(|info| info.type_name).map_err(|error| match error {
         hep_io::Error::Unsupported { reason, .. } => reason,
         other => other.to_string(),
     });
-    Listed { stored: tree.stored(&name).ok(), kind, name }
+    Listed { stored: tree.stored(&name).unwrap_or_default(), kind, name }
 }
 
 fn codec(setting: i32) -> String {
@@ -124,15 +125,18 @@ fn version(version: u32) -> String {
     format!("{}.{:02}/{:02}", version / 10_000, version / 100 % 100, version % 100)
 }
 
-fn text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -> String {
-    let mut text = format!(
-        "{}: {:.1} kB, written by ROOT {}, new baskets {}, uuid {}\n",
-        file.path(),
-        file.size() as f64 / 1e3,
-        version(file.version()),
-        codec(file.compression()),
-        file.uuid()
-    );
+fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -> String {
+    let mut text = match file {
+        EntryFile::Root(file) => format!(
+            "{}: {:.1} kB, written by ROOT {}, new baskets {}, uuid {}\n",
+            file.path(),
+            file.size() as f64 / 1e3,
+            version(file.version()),
+            codec(file.compression()),
+            file.uuid()
+        ),
+        other => format!("{}: uuid {}\n", other.source().name(), other.uuid()),
+    };
     for Entry { path, key } in keys {
         let ratio =
             f64::from(key.object_length) / f64::from(key.nbytes.saturating_sub(key.key_length).max(1));
@@ -143,7 +147,7 @@ fn text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -
         );
     }
     for (name, entries, branches) in trees {
-        let stored: u64 = branches.iter().filter_map(|branch| branch.stored).map(|(bytes, _)| bytes).sum();
+        let stored: u64 = branches.iter().map(|branch| branch.stored.bytes).sum();
         let _ = writeln!(
             text,
             "tree {name}: {entries} entries, {} branches, {:.1} kB in baskets",
@@ -152,18 +156,18 @@ fn text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -
         );
         let width = branches.iter().map(|branch| branch.name.chars().count()).max().unwrap_or(0).min(48);
         for branch in branches {
-            let (bytes, baskets) = branch.stored.unwrap_or_default();
+            let Stored { bytes, pieces } = branch.stored;
             let kind = match &branch.kind {
                 Ok(kind) => kind.clone(),
                 Err(reason) => format!("cannot be read: {reason}"),
             };
-            let _ = writeln!(text, "  {:<width$}  {bytes:>9} B in {baskets:>4} baskets  {kind}", branch.name);
+            let _ = writeln!(text, "  {:<width$}  {bytes:>9} B in {pieces:>4} baskets  {kind}", branch.name);
         }
     }
     text
 }
 
-fn json_text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -> String {
+fn json_text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -> String {
     let keys: Vec<Value> = keys
         .iter()
         .map(|Entry { path, key }| {
@@ -179,21 +183,24 @@ fn json_text(file: &RootFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>
             let branches: Vec<Value> = branches
                 .iter()
                 .map(|branch| {
-                    let (bytes, baskets) = branch.stored.unwrap_or_default();
+                    let Stored { bytes, pieces } = branch.stored;
                     let (kind, reason) = (branch.kind.as_ref().ok(), branch.kind.as_ref().err());
                     json!({
                         "name": branch.name, "type": kind, "unreadable": reason,
-                        "bytes": bytes, "baskets": baskets,
+                        "bytes": bytes, "baskets": pieces,
                     })
                 })
                 .collect();
             (name.as_str(), json!({ "entries": entries, "branches": branches }))
         })
         .collect();
-    let value = json!({
-        "path": file.path(), "bytes": file.size(), "uuid": file.uuid(),
-        "root_version": version(file.version()), "compression": codec(file.compression()),
-        "keys": keys, "trees": trees,
+    let mut value = json!({
+        "path": file.source().name(), "uuid": file.uuid(), "keys": keys, "trees": trees,
     });
+    if let EntryFile::Root(file) = file {
+        value["bytes"] = file.size().into();
+        value["root_version"] = version(file.version()).into();
+        value["compression"] = codec(file.compression()).into();
+    }
     format!("{value}\n")
 }

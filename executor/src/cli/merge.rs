@@ -87,7 +87,7 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
 
 impl Merged {
     fn add(&mut self, input: &str) -> RunResult<()> {
-        let (_, file) = open_root(input)?;
+        let file = open_root(input)?;
         let entries = file.walk()?;
         let ledger = ledger(&file, &entries)?;
         match (&mut self.ledger, ledger) {

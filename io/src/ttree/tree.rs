@@ -9,7 +9,7 @@ use super::index::Index;
 use super::interpretation::{Counter, Interpretation};
 use super::{decode, plan};
 use crate::root::{Buffer, Malformed, ObjectBytes, Parse, RootFile};
-use crate::{Batches, ColumnInfo, EntryReader, Error, ReadPlan, Result, Scratch};
+use crate::{Batches, ColumnInfo, EntryReader, Error, ReadPlan, Result, Scratch, Stored};
 
 /// A `TTree` of a file.
 #[derive(Debug)]
@@ -80,15 +80,6 @@ impl Tree {
         let node = self.node(name)?;
         self.readable(node)?;
         Ok(self.interpreted(node)?.1)
-    }
-
-    /// Where the baskets of the branch `name` lie: bytes in the file, and how many there are.
-    ///
-    /// # Errors
-    /// Where the branch does not exist or the record of its baskets is damaged.
-    pub fn stored(&self, name: &str) -> Result<(u64, usize)> {
-        let branch = self.branch(self.node(name)?)?;
-        Ok((branch.baskets.bytes(), branch.baskets.places.len()))
     }
 
     pub(super) fn index(&self) -> &Index {
@@ -224,6 +215,11 @@ impl EntryReader for Tree {
             type_name: interpretation.type_name(),
             data_type: interpretation.data_type(),
         })
+    }
+
+    fn stored(&self, name: &str) -> Result<Stored> {
+        let branch = self.branch(self.node(name)?)?;
+        Ok(Stored { bytes: branch.baskets.bytes(), pieces: branch.baskets.places.len() })
     }
 
     fn boundaries(&self, columns: &[String]) -> Result<Vec<u64>> {
