@@ -55,7 +55,7 @@ fn opening_a_file_costs_two_reads_and_its_tree_one_more() {
 fn one_column_reads_one_column_and_its_counter() {
     let (_, file) = recorded();
     let tree = Tree::open(&file, "Events").unwrap();
-    let bytes = |name: &str| tree.stored(name).unwrap().0;
+    let bytes = |name: &str| tree.stored(name).unwrap().bytes;
     let plan = |columns: &[&str]| tree.plan(&names(columns), 0..tree.entries()).unwrap().bytes();
     for name in ["run", "MET_pt", "nMuon"] {
         assert!(bytes(name) > 0);
