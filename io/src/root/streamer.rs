@@ -42,12 +42,19 @@ pub struct Element {
     pub base_version: Option<i32>,
     /// The member that counts the values of a pointer.
     pub counter: Option<String>,
+    /// The type number of what a standard collection holds.
+    pub contained: Option<i32>,
 }
 
 impl Streamers {
     /// The newest version of the class `name`.
     pub fn class(&self, name: &str) -> Option<&Class> {
         self.classes.get(name)?.iter().max_by_key(|class| class.version)
+    }
+
+    /// All versions of the class `name`.
+    pub fn versions(&self, name: &str) -> impl Iterator<Item = &Class> {
+        self.classes.get(name).into_iter().flatten()
     }
 
     /// The class `name` in exactly this version.
@@ -136,7 +143,7 @@ impl Element {
         if let Some(end) = version.end {
             buffer.skip_to(end)?;
         }
-        let (mut base_version, mut counter) = (None, None);
+        let (mut base_version, mut counter, mut contained) = (None, None, None);
         match kind {
             "TStreamerBase" if derived.is_some_and(|version| version.number > 2) => {
                 base_version = Some(buffer.i32()?);
@@ -145,8 +152,13 @@ impl Element {
                 buffer.i32()?;
                 counter = Some(buffer.tstring()?);
             }
+            "TStreamerSTL" => {
+                buffer.i32()?; // the kind of collection
+                contained = Some(buffer.i32()?);
+            }
             _ => {}
         }
-        Ok(Self { kind: kind.to_owned(), name, title, code, type_name, dims, base_version, counter })
+        let kind = kind.to_owned();
+        Ok(Self { kind, name, title, code, type_name, dims, base_version, counter, contained })
     }
 }

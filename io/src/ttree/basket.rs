@@ -16,8 +16,8 @@ pub(super) struct Baskets {
 pub(super) enum Place {
     /// In the file, with its key.
     File(Range<u64>),
-    /// In the tree's record: its values, never compressed.
-    Tree(Range<usize>),
+    /// In the tree's record: its values, never compressed, and the length of the key before them.
+    Tree { values: Range<usize>, key_length: usize },
 }
 
 impl Baskets {
@@ -44,7 +44,7 @@ impl Baskets {
     pub(super) fn bytes(&self) -> u64 {
         let length = |place: &Place| match place {
             Place::File(range) => range.end - range.start,
-            Place::Tree(range) => range.len() as u64,
+            Place::Tree { values, .. } => values.len() as u64,
         };
         self.places.iter().map(length).sum()
     }
@@ -110,7 +110,7 @@ impl Own {
 
 /// A basket that was written with the tree, as no file position exists for it yet. Returns its
 /// entries, and where its values lie.
-pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Range<usize>)> {
+pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Place)> {
     let key = Key::read(buffer)?;
     let own = Own::read(buffer)?;
     let entries = u64::try_from(own.entries)
@@ -131,7 +131,7 @@ pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Range<usize>)> {
         }
     }
     if flag != 1 && flag <= 10 {
-        return Ok((0, 0..0));
+        return Ok((0, Place::Tree { values: 0..0, key_length: 0 }));
     }
     if own.version < 2 {
         buffer.i32()?; // the buffer was an array with its length
@@ -140,7 +140,7 @@ pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Range<usize>)> {
     let values = own.values(key_length, buffer.position())?;
     let start = buffer.position() + key_length;
     buffer.skip(key_length + values)?;
-    Ok((entries, start..start + values))
+    Ok((entries, Place::Tree { values: start..start + values, key_length }))
 }
 
 /// Decompresses the values of a basket. `None` where they are not compressed: they are then

@@ -54,9 +54,9 @@ fn read_baskets(buffer: &mut Buffer<'_>, members: &Members, version: u16) -> Par
         let Object::Here { place, class, end, .. } = buffer.object()? else { continue };
         let end = end.ok_or_else(|| Malformed::new(place, "a basket has no byte count"))?;
         if class == b"TBasket" {
-            let (entries, values) = embedded(buffer)?;
+            let (entries, place) = embedded(buffer)?;
             if entries > 0 {
-                in_tree.push((entries, values));
+                in_tree.push((entries, place));
             }
         }
         buffer.skip_to(end)?;
@@ -102,8 +102,8 @@ fn read_baskets(buffer: &mut Buffer<'_>, members: &Members, version: u16) -> Par
     };
     let next = start(next, &baskets).map_err(wrong)?;
     baskets.starts.push(next);
-    for (entries, values) in in_tree {
-        baskets.places.push(Place::Tree(values));
+    for (entries, place) in in_tree {
+        baskets.places.push(place);
         baskets.starts.push(baskets.entries().saturating_add(entries));
     }
     Ok(baskets)

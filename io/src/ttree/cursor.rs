@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray, ListArray, StructArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{FieldRef, Fields};
+use arrow_schema::{DataType, FieldRef, Fields};
 use bytes::Bytes;
 
 use super::Element;
 use super::basket::{Head, Place, decompress};
 use super::branch::Branch;
 use super::element::{Stored, dispatch};
-use super::interpretation::{Interpretation, Member, fixed, item, product};
+use super::interpretation::{Interpretation, Member, Run, fixed, item, product};
+use super::object::{Column, Layout, Stream};
 use super::plan::position;
 use super::tree::Tree;
+use crate::root::Malformed;
 use crate::root::codec::Decompressor;
 use crate::{Error, ReadPlan, Result};
 
@@ -25,9 +27,29 @@ pub(super) enum Decode {
     Counted { counter: usize, leaf: usize, element: Element, dims: Vec<usize>, each: usize, item: FieldRef },
     Vector { element: Element, item: FieldRef },
     String { head: usize },
+    Streamed { layout: Arc<Layout>, values: DataType, run: Counts, item: FieldRef },
+}
+
+/// How many streamed values an entry has; those that count are a cursor and one of its leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Counts {
+    One,
+    Counted(usize, usize),
+    Pointer(usize, usize),
 }
 
 impl Decode {
+    /// The cursor that counts, and which of its leaves.
+    pub(super) fn counter(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Counted { counter, leaf, .. } => Some((*counter, *leaf)),
+            Self::Streamed { run: Counts::Counted(counter, leaf) | Counts::Pointer(counter, leaf), .. } => {
+                Some((*counter, *leaf))
+            }
+            _ => None,
+        }
+    }
+
     /// `cursor` gives the cursor of a branch.
     pub(super) fn new(interpretation: Interpretation, cursor: impl Fn(usize) -> usize) -> Self {
         match interpretation {
@@ -49,6 +71,15 @@ impl Decode {
             },
             Interpretation::Vector { element } => Self::Vector { element, item: item(element.data_type()) },
             Interpretation::String { head } => Self::String { head },
+            Interpretation::Streamed { layout, run } => {
+                let values = layout.data_type();
+                let run = match run {
+                    Run::One => Counts::One,
+                    Run::Counted(counter) => Counts::Counted(cursor(counter.node), counter.leaf),
+                    Run::Pointer(counter) => Counts::Pointer(cursor(counter.node), counter.leaf),
+                };
+                Self::Streamed { item: item(values.clone()), layout, values, run }
+            }
         }
     }
 }
@@ -72,6 +103,8 @@ pub(super) struct Cursor<'a> {
     held: Option<&'a [u8]>,
     buffer: Vec<u8>,
     values: usize,
+    /// The length of its key, from whose start references inside the values count.
+    key_length: usize,
     /// Where its next entry begins.
     at: usize,
 }
@@ -103,6 +136,7 @@ impl<'a> Cursor<'a> {
             held: None,
             buffer,
             values: 0,
+            key_length: 0,
             at: 0,
         }
     }
@@ -146,10 +180,11 @@ impl<'a> Cursor<'a> {
             }
             let loaded = match place {
                 Place::File(place) => self.load_record(place, codec),
-                Place::Tree(place) => {
+                Place::Tree { values, key_length } => {
                     let record: &'a [u8] = self.tree.record_bytes();
-                    self.held = record.get(place.clone());
-                    self.values = place.len();
+                    self.held = record.get(values.clone());
+                    self.values = values.len();
+                    self.key_length = *key_length;
                     self.held.map(drop).ok_or_else(|| "it passes the end of the tree's record".to_owned())
                 }
             };
@@ -166,6 +201,7 @@ impl<'a> Cursor<'a> {
         let record: &'a [u8] = &self.bytes[at.map_err(|_| "the plan does not have it")?];
         let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
         self.values = head.values;
+        self.key_length = head.key_length;
         self.held = decompress(record, &head, codec, &mut self.buffer)?.and_then(|range| record.get(range));
         if self.held.is_none() && self.buffer.len() < self.values {
             return Err(format!("it has {} of {} bytes", self.buffer.len(), self.values));
@@ -186,13 +222,24 @@ impl<'a> Cursor<'a> {
         codec: &mut Decompressor,
         mut take: impl FnMut(Range<usize>, &[u8]) -> Reason<usize>,
     ) -> Result<()> {
+        self.each_at(n, codec, |entries, values, at, _| take(entries, &values[at..]))
+    }
+
+    /// The same with all values of the basket, where in them the first entry lies, and the length of
+    /// the key before them.
+    fn each_at(
+        &mut self,
+        n: usize,
+        codec: &mut Decompressor,
+        mut take: impl FnMut(Range<usize>, &[u8], usize, usize) -> Reason<usize>,
+    ) -> Result<()> {
         let mut done = 0;
         while done < n {
             self.load(codec)?;
             let now = self.left.min((n - done) as u64) as usize;
             let values = self.held.unwrap_or(&self.buffer);
-            let used =
-                take(done..done + now, &values[self.at..self.values]).map_err(|reason| self.error(reason))?;
+            let used = take(done..done + now, &values[..self.values], self.at, self.key_length)
+                .map_err(|reason| self.error(reason))?;
             self.at += used;
             self.left -= now as u64;
             done += now;
@@ -208,6 +255,9 @@ impl<'a> Cursor<'a> {
     pub(super) fn skip_to(&mut self, entry: u64, codec: &mut Decompressor) -> Result<()> {
         let n = entry.saturating_sub(self.first_of_basket()) as usize;
         let decode = self.decode.clone();
+        if let Decode::Streamed { layout, run: Counts::One, .. } = &*decode {
+            return self.objects(n, layout, Counts::One, None, codec).map(drop);
+        }
         self.each(n, codec, |entries, rest| match &*decode {
             Decode::Fixed { element, each, .. } => stretch(rest, entries.len(), each * element.size()),
             Decode::Struct { stride, .. } => stretch(rest, entries.len(), *stride),
@@ -217,7 +267,9 @@ impl<'a> Cursor<'a> {
             Decode::String { head } => {
                 entries.into_iter().try_fold(0, |at, _| Ok(at + string_entry(&rest[at..], *head)?.end))
             }
-            Decode::Counted { .. } => Err("it is skipped without its counter".to_owned()),
+            Decode::Streamed { .. } | Decode::Counted { .. } => {
+                Err("it is skipped without its counter".to_owned())
+            }
         })
     }
 
@@ -228,7 +280,11 @@ impl<'a> Cursor<'a> {
         codec: &mut Decompressor,
     ) -> Result<()> {
         self.load(codec)?;
-        let Decode::Counted { element, each, .. } = &*self.decode else { return Ok(()) };
+        let decode = self.decode.clone();
+        if let Decode::Streamed { layout, run, .. } = &*decode {
+            return self.objects(offsets.len() - 1, layout, *run, Some(offsets), codec).map(drop);
+        }
+        let Decode::Counted { element, each, .. } = &*decode else { return Ok(()) };
         let count = offsets[offsets.len() - 1] as usize;
         let rest = self.values - self.at;
         let size = each * element.size();
@@ -250,21 +306,74 @@ impl<'a> Cursor<'a> {
         let decode = self.decode.clone();
         match &*decode {
             Decode::Fixed { element, dims, each } => {
-                let array = dispatch!(*element, T => self.numbers::<T>(n, *each, None, codec))?;
+                let array = dispatch!(*element,
+                    T => self.numbers::<T>(n, *each, None, codec),
+                    packed => Ok(packed.array(&self.raw(n, *each, packed.size(), None, codec)?)))?;
                 Ok(nest(array, dims))
             }
             Decode::Counted { element, dims, each, item, .. } => {
                 let offsets = offsets.ok_or_else(|| self.error("its counter was not decoded"))?;
-                let array = dispatch!(*element, T => self.numbers::<T>(n, *each, Some(offsets), codec))?;
+                let array = dispatch!(*element,
+                    T => self.numbers::<T>(n, *each, Some(offsets), codec),
+                    packed => Ok(packed.array(&self.raw(n, *each, packed.size(), Some(offsets), codec)?)))?;
                 Ok(Arc::new(ListArray::new(item.clone(), offsets.clone(), nest(array, dims), None)))
             }
             Decode::Struct { members, fields, stride } => self.records(n, members, fields, *stride, codec),
             Decode::Vector { element, item } => {
-                let (offsets, array) = dispatch!(*element, T => self.vectors::<T>(n, codec))?;
+                let (offsets, array) = dispatch!(*element,
+                    T => self.vectors::<T>(n, codec),
+                    _packed => Err(self.error("a vector holds whole numbers only")))?;
                 Ok(Arc::new(ListArray::new(item.clone(), offsets, array, None)))
             }
             Decode::String { head } => self.strings(n, *head, codec),
+            Decode::Streamed { layout, values, run, item } => {
+                let (column, lengths) = self.objects(n, layout, *run, offsets, codec)?;
+                let values = column.finish(values);
+                let offsets = match run {
+                    Counts::One => return Ok(values),
+                    // The very offsets of the counter, so that its columns are seen to belong together.
+                    Counts::Counted(..) => offsets.cloned(),
+                    Counts::Pointer(..) => Some(OffsetBuffer::from_lengths(lengths)),
+                };
+                let offsets = offsets.ok_or_else(|| self.error("its counter was not decoded"))?;
+                Ok(Arc::new(ListArray::new(item.clone(), offsets, values, None)))
+            }
         }
+    }
+
+    /// Streamed values of `n` entries, and how many there are behind each pointer.
+    fn objects(
+        &mut self,
+        n: usize,
+        layout: &Layout,
+        run: Counts,
+        offsets: Option<&OffsetBuffer<i32>>,
+        codec: &mut Decompressor,
+    ) -> Result<(Column, Vec<usize>)> {
+        let mut column = Column::new(layout);
+        let mut lengths = Vec::new();
+        let count = |entry: usize| match offsets {
+            Some(offsets) => (offsets[entry + 1] - offsets[entry]) as usize,
+            None => 1,
+        };
+        self.each_at(n, codec, |entries, values, at, key_length| {
+            let mut stream = Stream::new(values, key_length, at);
+            for entry in entries {
+                let count = match run {
+                    Counts::Pointer(..) if !stream.flag().map_err(wrong)? => 0,
+                    _ => count(entry),
+                };
+                if matches!(run, Counts::Pointer(..)) {
+                    lengths.push(count);
+                }
+                // Of no object nothing is stored, not even the version of its member.
+                if count > 0 {
+                    stream.run(layout, count, &mut column).map_err(wrong)?;
+                }
+            }
+            Ok(stream.position() - at)
+        })?;
+        Ok((column, lengths))
     }
 
     /// Numbers that lie behind each other: `each` per entry, or per object that `offsets` counts.
@@ -295,6 +404,28 @@ impl<'a> Cursor<'a> {
         Ok(T::array(values))
     }
 
+    /// The bytes of such numbers.
+    fn raw(
+        &mut self,
+        n: usize,
+        each: usize,
+        size: usize,
+        offsets: Option<&OffsetBuffer<i32>>,
+        codec: &mut Decompressor,
+    ) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.each(n, codec, |entries, rest| {
+            let count = match offsets {
+                Some(offsets) => (offsets[entries.end] - offsets[entries.start]) as usize,
+                None => entries.len(),
+            };
+            let used = stretch(rest, count, each * size)?;
+            bytes.extend_from_slice(&rest[..used]);
+            Ok(used)
+        })?;
+        Ok(bytes)
+    }
+
     fn records(
         &mut self,
         n: usize,
@@ -313,7 +444,10 @@ impl<'a> Cursor<'a> {
         let columns = members.iter().map(|member| {
             let place = at..at + member.size().unwrap_or(0);
             at = place.end;
-            nest(dispatch!(member.element, T => column::<T>(&records, stride, place)), &member.dims)
+            let array = dispatch!(member.element,
+                T => column::<T>(&records, stride, place),
+                packed => packed.array(&gathered(&records, stride, place)));
+            nest(array, &member.dims)
         });
         Ok(Arc::new(StructArray::new(fields.clone(), columns.collect(), None)))
     }
@@ -365,6 +499,10 @@ impl<'a> Cursor<'a> {
 
 /// The byte count, the version and the number of values before a `std::vector`.
 const VECTOR_HEAD: usize = 10;
+
+fn wrong(wrong: Malformed) -> String {
+    format!("{} (its byte {})", wrong.reason, wrong.at)
+}
 
 /// How many bytes the vector at the start of `rest` takes.
 #[inline]
@@ -424,6 +562,11 @@ fn column<T: Stored>(records: &[u8], stride: usize, place: Range<usize>) -> Arra
         T::extend(&mut values, &record[place.clone()]);
     }
     T::array(values)
+}
+
+/// The bytes of one member of fixed-size records.
+fn gathered(records: &[u8], stride: usize, place: Range<usize>) -> Vec<u8> {
+    records.chunks_exact(stride).flat_map(|record| &record[place.clone()]).copied().collect()
 }
 
 /// Puts fixed dimensions around numbers.

@@ -61,7 +61,7 @@ impl<'a> Decoder<'a> {
         for &node in needs.keys() {
             let (branch, interpretation) = tree.interpreted(node)?;
             order.push((
-                matches!(interpretation, Interpretation::Counted { .. }),
+                interpretation.counter().is_some(),
                 node,
                 branch,
                 interpretation,
@@ -106,7 +106,7 @@ impl<'a> Decoder<'a> {
         for at in 0..self.cursors.len() {
             let (done, rest) = self.cursors.split_at_mut(at);
             let cursor = &mut rest[0];
-            let Decode::Counted { counter, leaf, .. } = *cursor.decode() else {
+            let Some((counter, leaf)) = cursor.decode().counter() else {
                 let first = needs[&cursor.node()].start;
                 cursor.skip_to(first, codec)?;
                 if first < start {
@@ -137,7 +137,7 @@ impl Batches for Decoder<'_> {
         let mut shared: HashMap<(usize, usize), OffsetBuffer<i32>> = HashMap::new();
         for at in 0..self.cursors.len() {
             let mut counted = None;
-            if let Decode::Counted { counter, leaf, .. } = *self.cursors[at].decode() {
+            if let Some((counter, leaf)) = self.cursors[at].decode().counter() {
                 counted = Some(match shared.entry((counter, leaf)) {
                     Entry::Occupied(made) => made.into_mut(),
                     Entry::Vacant(place) => {

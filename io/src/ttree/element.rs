@@ -8,8 +8,10 @@ use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
 
+pub use super::packed::Packed;
+
 /// A number as a basket stores it, big-endian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 #[allow(missing_docs)] // they are the types they are called
 pub enum Element {
@@ -26,12 +28,16 @@ pub enum Element {
     F64,
     /// A `Double32_t` without a range: stored as a float, read as a double.
     Double32,
+    /// A `Float16_t` or `Double32_t` with fewer bits.
+    Packed(Packed),
 }
 
-/// Calls a function that is generic over [`Stored`] for an [`Element`]: one dispatch for a batch.
+/// Calls a function that is generic over [`Stored`] for an [`Element`]: one dispatch for a batch. Packed
+/// numbers are `packed`.
 macro_rules! dispatch {
-    ($element:expr, $type:ident => $call:expr) => {
+    ($element:expr, $type:ident => $call:expr, $packed:ident => $other:expr) => {
         match $element {
+            $crate::ttree::Element::Packed($packed) => $other,
             $crate::ttree::Element::Bool => {
                 type $type = $crate::ttree::element::Flag;
                 $call
@@ -88,12 +94,22 @@ pub(super) use dispatch;
 impl Element {
     /// How many bytes one takes in a basket.
     pub fn size(self) -> usize {
-        dispatch!(self, T => T::SIZE)
+        dispatch!(self, T => T::SIZE, packed => packed.size())
     }
 
     /// Its Arrow type.
     pub fn data_type(self) -> DataType {
-        dispatch!(self, T => T::data_type())
+        dispatch!(self, T => T::data_type(), packed => packed.data_type())
+    }
+
+    /// What `bytes` hold: one number behind the other.
+    pub(super) fn array(self, bytes: &[u8]) -> ArrayRef {
+        fn array<T: Stored>(bytes: &[u8]) -> ArrayRef {
+            let mut values = Vec::with_capacity(bytes.len() / T::SIZE);
+            T::extend(&mut values, bytes);
+            T::array(values)
+        }
+        dispatch!(self, T => array::<T>(bytes), packed => packed.array(bytes))
     }
 
     /// What ROOT calls it.
@@ -111,16 +127,23 @@ impl Element {
             Self::F32 => "Float_t",
             Self::F64 => "Double_t",
             Self::Double32 => "Double32_t",
+            Self::Packed(packed) => packed.type_name(),
         }
+    }
+
+    /// Whether each is turned around and nothing else.
+    pub(super) fn is_whole(self) -> bool {
+        !matches!(self, Self::Packed(_))
     }
 
     /// Whether it can count.
     pub fn is_integer(self) -> bool {
-        !matches!(self, Self::Bool | Self::F32 | Self::F64 | Self::Double32)
+        !matches!(self, Self::Bool | Self::F32 | Self::F64 | Self::Double32 | Self::Packed(_))
     }
 
     /// From the class of a leaf, for those that name one type.
-    pub(super) fn of_leaf(class: &[u8], unsigned: bool) -> Option<Self> {
+    pub(super) fn of_leaf(class: &[u8], unsigned: bool, title: &[u8]) -> Option<Self> {
+        let title = String::from_utf8_lossy(title);
         let (signed, without_sign) = match class {
             b"TLeafO" => (Self::Bool, Self::Bool),
             b"TLeafB" => (Self::I8, Self::U8),
@@ -129,6 +152,8 @@ impl Element {
             b"TLeafL" | b"TLeafG" => (Self::I64, Self::U64),
             b"TLeafF" => (Self::F32, Self::F32),
             b"TLeafD" => (Self::F64, Self::F64),
+            b"TLeafF16" => return Some(Self::Packed(Packed::float16(&title))),
+            b"TLeafD32" => return Some(Packed::double32(&title)),
             _ => return None,
         };
         Some(if unsigned { without_sign } else { signed })
@@ -168,6 +193,8 @@ impl Element {
             }
             "float" | "Float_t" => Self::F32,
             "double" | "Double_t" => Self::F64,
+            "Double32_t" => Self::Double32,
+            "Float16_t" => Self::Packed(Packed::float16("")),
             _ => return None,
         })
     }

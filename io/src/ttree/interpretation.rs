@@ -5,11 +5,13 @@ use arrow_schema::{DataType, Field, FieldRef, Fields};
 use super::Element;
 use super::index::{BranchClass, Index, Node};
 use super::leaf::Leaf;
-use crate::root::streamer::{Class, Streamers};
+use super::object::{Layout, Resolver};
+use super::packed::Packed;
+use crate::root::streamer::{self, Class, Streamers};
 use crate::root::{Buffer, Object, Parse};
 
 /// What a branch's bytes mean. More kinds come here, each with its decoder in `decode`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Interpretation {
     /// As many numbers per entry as `dims` say; one where they are empty.
@@ -43,10 +45,37 @@ pub enum Interpretation {
         /// The bytes before the length, 6 for a `std::string` inside a class.
         head: usize,
     },
+    /// Objects, nested collections and whatever else has a size only its bytes tell.
+    Streamed {
+        /// How they are stored.
+        layout: Arc<Layout>,
+        /// How many there are in an entry.
+        run: Run,
+    },
+}
+
+/// How many streamed values an entry has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// One.
+    One,
+    /// As many as another branch counts: a list.
+    Counted(Counter),
+    /// As many, behind a byte that says whether they are there: a pointer with a counter.
+    Pointer(Counter),
+}
+
+impl Run {
+    pub(super) fn counter(self) -> Option<Counter> {
+        match self {
+            Self::One => None,
+            Self::Counted(counter) | Self::Pointer(counter) => Some(counter),
+        }
+    }
 }
 
 /// One member of a leaf list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Member {
     /// Its name.
     pub name: String,
@@ -99,6 +128,19 @@ impl Interpretation {
             Self::Counted { element, dims, .. } => DataType::List(item(fixed(*element, dims))),
             Self::Vector { element } => DataType::List(item(element.data_type())),
             Self::String { .. } => DataType::Binary,
+            Self::Streamed { layout, run } => match run {
+                Run::One => layout.data_type(),
+                Run::Counted(_) | Run::Pointer(_) => DataType::List(item(layout.data_type())),
+            },
+        }
+    }
+
+    /// The branch that counts its values, if one does.
+    pub(super) fn counter(&self) -> Option<Counter> {
+        match self {
+            Self::Counted { counter, .. } => Some(*counter),
+            Self::Streamed { run, .. } => run.counter(),
+            _ => None,
         }
     }
 
@@ -114,6 +156,8 @@ impl Interpretation {
             Self::Counted { element, dims, .. } => format!("{}[]{}", element.type_name(), brackets(dims)),
             Self::Vector { element } => format!("vector<{}>", element.type_name()),
             Self::String { .. } => "string".to_owned(),
+            Self::Streamed { layout, run: Run::One } => layout.type_name(),
+            Self::Streamed { layout, .. } => format!("{}[]", layout.type_name()),
             Self::Struct { members } => {
                 let member =
                     |m: &Member| format!("{} {}{}", m.element.type_name(), m.name, brackets(&m.dims));
@@ -150,6 +194,7 @@ pub(super) struct ClassEvidence<'a> {
     class_name: &'a [u8],
     parent_name: &'a [u8],
     version: i32,
+    id: i32,
     kind: i32,
     code: i32,
     count: Option<usize>,
@@ -166,7 +211,7 @@ impl<'a> ClassEvidence<'a> {
         buffer.tstring_bytes()?; // fClonesName
         buffer.u32()?; // fCheckSum
         let class_version = if version < 10 { buffer.i32()? } else { buffer.i16()?.into() };
-        buffer.i32()?; // fID
+        let id = buffer.i32()?;
         let kind = buffer.i32()?;
         let code = buffer.i32()?;
         buffer.i32()?; // fMaximum
@@ -174,19 +219,24 @@ impl<'a> ClassEvidence<'a> {
             Object::Reference { place } | Object::Here { place, .. } => Some(place),
             Object::Null => None,
         };
-        Ok(Some(Self { class_name, parent_name, version: class_version, kind, code, count }))
+        Ok(Some(Self { class_name, parent_name, version: class_version, id, kind, code, count }))
     }
 }
 
-/// The branch types of `TBranchElement::fType` that stand for a `TClonesArray` and a collection,
-/// and for the members of their objects.
+/// The branch types of `TBranchElement::fType`: an object that streams itself, a base class, a
+/// `TClonesArray` and a collection, and the members of their objects.
+const STREAMS_ITSELF: i32 = -1;
+const BASE: i32 = 1;
 const CLONES: i32 = 3;
 const COLLECTION: i32 = 4;
 const CLONES_MEMBER: i32 = 31;
 const COLLECTION_MEMBER: i32 = 41;
-/// Codes of `TStreamerInfo::EReadWrite` from here on are counted pointers.
+/// Codes of `TStreamerInfo::EReadWrite`.
 const POINTER: i32 = 40;
+const CHAR_STAR: i32 = 7;
 const DOUBLE32: i32 = 9;
+const BITS: i32 = 15;
+const FLOAT16: i32 = 19;
 const T_STRING: i32 = 65;
 
 impl Evidence<'_> {
@@ -201,13 +251,14 @@ impl Evidence<'_> {
                 _ => Err(GROUP.to_owned()),
             };
         }
-        if let BranchClass::Other(class) = &self.node.class {
-            return Err(format!("branches of class {class} are not supported"));
-        }
-        match &*self.leaves {
-            [] => Err("it has no leaf".to_owned()),
-            [leaf] => self.one(leaf),
-            leaves => members(leaves),
+        match (&self.node.class, &*self.leaves) {
+            (BranchClass::Other(class), [leaf]) if class == "TBranchObject" => self.branch_object(leaf),
+            (BranchClass::Other(class), _) => Err(format!("branches of class {class} are not supported")),
+            // A base class has none of its own.
+            (_, []) if self.class.as_ref().is_some_and(|class| class.kind == BASE) => self.object(&[]),
+            (_, []) => Err("it has no leaf".to_owned()),
+            (_, [leaf]) => self.one(leaf),
+            (_, leaves) => members(leaves),
         }
     }
 
@@ -215,29 +266,43 @@ impl Evidence<'_> {
         if leaf.class == b"TLeafC" {
             return Ok(Interpretation::String { head: 0 });
         }
-        let class = self.class.as_ref();
-        let code = leaf.code.unwrap_or(0);
+        let pointer = matches!(leaf.code, Some(code) if (POINTER..POINTER + 20).contains(&code));
         let element = match leaf.code {
-            None => Element::of_leaf(leaf.class, leaf.unsigned),
-            Some(code @ 1..POINTER) if code % 20 == DOUBLE32 => self.double32(),
-            Some(code @ 1..POINTER) => Element::of_code(code % 20),
+            None => Element::of_leaf(leaf.class, leaf.unsigned, leaf.title),
+            // A whole object, a string, or bits with a process id behind some of them.
+            Some(..=0 | CHAR_STAR | BITS) => None,
+            Some(code) if code < POINTER + 20 => self.number(code % 20),
             Some(_) => None,
         };
-        let Some(element) = element else {
-            if (POINTER..POINTER + 20).contains(&code) {
-                return Err("it is a pointer to an array that another member counts".to_owned());
-            }
-            return self.object(leaf);
-        };
         let dims = leaf.dims();
-        let inside = class.is_some_and(|class| matches!(class.kind, CLONES_MEMBER | COLLECTION_MEMBER));
+        let inside = self.is_inside();
+        let Some(element) = element else { return self.object(&dims) };
         if leaf.counter.is_none() && !inside {
             return Ok(Interpretation::Fixed { element, dims });
         }
-        let counter = leaf.counter.and_then(|place| self.index.of_leaf(place).map(|node| (node, place)));
-        let counter = match counter {
+        if pointer {
+            if inside {
+                return Err("it points to arrays of objects in a collection".to_owned());
+            }
+            let (layout, run) = (Arc::new(Layout::Number(element)), Run::Pointer(self.counter(Some(leaf))?));
+            return Ok(Interpretation::Streamed { layout, run });
+        }
+        Ok(Interpretation::Counted { counter: self.counter(Some(leaf))?, element, dims })
+    }
+
+    /// Whether it holds a member of the objects of a collection.
+    fn is_inside(&self) -> bool {
+        self.class.as_ref().is_some_and(|class| matches!(class.kind, CLONES_MEMBER | COLLECTION_MEMBER))
+    }
+
+    /// The branch that counts its values.
+    fn counter(&self, leaf: Option<&Leaf<'_>>) -> Result<Counter, String> {
+        let place = leaf.and_then(|leaf| leaf.counter);
+        let counter = match place.and_then(|place| self.index.of_leaf(place).map(|node| (node, place))) {
             Some((node, place)) => Some(Counter { node, leaf: self.index.leaf_of(node, place) }),
-            None => class
+            None => self
+                .class
+                .as_ref()
                 .and_then(|class| self.index.of_branch(class.count?))
                 .map(|node| Counter { node, leaf: 0 }),
         };
@@ -245,83 +310,116 @@ impl Evidence<'_> {
         if self.index.nodes[counter.node].place == self.node.place {
             return Err("it is said to count itself".to_owned());
         }
-        Ok(Interpretation::Counted { counter, element, dims })
+        Ok(counter)
     }
 
-    /// A class: the rules that look at names of types.
-    fn object(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
+    /// A number of a class, by its type number.
+    fn number(&self, code: i32) -> Option<Element> {
+        let title = || self.element().map(|(_, element)| element.title).unwrap_or_default();
+        match code {
+            DOUBLE32 => Some(Packed::double32(&title())),
+            FLOAT16 => Some(Element::Packed(Packed::float16(&title()))),
+            code => Element::of_code(code),
+        }
+    }
+
+    /// A class, a collection or a string.
+    fn object(&self, dims: &[usize]) -> Result<Interpretation, String> {
         let Some(class) = &self.class else {
-            let class = String::from_utf8_lossy(leaf.class);
-            return Err(format!("leaves of class {class} are not supported"));
+            let class = self.leaves.first().map_or(&b"?"[..], |leaf| leaf.class);
+            return Err(format!("leaves of class {} are not supported", String::from_utf8_lossy(class)));
         };
-        if matches!(class.kind, CLONES_MEMBER | COLLECTION_MEMBER) {
-            return Err("it is a class inside a collection".to_owned());
-        }
-        if class.code == T_STRING {
-            return Ok(Interpretation::String { head: 0 });
-        }
-        let (type_name, head) = if self.node.nested {
-            let name = self.member_type().ok_or("the file does not describe its class")?;
-            (name, 6)
+        let streamers = (self.streamers)().unwrap_or_default();
+        let mut resolver = Resolver::new(&streamers);
+        let class_name = String::from_utf8_lossy(class.class_name);
+        let layout = if class.id >= 0 {
+            match self.element() {
+                Some((_, element)) => resolver.element(&element)?,
+                None if class.code == T_STRING => Layout::TString,
+                None => return Err(format!("the file does not describe its class `{class_name}`")),
+            }
         } else {
-            (String::from_utf8_lossy(class.class_name).into_owned(), 0)
+            match resolver.value(&class_name)? {
+                Layout::Class(_) => {
+                    let version = Some(class.version).filter(|version| *version > 0);
+                    let whole = resolver.class(&class_name, version)?;
+                    if class.kind == STREAMS_ITSELF { Layout::Class(whole) } else { Layout::Members(whole) }
+                }
+                layout => layout.as_member(),
+            }
         };
-        let dims = leaf.dims();
-        match plain(&type_name) {
-            "string" if dims.is_empty() => Ok(Interpretation::String { head }),
-            "TString" if dims.is_empty() => Ok(Interpretation::String { head: 0 }),
-            name => match sequence(name).and_then(Element::of_name) {
-                Some(element) if dims.is_empty() => Ok(Interpretation::Vector { element }),
-                _ => Err(format!("the type `{type_name}` is not supported")),
+        if self.is_inside() {
+            let run = Run::Counted(self.counter(self.leaves.first())?);
+            return Ok(Interpretation::Streamed { layout: Arc::new(layout), run });
+        }
+        Ok(match layout {
+            // What is common has kernels of its own.
+            Layout::TString | Layout::String if dims.is_empty() => Interpretation::String { head: 0 },
+            Layout::Headed(inner) => match *inner {
+                Layout::String if dims.is_empty() => Interpretation::String { head: STRING_HEAD },
+                Layout::List(inner) if matches!(&*inner, Layout::Number(element) if element.is_whole()) => {
+                    let Layout::Number(element) = *inner else { unreachable!("it was matched above") };
+                    Interpretation::Vector { element }
+                }
+                inner => {
+                    let layout = Arc::new(Layout::Headed(Box::new(inner)));
+                    Interpretation::Streamed { layout, run: Run::One }
+                }
             },
-        }
+            layout => Interpretation::Streamed { layout: Arc::new(layout), run: Run::One },
+        })
     }
 
-    /// The type of the member of a class that a sub-branch holds.
-    fn member_type(&self) -> Option<String> {
-        self.member(|element| element.type_name.clone())
+    /// An object behind the name of its class.
+    fn branch_object(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
+        let class = String::from_utf8_lossy(leaf.title);
+        let streamers = (self.streamers)().unwrap_or_default();
+        let class = Resolver::new(&streamers).class(&class, None)?;
+        Ok(Interpretation::Streamed { layout: Arc::new(Layout::Named(class)), run: Run::One })
     }
 
-    /// `Double32_t` is a float on disk, unless its comment gives a range.
-    fn double32(&self) -> Option<Element> {
-        match self.member(|element| element.title.contains('[')) {
-            Some(true) => None,
-            Some(false) | None => Some(Element::Double32),
-        }
-    }
-
-    fn member<T>(&self, of: impl Fn(&crate::root::streamer::Element) -> T + Copy) -> Option<T> {
+    /// The member or base class that a sub-branch holds, and the class it is described in.
+    fn element(&self) -> Option<(Class, streamer::Element)> {
         let class = self.class.as_ref()?;
         let streamers = (self.streamers)()?;
         let own = self.node.name.split('[').next()?;
         let own = own.rsplit('.').next()?;
-        [class.parent_name, class.class_name].iter().find_map(|name| {
+        [class.class_name, class.parent_name].iter().find_map(|name| {
             let name = String::from_utf8_lossy(name);
             let found = streamers.version(&name, class.version).or_else(|| streamers.class(&name))?;
-            find_member(&streamers, found, own, 0, of)
+            let by_number = usize::try_from(class.id).ok().and_then(|id| found.elements.get(id));
+            match by_number {
+                Some(element) if element.name == own => Some((found.clone(), element.clone())),
+                _ => find_member(&streamers, found, own, 0),
+            }
         })
     }
 }
 
+/// The bytes before a `std::string` that is a member: the count of its bytes, and a version.
+const STRING_HEAD: usize = 6;
+
 /// Why a branch that only groups others is not a column.
 const GROUP: &str = "it is a group: read its sub-branches";
 
-fn find_member<T>(
+fn find_member(
     streamers: &Streamers,
     class: &Class,
     name: &str,
     depth: usize,
-    of: impl Fn(&crate::root::streamer::Element) -> T + Copy,
-) -> Option<T> {
+) -> Option<(Class, streamer::Element)> {
     if depth > 16 {
         return None;
     }
     class.elements.iter().find_map(|element| {
+        if element.name == name {
+            return Some((class.clone(), element.clone()));
+        }
         if element.kind == "TStreamerBase" {
             let base = streamers.class(&element.name)?;
-            return find_member(streamers, base, name, depth + 1, of);
+            return find_member(streamers, base, name, depth + 1);
         }
-        (element.name == name).then(|| of(element))
+        None
     })
 }
 
@@ -331,44 +429,10 @@ fn members(leaves: &[Leaf<'_>]) -> Result<Interpretation, String> {
         if leaf.counter.is_some() {
             return Err("it is a leaf list with a counter".to_owned());
         }
-        let element = Element::of_leaf(leaf.class, leaf.unsigned).ok_or_else(|| {
+        let element = Element::of_leaf(leaf.class, leaf.unsigned, leaf.title).ok_or_else(|| {
             format!("leaves of class {} are not supported", String::from_utf8_lossy(leaf.class))
         })?;
         Ok(Member { name: String::from_utf8_lossy(leaf.name).into_owned(), element, dims: leaf.dims() })
     };
     Ok(Interpretation::Struct { members: leaves.iter().map(member).collect::<Result<_, String>>()? })
-}
-
-/// A type's name without `std::` and `const`.
-fn plain(name: &str) -> &str {
-    let name = name.trim();
-    let name = name.strip_prefix("const ").unwrap_or(name);
-    name.strip_prefix("std::").unwrap_or(name)
-}
-
-/// What a standard sequence holds: `float` of `vector<float>`.
-fn sequence(name: &str) -> Option<&str> {
-    let inner = name.strip_suffix('>')?;
-    let (container, inner) = inner.split_once('<')?;
-    if !matches!(
-        container.trim(),
-        "vector" | "list" | "deque" | "set" | "multiset" | "forward_list" | "ROOT::VecOps::RVec"
-    ) {
-        return None;
-    }
-    // An allocator or a comparison may follow.
-    Some(inner.split(',').next().unwrap_or(inner))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sequences_of_numbers_are_told_from_nested_ones() {
-        let of = |name| sequence(plain(name)).and_then(Element::of_name);
-        assert_eq!(of("vector<float>"), Some(Element::F32));
-        assert_eq!(of("std::vector<unsigned int,allocator<unsigned int> >"), Some(Element::U32));
-        assert_eq!(of("vector<vector<float> >"), None);
-    }
 }

@@ -12,9 +12,12 @@ mod element;
 mod index;
 mod interpretation;
 mod leaf;
+mod object;
+mod packed;
 mod plan;
 mod tree;
 
-pub use element::Element;
-pub use interpretation::{Counter, Interpretation, Member};
+pub use element::{Element, Packed};
+pub use interpretation::{Counter, Interpretation, Member, Run};
+pub use object::Layout;
 pub use tree::Tree;

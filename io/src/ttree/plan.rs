@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::basket::Place;
-use super::interpretation::Interpretation;
 use super::tree::Tree;
 use crate::{EntryReader, Error, ReadPlan, Result};
 
@@ -27,7 +26,7 @@ pub(super) fn needs(
         tree.readable(node)?;
         let (branch, interpretation) = tree.interpreted(node)?;
         need(node, entries.start);
-        if let Interpretation::Counted { counter, .. } = interpretation {
+        if let Some(counter) = interpretation.counter() {
             let baskets = branch.baskets.overlapping(entries);
             let first = if baskets.is_empty() { entries.start } else { branch.baskets.starts[baskets.start] };
             need(counter.node, first);

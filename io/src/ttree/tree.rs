@@ -133,8 +133,10 @@ impl Tree {
     pub(super) fn readable(&self, node: usize) -> Result<()> {
         let (branch, interpretation) = self.interpreted(node)?;
         self.complete(node, &branch)?;
+        if let Some(counter) = interpretation.counter() {
+            return self.counts(node, counter);
+        }
         match interpretation {
-            Interpretation::Counted { counter, .. } => self.counts(node, counter),
             Interpretation::Fixed { .. } | Interpretation::Struct { .. } => {
                 let stride =
                     interpretation.stride().filter(|&stride| 0 < stride && stride <= i32::MAX as usize);

@@ -1,0 +1,254 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Fields};
+
+use crate::ttree::Element;
+use crate::ttree::interpretation::item;
+
+/// How the bytes of a value follow each other, and so what a column of such values looks like.
+#[derive(Clone, Debug)]
+pub enum Layout {
+    /// A number.
+    Number(Element),
+    /// A number of type `kBits`: the bits of a `TObject`, with a process id behind them where they say so.
+    Bits,
+    /// A `std::string`: a `TString` that has a version where it is a member.
+    String,
+    /// A `TString`: its length in one byte, or in four behind the byte 255.
+    TString,
+    /// A `char*`: its length in four bytes.
+    CString,
+    /// A `TArrayF` and its like: their number, and numbers.
+    Array(Element),
+    /// A `std::bitset`: its size, and a byte for each bit.
+    Bitset(usize),
+    /// A standard sequence: its length, and its items.
+    List(Box<Layout>),
+    /// A standard map: its length, and keys and values in turn.
+    Map(Box<(Layout, Layout)>),
+    /// An array of fixed length.
+    Fixed(usize, Box<Layout>),
+    /// A collection or a `std::string` behind a version that may say *member-wise*.
+    Headed(Box<Layout>),
+    /// An object behind its version.
+    Class(Arc<Class>),
+    /// An object's members and nothing else.
+    Members(Arc<Class>),
+    /// An object behind the name of its class, which is the declared one: a branch of class `TBranchObject`.
+    Named(Arc<Class>),
+    /// A pointer to an object of the declared class.
+    Pointer(Arc<Class>),
+    /// A pointer to so many values as another member of the class counts.
+    Slice(Box<Layout>, usize),
+    /// A `TObject`: its version, id and bits.
+    Object,
+    /// A `TRef`: a `TObject` whose id is that of the object referred to, and its process.
+    Ref,
+    /// An object that only its byte count is known of.
+    Unknown,
+    /// A pointer that may lead to any class: passed over.
+    AnyPointer,
+}
+
+/// A class as its objects are stored.
+#[derive(Debug)]
+pub struct Class {
+    pub(super) name: String,
+    /// What its objects become: members in order, those of base classes where the base class is.
+    pub(super) fields: Vec<Member>,
+    /// How each version that the file describes is stored; the first is that of `fields`.
+    pub(super) programs: Vec<Program>,
+    /// How many columns there are for it.
+    pub(super) columns: usize,
+    /// The longest way down to a number.
+    pub(super) depth: usize,
+}
+
+/// One field of a class.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) layout: Layout,
+    /// Whether it is a base class, whose members become those of the derived one.
+    pub(super) base: bool,
+}
+
+/// How one version of a class is stored.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) version: i32,
+    pub(super) checksum: u32,
+    pub(super) steps: Vec<Step>,
+    /// Whether every field of the class has a step.
+    pub(super) complete: bool,
+}
+
+/// One base class or member of a version.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) layout: Layout,
+    /// The field it becomes; what is passed over has none.
+    pub(super) field: Option<usize>,
+    /// Whether it is a base class.
+    pub(super) base: bool,
+}
+
+impl Class {
+    /// The program of a version, by its checksum where it has one.
+    pub(super) fn program(&self, version: u16, checksum: Option<u32>) -> Option<&Program> {
+        match checksum {
+            Some(checksum) => self.programs.iter().find(|program| program.checksum == checksum),
+            None => self.programs.iter().find(|program| program.version == i32::from(version)),
+        }
+    }
+
+    /// Its fields and those of its base classes. A name that occurs again has its class before it.
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = Vec::new();
+        self.collect(&mut fields);
+        let mut seen = HashSet::new();
+        let named = |(class, mut field): (String, Field)| {
+            if !seen.insert(field.name().clone()) {
+                let mut name = format!("{class}::{}", field.name());
+                while !seen.insert(name.clone()) {
+                    name.push('\'');
+                }
+                field = field.with_name(name);
+            }
+            field
+        };
+        fields.into_iter().map(named).collect()
+    }
+
+    fn collect(&self, fields: &mut Vec<(String, Field)>) {
+        for member in &self.fields {
+            match &member.layout {
+                Layout::Class(base) if member.base => base.collect(fields),
+                layout => {
+                    let nullable = matches!(layout, Layout::Pointer(_));
+                    let field = Field::new(&member.name, layout.data_type(), nullable);
+                    fields.push((self.name.clone(), field));
+                }
+            }
+        }
+    }
+
+    pub(super) fn data_type(&self) -> DataType {
+        DataType::Struct(Fields::from(self.fields()))
+    }
+}
+
+/// The fields of a `TObject` and of a `TRef`.
+pub(super) const OBJECT: [&str; 2] = ["fUniqueID", "fBits"];
+pub(super) const REF: [&str; 2] = ["pidf", "ref"];
+
+impl Layout {
+    /// The Arrow type of a column of such values.
+    pub fn data_type(&self) -> DataType {
+        let list = |inner: DataType, nullable| match nullable {
+            true => DataType::List(Arc::new(Field::new_list_field(inner, true))),
+            false => DataType::List(item(inner)),
+        };
+        let numbers = |names: [&str; 2], first: DataType| {
+            DataType::Struct(Fields::from(vec![
+                Field::new(names[0], first, false),
+                Field::new(names[1], DataType::UInt32, false),
+            ]))
+        };
+        match self {
+            Self::Number(element) => element.data_type(),
+            Self::Bits => DataType::UInt32,
+            Self::String | Self::TString | Self::CString => DataType::Binary,
+            Self::Array(element) => list(element.data_type(), false),
+            Self::Bitset(n) => fixed(*n, DataType::Boolean, false),
+            Self::List(inner) | Self::Slice(inner, _) => list(inner.data_type(), inner.nullable()),
+            Self::Map(pair) => list(
+                DataType::Struct(Fields::from(vec![
+                    Field::new("0", pair.0.data_type(), pair.0.nullable()),
+                    Field::new("1", pair.1.data_type(), pair.1.nullable()),
+                ])),
+                false,
+            ),
+            Self::Fixed(n, inner) => fixed(*n, inner.data_type(), inner.nullable()),
+            Self::Headed(inner) => inner.data_type(),
+            Self::Class(class) | Self::Members(class) | Self::Named(class) | Self::Pointer(class) => {
+                class.data_type()
+            }
+            Self::Object => numbers(OBJECT, DataType::UInt32),
+            Self::Ref => numbers(REF, DataType::UInt16),
+            Self::Unknown | Self::AnyPointer => DataType::Struct(Fields::empty()),
+        }
+    }
+
+    pub(super) fn nullable(&self) -> bool {
+        matches!(self, Self::Pointer(_))
+    }
+
+    /// What C++ calls it.
+    pub fn type_name(&self) -> String {
+        match self {
+            Self::Number(element) => element.type_name().to_owned(),
+            Self::Bits => "UInt_t".to_owned(),
+            Self::String => "string".to_owned(),
+            Self::TString => "TString".to_owned(),
+            Self::CString => "char*".to_owned(),
+            Self::Array(element) => format!("{}[]", element.type_name()),
+            Self::Bitset(n) => format!("bitset<{n}>"),
+            Self::List(inner) => format!("vector<{}>", inner.type_name()),
+            Self::Map(pair) => format!("map<{},{}>", pair.0.type_name(), pair.1.type_name()),
+            Self::Fixed(n, inner) => format!("{}[{n}]", inner.type_name()),
+            Self::Headed(inner) => inner.type_name(),
+            Self::Class(class) | Self::Members(class) | Self::Named(class) => class.name.clone(),
+            Self::Pointer(class) => format!("{}*", class.name),
+            Self::Slice(inner, _) => format!("{}*", inner.type_name()),
+            Self::Object => "TObject".to_owned(),
+            Self::Ref => "TRef".to_owned(),
+            Self::Unknown => "unknown".to_owned(),
+            Self::AnyPointer => "TObject*".to_owned(),
+        }
+    }
+
+    /// Whether it has a version of its own where it is a member of a class.
+    pub(super) fn is_standard(&self) -> bool {
+        matches!(self, Self::String | Self::List(_) | Self::Map(_) | Self::Bitset(_))
+    }
+
+    /// As it is stored where it is a member of a class or a branch.
+    pub(crate) fn as_member(self) -> Self {
+        if self.is_standard() { Self::Headed(Box::new(self)) } else { self }
+    }
+
+    /// Whether values take no bytes, so that any number of them is plausible.
+    pub(super) fn takes_no_bytes(&self) -> bool {
+        match self {
+            Self::Members(class) => class.programs.first().is_some_and(|program| program.steps.is_empty()),
+            Self::Fixed(n, inner) => *n == 0 || inner.takes_no_bytes(),
+            _ => false,
+        }
+    }
+
+    /// How many columns there are for it, and the longest way down to a number.
+    pub(super) fn extent(&self) -> (usize, usize) {
+        let deeper = |(columns, depth): (usize, usize)| (columns, depth + 1);
+        match self {
+            Self::List(inner) | Self::Slice(inner, _) | Self::Fixed(_, inner) | Self::Headed(inner) => {
+                deeper(inner.extent())
+            }
+            Self::Map(pair) => {
+                let (key, value) = (pair.0.extent(), pair.1.extent());
+                deeper((key.0.saturating_add(value.0), key.1.max(value.1)))
+            }
+            Self::Class(class) | Self::Members(class) | Self::Named(class) | Self::Pointer(class) => {
+                (class.columns, class.depth + 1)
+            }
+            _ => (1, 1),
+        }
+    }
+}
+
+pub(super) fn fixed(n: usize, inner: DataType, nullable: bool) -> DataType {
+    // Sizes were bounded when the layout was made.
+    let n = i32::try_from(n).unwrap_or(i32::MAX);
+    DataType::FixedSizeList(Arc::new(Field::new_list_field(inner, nullable)), n)
+}

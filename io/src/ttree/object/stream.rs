@@ -1,0 +1,413 @@
+use super::Column;
+use super::layout::{Class, Layout, Program};
+use crate::root::{Buffer, Malformed, Object, Parse};
+use crate::ttree::Element;
+
+/// `TObject::kIsReferenced`: a process id follows the bits.
+const IS_REFERENCED: u32 = 1 << 4;
+/// The version of streamed collections from which on member-wise ones say the version of their items.
+const ITEMS_HAVE_VERSION: u16 = 9;
+/// What takes no bytes of its own (objects referred to again, members that an old version lacks, null
+/// pointers) may make so many times the bytes that there are, and so many more.
+const FREE: usize = 16;
+const FREE_AT_LEAST: usize = 1 << 20;
+
+/// A walk through the streamed values of a basket.
+pub(crate) struct Stream<'a> {
+    buffer: Buffer<'a>,
+    /// Bytes that may still be made of none.
+    free: usize,
+}
+
+impl<'a> Stream<'a> {
+    /// From `position` in `values`. References count from `key_length` bytes before them.
+    pub(crate) fn new(values: &'a [u8], key_length: usize, position: usize) -> Self {
+        let free = values.len().saturating_mul(FREE).saturating_add(FREE_AT_LEAST);
+        Self { buffer: Buffer::new(values, key_length).at(position), free }
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.buffer.position()
+    }
+
+    /// Whether the next value of a pointer to an array is there, which a byte says.
+    pub(crate) fn flag(&mut self) -> Parse<bool> {
+        Ok(self.buffer.u8()? != 0)
+    }
+
+    /// The next `n` values.
+    pub(crate) fn run(&mut self, layout: &Layout, n: usize, column: &mut Column) -> Parse<()> {
+        if layout.takes_no_bytes() {
+            column.default(n);
+            return Ok(());
+        }
+        match layout {
+            Layout::Number(element) => self.numbers(*element, n, column),
+            Layout::Bits => self.each(n, |stream| stream.bits(column)),
+            Layout::String | Layout::TString => self.each(n, |stream| {
+                let text = stream.buffer.tstring_bytes()?;
+                column.string(text, stream.position())
+            }),
+            Layout::CString => self.each(n, |stream| {
+                let length = stream.length(1)?;
+                let text = stream.buffer.bytes(length)?;
+                column.string(text, stream.position())
+            }),
+            Layout::Array(element) => {
+                self.list(n, column, |stream, length, item| stream.numbers(*element, length, item))
+            }
+            Layout::Bitset(size) => self.each(n, |stream| {
+                let length = stream.length(1)?;
+                if length != *size {
+                    return Err(stream.wrong(format!("a bitset of {size} bits has {length}")));
+                }
+                stream.fixed(1, column, |stream, item| stream.numbers(Element::Bool, length, item))
+            }),
+            Layout::List(inner) => self.list(n, column, |stream, length, item| stream.run(inner, length, item)),
+            Layout::Map(pair) => self.list(n, column, |stream, length, item| {
+                let Column::Struct { columns, len } = item else { return Ok(()) };
+                let [keys, values] = &mut columns[..] else { return Ok(()) };
+                *len += length;
+                stream.each(length, |stream| {
+                    stream.run(&pair.0, 1, keys)?;
+                    stream.run(&pair.1, 1, values)
+                })
+            }),
+            Layout::Fixed(each, inner) => {
+                let all = n.checked_mul(*each).ok_or_else(|| self.wrong("an array is too large".to_owned()))?;
+                self.fixed(n, column, |stream, item| stream.run(inner, all, item))
+            }
+            Layout::Headed(inner) => self.headed(inner, n, column),
+            Layout::Class(class) => self.each(n, |stream| stream.object(class, column)),
+            Layout::Members(class) => match class.programs.first() {
+                Some(program) => self.each(n, |stream| stream.members(program, column)),
+                None => Ok(()),
+            },
+            Layout::Named(class) => self.each(n, |stream| stream.named(class, column)),
+            Layout::Pointer(class) => self.each(n, |stream| stream.pointer(class, column)),
+            Layout::Slice(..) => Err(self.wrong("a pointer is read without its counter".to_owned())),
+            Layout::Object => self.each(n, |stream| stream.tobject(column)),
+            Layout::Ref => self.each(n, |stream| stream.reference(column)),
+            Layout::Unknown => self.each(n, |stream| {
+                stream.buffer.skip_object()?;
+                column.default(1);
+                Ok(())
+            }),
+            Layout::AnyPointer => self.each(n, |stream| {
+                if let Object::Here { place, end, .. } = stream.buffer.object()? {
+                    let end = end.ok_or_else(|| Malformed::new(place, "an object has no byte count"))?;
+                    stream.buffer.skip_to(end)?;
+                }
+                column.default(1);
+                Ok(())
+            }),
+        }
+    }
+
+    fn wrong(&self, reason: String) -> Malformed {
+        Malformed::new(self.position(), reason)
+    }
+
+    fn each(&mut self, n: usize, mut one: impl FnMut(&mut Self) -> Parse<()>) -> Parse<()> {
+        (0..n).try_for_each(|_| one(self))
+    }
+
+    fn numbers(&mut self, element: Element, n: usize, column: &mut Column) -> Parse<()> {
+        let stored = self.buffer.items(n, element.size())?;
+        if let Column::Numbers { bytes, .. } = column {
+            bytes.extend_from_slice(stored);
+        }
+        Ok(())
+    }
+
+    fn bits(&mut self, column: &mut Column) -> Parse<()> {
+        let bits = self.buffer.u32()?;
+        if bits & IS_REFERENCED != 0 {
+            self.buffer.u16()?;
+        }
+        append(column, &bits.to_be_bytes());
+        Ok(())
+    }
+
+    /// A length of items that have at least `size` bytes each.
+    fn length(&mut self, size: usize) -> Parse<usize> {
+        let length = self.buffer.i32()?;
+        match usize::try_from(length) {
+            Ok(length) if length.saturating_mul(size) <= self.buffer.remaining() => Ok(length),
+            _ => Err(self.wrong(format!("{length} items do not fit in {} bytes", self.buffer.remaining()))),
+        }
+    }
+
+    fn list(
+        &mut self,
+        n: usize,
+        column: &mut Column,
+        items: impl Fn(&mut Self, usize, &mut Column) -> Parse<()>,
+    ) -> Parse<()> {
+        self.each(n, |stream| {
+            let length = stream.length(0)?;
+            if let Column::List { item, .. } = column {
+                items(stream, length, item)?;
+            }
+            column.close_list(length, stream.position())
+        })
+    }
+
+    fn fixed(
+        &mut self,
+        n: usize,
+        column: &mut Column,
+        items: impl FnOnce(&mut Self, &mut Column) -> Parse<()>,
+    ) -> Parse<()> {
+        let Column::Fixed { item, len, .. } = column else { return Ok(()) };
+        *len += n;
+        items(self, item)
+    }
+
+    /// `n` values behind one version.
+    fn headed(&mut self, inner: &Layout, n: usize, column: &mut Column) -> Parse<()> {
+        let version = self.buffer.version()?;
+        if version.memberwise {
+            self.memberwise(inner, n, version.number, column)?;
+        } else {
+            self.run(inner, n, column)?;
+        }
+        self.ends_at(version.end)
+    }
+
+    fn ends_at(&self, end: Option<usize>) -> Parse<()> {
+        match end {
+            Some(end) if end != self.position() => {
+                let at = self.position();
+                Err(self.wrong(format!("{} bytes are counted too many", end as i64 - at as i64)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `n` collections, or arrays of them, whose objects are stored first member first.
+    fn memberwise(&mut self, inner: &Layout, n: usize, version: u16, column: &mut Column) -> Parse<()> {
+        let (mut collection, mut all) = (inner, n);
+        while let Layout::Fixed(each, inner) = collection {
+            all = all.saturating_mul(*each);
+            collection = inner;
+        }
+        let (mut items, mut checksum) = (0, None);
+        if version >= ITEMS_HAVE_VERSION {
+            items = self.buffer.u16()?;
+            checksum = self.checksum(items)?;
+        }
+        let mut column = column;
+        let mut n = n;
+        while let Column::Fixed { n: each, item, len } = column {
+            *len += n;
+            n = n.saturating_mul(*each);
+            column = item;
+        }
+        match collection {
+            Layout::List(item) => {
+                let (Layout::Class(class) | Layout::Members(class)) = &**item else {
+                    return Err(self.wrong("what is no object is said to be stored by members".to_owned()));
+                };
+                let program = self.program(class, items, checksum)?;
+                self.list(all, column, |stream, length, item| stream.by_members(program, length, item))
+            }
+            Layout::Map(pair) => self.list(all, column, |stream, length, item| {
+                let Column::Struct { columns, len } = item else { return Ok(()) };
+                let [keys, values] = &mut columns[..] else { return Ok(()) };
+                *len += length;
+                // Of an empty collection nothing is stored, not even the versions of its members.
+                if length == 0 {
+                    return Ok(());
+                }
+                stream.member(&pair.0, length, keys)?;
+                stream.member(&pair.1, length, values)
+            }),
+            _ => Err(self.wrong("what is no collection is said to be stored by members".to_owned())),
+        }
+    }
+
+    /// One member of `n` objects that are stored by members.
+    fn member(&mut self, layout: &Layout, n: usize, column: &mut Column) -> Parse<()> {
+        if layout.is_standard() { self.headed(layout, n, column) } else { self.run(layout, n, column) }
+    }
+
+    /// The first member of `n` objects, the second…
+    fn by_members(&mut self, program: &Program, n: usize, column: &mut Column) -> Parse<()> {
+        let (Column::Struct { columns, len } | Column::Base { columns, len }) = column else { return Ok(()) };
+        *len += n;
+        if n == 0 {
+            return Ok(());
+        }
+        for step in &program.steps {
+            match (step.field, &step.layout) {
+                // Here a base class has no version of its own.
+                (Some(field), Layout::Class(base)) if matches!(columns[field], Column::Base { .. }) => {
+                    let Some(program) = base.programs.first() else { continue };
+                    self.by_members(program, n, &mut columns[field])?;
+                }
+                (None, Layout::Unknown) if step.base => {}
+                (Some(field), layout) => self.field(layout, n, field, columns)?,
+                (None, layout) => self.run(layout, n, &mut Column::new(layout))?,
+            }
+        }
+        if program.complete { Ok(()) } else { self.fill(columns, *len) }
+    }
+
+    /// The members of one object.
+    fn members(&mut self, program: &Program, column: &mut Column) -> Parse<()> {
+        let (Column::Struct { columns, len } | Column::Base { columns, len }) = column else { return Ok(()) };
+        *len += 1;
+        for step in &program.steps {
+            match step.field {
+                Some(field) => self.field(&step.layout, 1, field, columns)?,
+                None => self.run(&step.layout, 1, &mut Column::new(&step.layout))?,
+            }
+        }
+        if program.complete { Ok(()) } else { self.fill(columns, *len) }
+    }
+
+    /// Fields that a version does not have are zero.
+    fn fill(&mut self, columns: &mut [Column], len: usize) -> Parse<()> {
+        columns.iter_mut().try_for_each(|column| {
+            let missing = len.saturating_sub(column.len());
+            self.default(column, missing)
+        })
+    }
+
+    fn default(&mut self, column: &mut Column, n: usize) -> Parse<()> {
+        self.spend(column.weight().saturating_mul(n))?;
+        column.default(n);
+        Ok(())
+    }
+
+    fn spend(&mut self, bytes: usize) -> Parse<()> {
+        self.free = self.free.checked_sub(bytes).ok_or_else(|| {
+            self.wrong("it says far more than its bytes can hold".to_owned())
+        })?;
+        Ok(())
+    }
+
+    /// The next `n` values of one field of objects.
+    fn field(&mut self, layout: &Layout, n: usize, field: usize, columns: &mut [Column]) -> Parse<()> {
+        let Layout::Slice(inner, counter) = layout else { return self.run(layout, n, &mut columns[field]) };
+        let counts = columns.get(*counter).and_then(|counter| counter.tail(n));
+        let counts = counts.ok_or_else(|| self.wrong("a counter has no sensible count".to_owned()))?;
+        for count in counts {
+            let count = if self.flag()? { count } else { 0 };
+            if let Column::List { item, .. } = &mut columns[field] {
+                self.run(inner, count, item)?;
+            }
+            columns[field].close_list(count, self.position())?;
+        }
+        Ok(())
+    }
+
+    fn checksum(&mut self, version: u16) -> Parse<Option<u32>> {
+        // A class that never said its version has its checksum behind a zero.
+        if version == 0 { self.buffer.u32().map(Some) } else { Ok(None) }
+    }
+
+    fn program<'c>(&self, class: &'c Class, version: u16, checksum: Option<u32>) -> Parse<&'c Program> {
+        class.program(version, checksum).ok_or_else(|| {
+            let version = match checksum {
+                Some(checksum) => format!("checksum {checksum:#x}"),
+                None => format!("version {version}"),
+            };
+            self.wrong(format!("{version} of class {} is not described, or has other members", class.name))
+        })
+    }
+
+    /// One object behind its version.
+    fn object(&mut self, class: &Class, column: &mut Column) -> Parse<()> {
+        let version = self.buffer.version()?;
+        let checksum = self.checksum(version.number)?;
+        let program = self.program(class, version.number, checksum)?;
+        self.members(program, column)?;
+        self.ends_at(version.end)
+    }
+
+    fn named(&mut self, class: &Class, column: &mut Column) -> Parse<()> {
+        let length = usize::from(self.buffer.u8()?);
+        let name = self.buffer.bytes(length)?;
+        self.buffer.u8()?; // the zero behind the name
+        if name != class.name.as_bytes() {
+            let name = String::from_utf8_lossy(name);
+            return Err(self.wrong(format!("an object of class {name} is where a {} is declared", class.name)));
+        }
+        self.object(class, column)
+    }
+
+    fn pointer(&mut self, class: &Class, column: &mut Column) -> Parse<()> {
+        let Column::Optional { valid, inner } = column else { return Ok(()) };
+        let (found, end) = match self.buffer.object()? {
+            Object::Null => {
+                valid.push(false);
+                return self.default(inner, 1);
+            }
+            Object::Reference { place } => return self.referred(place, class, column),
+            Object::Here { class, end, .. } => (class, end),
+        };
+        if found != class.name.as_bytes() {
+            let name = String::from_utf8_lossy(found);
+            return Err(self.wrong(format!("a pointer to {} leads to a {name}", class.name)));
+        }
+        valid.push(true);
+        self.object(class, inner)?;
+        self.ends_at(end)
+    }
+
+    /// An object that was written before.
+    fn referred(&mut self, place: usize, class: &Class, column: &mut Column) -> Parse<()> {
+        let mut there = Self { buffer: self.buffer.at(place), free: self.free };
+        if !matches!(there.buffer.at(place).object()?, Object::Here { .. }) {
+            return Err(self.wrong("a pointer refers to no object".to_owned()));
+        }
+        there.pointer(class, column)?;
+        self.free = there.free;
+        self.spend(there.position().saturating_sub(place))
+    }
+
+    fn tobject(&mut self, column: &mut Column) -> Parse<()> {
+        let (id, bits) = self.object_bits()?;
+        if bits & IS_REFERENCED != 0 {
+            self.buffer.u16()?;
+        }
+        pair(column, &id.to_be_bytes(), &bits.to_be_bytes());
+        Ok(())
+    }
+
+    fn reference(&mut self, column: &mut Column) -> Parse<()> {
+        /// `TRef::kHasUUID`: the process is named by a text.
+        const HAS_UUID: u32 = 1 << 5;
+        let (id, bits) = self.object_bits()?;
+        let process = if bits & HAS_UUID != 0 {
+            self.buffer.tstring_bytes()?;
+            0
+        } else {
+            self.buffer.u16()?
+        };
+        pair(column, &process.to_be_bytes(), &id.to_be_bytes());
+        Ok(())
+    }
+
+    fn object_bits(&mut self) -> Parse<(u32, u32)> {
+        self.buffer.version()?;
+        Ok((self.buffer.u32()?, self.buffer.u32()?))
+    }
+}
+
+fn append(column: &mut Column, value: &[u8]) {
+    if let Column::Numbers { bytes, .. } = column {
+        bytes.extend_from_slice(value);
+    }
+}
+
+fn pair(column: &mut Column, first: &[u8], second: &[u8]) {
+    let (Column::Struct { columns, len } | Column::Base { columns, len }) = column else { return };
+    *len += 1;
+    if let [a, b] = &mut columns[..] {
+        append(a, first);
+        append(b, second);
+    }
+}
