@@ -43,9 +43,9 @@ impl Decode {
     pub(super) fn counter(&self) -> Option<(usize, usize)> {
         match self {
             Self::Counted { counter, leaf, .. } => Some((*counter, *leaf)),
-            Self::Streamed { run: Counts::Counted(counter, leaf) | Counts::Pointer(counter, leaf), .. } => {
-                Some((*counter, *leaf))
-            }
+            Self::Streamed {
+                run: Counts::Counted(counter, leaf) | Counts::Pointer(counter, leaf), ..
+            } => Some((*counter, *leaf)),
             _ => None,
         }
     }

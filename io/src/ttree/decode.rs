@@ -60,12 +60,7 @@ impl<'a> Decoder<'a> {
         let mut order: Vec<(bool, usize, Arc<Branch>, Interpretation)> = Vec::with_capacity(needs.len());
         for &node in needs.keys() {
             let (branch, interpretation) = tree.interpreted(node)?;
-            order.push((
-                interpretation.counter().is_some(),
-                node,
-                branch,
-                interpretation,
-            ));
+            order.push((interpretation.counter().is_some(), node, branch, interpretation));
         }
         order.sort_by_key(|(counted, ..)| *counted);
         let places: HashMap<usize, usize> =

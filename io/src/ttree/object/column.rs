@@ -12,14 +12,36 @@ use crate::ttree::Element;
 #[derive(Debug)]
 pub(crate) enum Column {
     /// Numbers as they are stored: turned around all at once in the end.
-    Numbers { element: Element, bytes: Vec<u8> },
-    Strings { offsets: Vec<i32>, bytes: Vec<u8> },
-    List { offsets: Vec<i32>, item: Box<Column> },
-    Fixed { n: usize, item: Box<Column>, len: usize },
-    Struct { columns: Vec<Column>, len: usize },
+    Numbers {
+        element: Element,
+        bytes: Vec<u8>,
+    },
+    Strings {
+        offsets: Vec<i32>,
+        bytes: Vec<u8>,
+    },
+    List {
+        offsets: Vec<i32>,
+        item: Box<Column>,
+    },
+    Fixed {
+        n: usize,
+        item: Box<Column>,
+        len: usize,
+    },
+    Struct {
+        columns: Vec<Column>,
+        len: usize,
+    },
     /// A base class: its columns become those of the struct it is in.
-    Base { columns: Vec<Column>, len: usize },
-    Optional { valid: Vec<bool>, inner: Box<Column> },
+    Base {
+        columns: Vec<Column>,
+        len: usize,
+    },
+    Optional {
+        valid: Vec<bool>,
+        inner: Box<Column>,
+    },
 }
 
 impl Column {

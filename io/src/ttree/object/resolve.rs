@@ -136,9 +136,8 @@ impl<'a> Resolver<'a> {
 
     fn new_class(&mut self, name: &str, version: Option<i32>) -> Result<Class, String> {
         let streamers = self.streamers;
-        let newest = version
-            .and_then(|version| streamers.version(name, version))
-            .or_else(|| streamers.class(name));
+        let newest =
+            version.and_then(|version| streamers.version(name, version)).or_else(|| streamers.class(name));
         let Some(first) = newest else { return self.undescribed(name) };
         let mut class =
             Class { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 0, depth: 0 };
@@ -155,7 +154,8 @@ impl<'a> Resolver<'a> {
         }
         let (version, checksum) = (first.version, first.checksum);
         class.programs.push(Program { version, checksum, steps, complete: true });
-        let others: Vec<&streamer::Class> = streamers.versions(name).filter(|other| *other != first).collect();
+        let others: Vec<&streamer::Class> =
+            streamers.versions(name).filter(|other| *other != first).collect();
         for other in others {
             // A version that has become something else is an error where an entry has it.
             if let Some(program) = self.other_version(&class, other) {
@@ -170,7 +170,8 @@ impl<'a> Resolver<'a> {
         let mut steps = Vec::new();
         for element in &other.elements {
             let (layout, base) = self.step(&class.fields, element).ok()?;
-            let field = class.fields.iter().position(|field| field.name == element.name && field.base == base);
+            let field =
+                class.fields.iter().position(|field| field.name == element.name && field.base == base);
             if let Some(field) = field
                 && class.fields[field].layout.data_type() != layout.data_type()
             {

@@ -63,7 +63,9 @@ impl<'a> Stream<'a> {
                 }
                 stream.fixed(1, column, |stream, item| stream.numbers(Element::Bool, length, item))
             }),
-            Layout::List(inner) => self.list(n, column, |stream, length, item| stream.run(inner, length, item)),
+            Layout::List(inner) => {
+                self.list(n, column, |stream, length, item| stream.run(inner, length, item))
+            }
             Layout::Map(pair) => self.list(n, column, |stream, length, item| {
                 let Column::Struct { columns, len } = item else { return Ok(()) };
                 let [keys, values] = &mut columns[..] else { return Ok(()) };
@@ -74,7 +76,8 @@ impl<'a> Stream<'a> {
                 })
             }),
             Layout::Fixed(each, inner) => {
-                let all = n.checked_mul(*each).ok_or_else(|| self.wrong("an array is too large".to_owned()))?;
+                let all =
+                    n.checked_mul(*each).ok_or_else(|| self.wrong("an array is too large".to_owned()))?;
                 self.fixed(n, column, |stream, item| stream.run(inner, all, item))
             }
             Layout::Headed(inner) => self.headed(inner, n, column),
@@ -282,9 +285,10 @@ impl<'a> Stream<'a> {
     }
 
     fn spend(&mut self, bytes: usize) -> Parse<()> {
-        self.free = self.free.checked_sub(bytes).ok_or_else(|| {
-            self.wrong("it says far more than its bytes can hold".to_owned())
-        })?;
+        self.free = self
+            .free
+            .checked_sub(bytes)
+            .ok_or_else(|| self.wrong("it says far more than its bytes can hold".to_owned()))?;
         Ok(())
     }
 
@@ -333,7 +337,9 @@ impl<'a> Stream<'a> {
         self.buffer.u8()?; // the zero behind the name
         if name != class.name.as_bytes() {
             let name = String::from_utf8_lossy(name);
-            return Err(self.wrong(format!("an object of class {name} is where a {} is declared", class.name)));
+            return Err(
+                self.wrong(format!("an object of class {name} is where a {} is declared", class.name))
+            );
         }
         self.object(class, column)
     }
