@@ -3,6 +3,9 @@
 //! The tests themselves are in `tests/tests`; what they are compared with, and the scripts that make
 //! it, in `tests/python`.
 
+pub mod conformance;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hep_examples::Dimuon;
@@ -15,6 +18,15 @@ use hep_run::run::{Options, Outcome, Plan};
 /// The repository's `datasets` folder.
 pub fn datasets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets")
+}
+
+/// Reports what cannot run, also to the file that `make test` collects such lines in.
+pub fn skip(what: &str) {
+    eprintln!("skipped: {what}");
+    if let Some(path) = std::env::var_os("HEP_RUN_SKIPS") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        file.and_then(|mut file| writeln!(file, "skipped: {what}")).expect("a file to collect skips in");
+    }
 }
 
 /// Runs a processor over a fileset; relative paths start at [`datasets`].

@@ -1,0 +1,139 @@
+//! `conformance DIR`: every column of every file below a folder, against the `reference.json` beside
+//! them.
+#![allow(clippy::print_stdout)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use hep_tests::conformance::{Checked, Counts, Folder, Outcome, Table, record_panics};
+use serde_json::{Value, json};
+
+/// Reads every column of every file below a folder, compares it with the `reference.json` beside them,
+/// and prints how many are equal. Ends with 1 if any differs or fails.
+///
+/// To the left of the bar are the columns that the reference lists, to the right those it does not:
+/// `read` means only that they could be read.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder.
+    folder: PathBuf,
+    /// Only the files whose names contain this.
+    #[arg(long, default_value = "")]
+    file: String,
+    /// One row for each kind of branch instead of one for each file.
+    #[arg(long)]
+    by_kind: bool,
+    /// Lists the columns that cannot be read, with the reasons.
+    #[arg(long)]
+    unsupported: bool,
+    /// How many columns that differ or fail are listed.
+    #[arg(long, default_value_t = 20)]
+    complaints: usize,
+    /// Writes each column's outcome to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Files that are read at a time.
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    record_panics();
+    match run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<bool, String> {
+    let folder = Folder::open(&arguments.folder)?;
+    let (there, absent): (Vec<_>, Vec<_>) = folder
+        .files
+        .iter()
+        .filter(|file| file.contains(&arguments.file))
+        .cloned()
+        .partition(|f| folder.has(f));
+    let threads =
+        arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let files = folder.check(&there, threads);
+
+    let mut table = Table::default();
+    let mut unreadable = Table::default();
+    for (file, checked) in there.iter().zip(&files) {
+        for one in checked {
+            let kind = if one.kind.is_empty() { "not in the reference" } else { &one.kind };
+            table.add(if arguments.by_kind { kind } else { file }, one);
+            if folder.unreadable(file, one) {
+                unreadable.add("", one);
+            }
+        }
+    }
+    println!("{table}");
+    for file in &absent {
+        println!("absent: {file}");
+    }
+    if folder.unreadables() > 0 {
+        let counts = unreadable.total();
+        println!(
+            "of {} columns that uproot cannot read: {} read, {} unsupported, {} errors",
+            folder.unreadables(),
+            counts.no_reference + counts.equal + counts.suspect + counts.extra_read,
+            counts.unsupported + counts.extra_unsupported,
+            counts.error + counts.extra_error,
+        );
+    }
+    list(&there, &files, arguments);
+    if let Some(path) = &arguments.json {
+        write(path, &there, &files, &table.total())?;
+    }
+    Ok(table.total().sound())
+}
+
+/// What an outcome is called, and its reason.
+fn words(outcome: &Outcome) -> (&'static str, &str) {
+    match outcome {
+        Outcome::Equal => ("equal", ""),
+        Outcome::NoReference => ("no_reference", ""),
+        Outcome::Read => ("read", ""),
+        Outcome::Different(why) => ("different", why),
+        Outcome::Suspect(why) => ("suspect", why),
+        Outcome::Unsupported(why) => ("unsupported", why),
+        Outcome::Error(why) => ("error", why),
+    }
+}
+
+fn list(files: &[String], all: &[Vec<Checked>], arguments: &Arguments) {
+    let each = |wanted: &[&str], limit: usize| {
+        let columns = files.iter().zip(all).flat_map(|(file, all)| all.iter().map(move |one| (file, one)));
+        let wanted = columns.filter(|(_, one)| wanted.contains(&words(&one.outcome).0));
+        for (file, one) in wanted.take(limit) {
+            let (word, why) = words(&one.outcome);
+            println!("{word} {}: {why}  [{file}:{}:{}]", one.kind, one.tree, one.column);
+        }
+    };
+    each(&["suspect"], usize::MAX);
+    each(&["different", "error"], arguments.complaints);
+    if arguments.unsupported {
+        each(&["unsupported"], usize::MAX);
+    }
+}
+
+fn write(path: &Path, files: &[String], all: &[Vec<Checked>], total: &Counts) -> Result<(), String> {
+    let column = |one: &Checked| {
+        let (word, why) = words(&one.outcome);
+        json!({"tree": one.tree, "column": one.column, "kind": one.kind, "outcome": word, "why": why})
+    };
+    let file = |(name, all): (&String, &Vec<Checked>)| {
+        (name.clone(), Value::Array(all.iter().map(column).collect()))
+    };
+    let files: serde_json::Map<String, Value> = files.iter().zip(all).map(file).collect();
+    let total: serde_json::Map<String, Value> =
+        Counts::NAMES.iter().zip(total.numbers()).map(|(name, n)| ((*name).to_owned(), n.into())).collect();
+    let text = json!({"total": total, "files": files}).to_string();
+    std::fs::write(path, text + "\n").map_err(|error| format!("{}: {error}", path.display()))
+}
