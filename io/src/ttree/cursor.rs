@@ -366,8 +366,8 @@ impl<'a> Cursor<'a> {
                 if matches!(run, Counts::Pointer(..)) {
                     lengths.push(count);
                 }
-                // Of no object nothing is stored, not even the version of its member.
-                if count > 0 {
+                // Of no object nothing is stored; a member that is a collection has its version even so.
+                if count > 0 || matches!(layout, Layout::Headed(_)) {
                     stream.run(layout, count, &mut column).map_err(wrong)?;
                 }
             }

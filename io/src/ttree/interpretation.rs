@@ -345,9 +345,14 @@ impl Evidence<'_> {
                     let whole = resolver.class(&class_name, version)?;
                     if class.kind == STREAMS_ITSELF { Layout::Class(whole) } else { Layout::Members(whole) }
                 }
-                layout => layout.as_member(),
+                // Of a string nothing but its bytes.
+                Layout::String => Layout::String,
+                layout => layout.into_member(),
             }
         };
+        if matches!(layout, Layout::Unknown | Layout::AnyPointer) {
+            return Err(format!("the file does not say how its values of `{class_name}` are stored"));
+        }
         if self.is_inside() {
             let run = Run::Counted(self.counter(self.leaves.first())?);
             return Ok(Interpretation::Streamed { layout: Arc::new(layout), run });

@@ -113,10 +113,11 @@ impl Range {
         }
         let mut parts = inside.split(',');
         let (min, max) = (limit(parts.next().unwrap_or("")), limit(parts.next().unwrap_or("")));
-        let bits = parts.next().map_or(32, |bits| match bits.trim().parse() {
-            Ok(bits @ 2..=32) => bits,
-            _ => 32,
-        });
+        let bits = parts
+            .next()
+            .and_then(|bits| bits.trim().parse().ok())
+            .filter(|bits| (2..=32).contains(bits))
+            .unwrap_or(32);
         if min < max {
             let most = if bits < 32 { f64::from(1_u32 << bits) } else { f64::from(u32::MAX) };
             return Self { min, factor: most / (max - min), bits: None };

@@ -48,7 +48,8 @@ impl Column {
     pub(crate) fn new(layout: &Layout) -> Self {
         let list = |item| Self::List { offsets: vec![0], item: Box::new(item) };
         let numbers = |element| Self::Numbers { element, bytes: Vec::new() };
-        let pair = |first, second| Self::Struct { columns: vec![first, second], len: 0 };
+        let strings = || Self::Strings { offsets: vec![0], bytes: Vec::new() };
+        let record = |columns| Self::Struct { columns, len: 0 };
         let class = |class: &Class| Self::Struct {
             columns: class.fields.iter().map(|field| Self::of_field(&field.layout, field.base)).collect(),
             len: 0,
@@ -56,20 +57,19 @@ impl Column {
         match layout {
             Layout::Number(element) => numbers(*element),
             Layout::Bits => numbers(Element::U32),
-            Layout::String | Layout::TString | Layout::CString => {
-                Self::Strings { offsets: vec![0], bytes: Vec::new() }
-            }
+            Layout::String | Layout::TString | Layout::CString => strings(),
             Layout::Array(element) => list(numbers(*element)),
             Layout::Bitset(n) => Self::Fixed { n: *n, item: Box::new(numbers(Element::Bool)), len: 0 },
             Layout::List(inner) | Layout::Slice(inner, _) => list(Self::new(inner)),
-            Layout::Map(of) => list(pair(Self::new(&of.0), Self::new(&of.1))),
+            Layout::Map(of) => list(record(vec![Self::new(&of.0), Self::new(&of.1)])),
             Layout::Fixed(n, inner) => Self::Fixed { n: *n, item: Box::new(Self::new(inner)), len: 0 },
             Layout::Headed(inner) => Self::new(inner),
             Layout::Class(of) | Layout::Members(of) | Layout::Named(of) => class(of),
             Layout::Pointer(of) => Self::Optional { valid: Vec::new(), inner: Box::new(class(of)) },
-            Layout::Object => pair(numbers(Element::U32), numbers(Element::U32)),
-            Layout::Ref => pair(numbers(Element::U16), numbers(Element::U32)),
-            Layout::Unknown | Layout::AnyPointer => Self::Struct { columns: Vec::new(), len: 0 },
+            Layout::Object => record(vec![numbers(Element::U32), numbers(Element::U32)]),
+            Layout::Ref => record(vec![numbers(Element::U32)]),
+            Layout::RefArray => record(vec![strings(), numbers(Element::I32), list(numbers(Element::U32))]),
+            Layout::Unknown | Layout::AnyPointer => record(Vec::new()),
         }
     }
 

@@ -43,8 +43,10 @@ pub enum Layout {
     Slice(Box<Layout>, usize),
     /// A `TObject`: its version, id and bits.
     Object,
-    /// A `TRef`: a `TObject` whose id is that of the object referred to, and its process.
+    /// A `TRef`: a `TObject` whose id is that of the object referred to, and its process, which is not kept.
     Ref,
+    /// A `TRefArray`: its name, and the ids of the objects referred to.
+    RefArray,
     /// An object that only its byte count is known of.
     Unknown,
     /// A pointer that may lead to any class: passed over.
@@ -139,10 +141,6 @@ impl Class {
     }
 }
 
-/// The fields of a `TObject` and of a `TRef`.
-pub(super) const OBJECT: [&str; 2] = ["fUniqueID", "fBits"];
-pub(super) const REF: [&str; 2] = ["pidf", "ref"];
-
 impl Layout {
     /// The Arrow type of a column of such values.
     pub fn data_type(&self) -> DataType {
@@ -150,11 +148,9 @@ impl Layout {
             true => DataType::List(Arc::new(Field::new_list_field(inner, true))),
             false => DataType::List(item(inner)),
         };
-        let numbers = |names: [&str; 2], first: DataType| {
-            DataType::Struct(Fields::from(vec![
-                Field::new(names[0], first, false),
-                Field::new(names[1], DataType::UInt32, false),
-            ]))
+        let record = |fields: &[(&str, DataType)]| {
+            let field = |(name, of): &(&str, DataType)| Field::new(*name, of.clone(), false);
+            DataType::Struct(fields.iter().map(field).collect())
         };
         match self {
             Self::Number(element) => element.data_type(),
@@ -175,8 +171,13 @@ impl Layout {
             Self::Class(class) | Self::Members(class) | Self::Named(class) | Self::Pointer(class) => {
                 class.data_type()
             }
-            Self::Object => numbers(OBJECT, DataType::UInt32),
-            Self::Ref => numbers(REF, DataType::UInt16),
+            Self::Object => record(&[("fUniqueID", DataType::UInt32), ("fBits", DataType::UInt32)]),
+            Self::Ref => record(&[("ref", DataType::UInt32)]),
+            Self::RefArray => record(&[
+                ("fName", DataType::Binary),
+                ("fSize", DataType::Int32),
+                ("refs", list(DataType::UInt32, false)),
+            ]),
             Self::Unknown | Self::AnyPointer => DataType::Struct(Fields::empty()),
         }
     }
@@ -204,6 +205,7 @@ impl Layout {
             Self::Slice(inner, _) => format!("{}*", inner.type_name()),
             Self::Object => "TObject".to_owned(),
             Self::Ref => "TRef".to_owned(),
+            Self::RefArray => "TRefArray".to_owned(),
             Self::Unknown => "unknown".to_owned(),
             Self::AnyPointer => "TObject*".to_owned(),
         }
@@ -215,7 +217,7 @@ impl Layout {
     }
 
     /// As it is stored where it is a member of a class or a branch.
-    pub(crate) fn as_member(self) -> Self {
+    pub(crate) fn into_member(self) -> Self {
         if self.is_standard() { Self::Headed(Box::new(self)) } else { self }
     }
 

@@ -105,7 +105,10 @@ impl<'a> Resolver<'a> {
     fn pointer(&mut self, pointee: &str) -> Result<Layout, String> {
         let pointee = plain(pointee);
         // What has itself as a member, further down, has no end as a column.
-        if pointee == "TObject" || self.open.iter().any(|open| open == pointee) {
+        if pointee == "TObject"
+            || matches!(special(pointee), Some(Layout::Unknown))
+            || self.open.iter().any(|open| open == pointee)
+        {
             return Ok(Layout::AnyPointer);
         }
         match self.class(pointee, None) {
@@ -139,8 +142,7 @@ impl<'a> Resolver<'a> {
         let newest =
             version.and_then(|version| streamers.version(name, version)).or_else(|| streamers.class(name));
         let Some(first) = newest else { return self.undescribed(name) };
-        let mut class =
-            Class { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 0, depth: 0 };
+        let mut class = Class::new(name);
         let mut steps = Vec::new();
         for element in &first.elements {
             let (layout, base) = self.step(&class.fields, element)?;
@@ -196,14 +198,13 @@ impl<'a> Resolver<'a> {
             _ if name == "TNamed" => vec![("fName".to_owned(), "TString"), ("fTitle".to_owned(), "TString")],
             _ => return Err(format!("the file does not describe the class `{name}`")),
         };
-        let mut class =
-            Class { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 0, depth: 0 };
+        let mut class = Class::new(name);
         let mut steps = Vec::new();
         if name == "TNamed" {
             steps.push(Step { layout: Layout::Object, field: None, base: true });
         }
         for (name, type_name) in members {
-            let layout = self.any_value(type_name)?.as_member();
+            let layout = self.any_value(type_name)?.into_member();
             steps.push(Step { layout: layout.clone(), field: Some(class.fields.len()), base: false });
             class.add(Member { name, layout, base: false });
         }
@@ -242,7 +243,11 @@ impl<'a> Resolver<'a> {
             "TStreamerLoop" => Err("it points to objects that another member counts".to_owned()),
             _ => self.member(element),
         };
-        repeated(element, layout.map_err(|reason| format!("member `{}`: {reason}", element.name))?)
+        let layout = layout.map_err(|reason| format!("member `{}`: {reason}", element.name))?;
+        // Arrays of what streams itself in a member function have one version in front.
+        let headed = matches!(element.code - ARRAY, T_STRING | T_OBJECT | T_NAMED);
+        let layout = repeated(element, layout)?;
+        Ok(if headed { Layout::Headed(Box::new(layout)) } else { layout })
     }
 
     fn base(&mut self, element: &streamer::Element) -> Result<Layout, String> {
@@ -287,6 +292,10 @@ impl<'a> Resolver<'a> {
 }
 
 impl Class {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 0, depth: 0 }
+    }
+
     fn add(&mut self, member: Member) {
         let (columns, depth) = member.layout.extent();
         self.columns = self.columns.saturating_add(columns);
@@ -302,7 +311,13 @@ fn special(name: &str) -> Option<Layout> {
         "TString" => Layout::TString,
         "TObject" => Layout::Object,
         "TRef" => Layout::Ref,
-        "TDatime" => Layout::Number(Element::U32),
+        "TRefArray" => Layout::RefArray,
+        "TDatime" => datime(),
+        // What any of these holds, only its bytes say.
+        "TCollection" | "TSeqCollection" | "TList" | "THashList" | "TSortedList" | "TObjArray"
+        | "TClonesArray" | "TOrdCollection" | "TMap" | "THashTable" | "TBtree" => Layout::Unknown,
+        // Half of the elements only.
+        "TMatrixTSym<float>" | "TMatrixTSym<double>" => Layout::Unknown,
         "TArrayC" => Layout::Array(Element::I8),
         "TArrayS" => Layout::Array(Element::I16),
         "TArrayI" => Layout::Array(Element::I32),
@@ -311,6 +326,16 @@ fn special(name: &str) -> Option<Layout> {
         "TArrayD" => Layout::Array(Element::F64),
         _ => return None,
     })
+}
+
+/// A date: nothing but its one member.
+fn datime() -> Layout {
+    let mut class = Class::new("TDatime");
+    let layout = Layout::Number(Element::U32);
+    let steps = vec![Step { layout: layout.clone(), field: Some(0), base: false }];
+    class.add(Member { name: "fDatime".to_owned(), layout, base: false });
+    class.programs.push(Program { version: 1, checksum: 0, steps, complete: true });
+    Layout::Members(Arc::new(class))
 }
 
 fn number(code: i32, title: &str) -> Result<Element, String> {

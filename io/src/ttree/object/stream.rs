@@ -91,6 +91,7 @@ impl<'a> Stream<'a> {
             Layout::Slice(..) => Err(self.wrong("a pointer is read without its counter".to_owned())),
             Layout::Object => self.each(n, |stream| stream.tobject(column)),
             Layout::Ref => self.each(n, |stream| stream.reference(column)),
+            Layout::RefArray => self.each(n, |stream| stream.references(column)),
             Layout::Unknown => self.each(n, |stream| {
                 stream.buffer.skip_object()?;
                 column.default(1);
@@ -325,7 +326,9 @@ impl<'a> Stream<'a> {
     /// One object behind its version.
     fn object(&mut self, class: &Class, column: &mut Column) -> Parse<()> {
         let version = self.buffer.version()?;
-        let checksum = self.checksum(version.number)?;
+        // Where the bytes are counted, and enough: `TBufferFile::ReadVersion`.
+        let has_checksum = version.end.is_some_and(|end| end >= self.position() + size_of::<u32>());
+        let checksum = if has_checksum { self.checksum(version.number)? } else { None };
         let program = self.program(class, version.number, checksum)?;
         self.members(program, column)?;
         self.ends_at(version.end)
@@ -379,7 +382,13 @@ impl<'a> Stream<'a> {
         if bits & IS_REFERENCED != 0 {
             self.buffer.u16()?;
         }
-        pair(column, &id.to_be_bytes(), &bits.to_be_bytes());
+        if let Column::Struct { columns, len } | Column::Base { columns, len } = column
+            && let [ids, all_bits] = &mut columns[..]
+        {
+            *len += 1;
+            append(ids, &id.to_be_bytes());
+            append(all_bits, &bits.to_be_bytes());
+        }
         Ok(())
     }
 
@@ -387,14 +396,37 @@ impl<'a> Stream<'a> {
         /// `TRef::kHasUUID`: the process is named by a text.
         const HAS_UUID: u32 = 1 << 5;
         let (id, bits) = self.object_bits()?;
-        let process = if bits & HAS_UUID != 0 {
+        if bits & HAS_UUID != 0 {
             self.buffer.tstring_bytes()?;
-            0
         } else {
-            self.buffer.u16()?
-        };
-        pair(column, &process.to_be_bytes(), &id.to_be_bytes());
+            self.buffer.u16()?;
+        }
+        let Column::Struct { columns, len } = column else { return Ok(()) };
+        *len += 1;
+        columns.iter_mut().for_each(|column| append(column, &id.to_be_bytes()));
         Ok(())
+    }
+
+    fn references(&mut self, column: &mut Column) -> Parse<()> {
+        let version = self.buffer.version()?;
+        self.object_bits()?;
+        let name = self.buffer.tstring_bytes()?;
+        let length = self.length(0)?;
+        self.buffer.i32()?; // fLowerBound
+        self.buffer.u16()?; // the process that the objects are of
+        let ids = self.buffer.items(length, size_of::<u32>())?;
+        if let Column::Struct { columns, len } = column
+            && let [names, sizes, lists] = &mut columns[..]
+        {
+            *len += 1;
+            names.string(name, self.position())?;
+            append(sizes, &(length as i32).to_be_bytes());
+            if let Column::List { item, .. } = lists {
+                append(item, ids);
+            }
+            lists.close_list(length, self.position())?;
+        }
+        self.ends_at(version.end)
     }
 
     fn object_bits(&mut self) -> Parse<(u32, u32)> {
@@ -403,17 +435,9 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// Appends numbers as they are stored.
 fn append(column: &mut Column, value: &[u8]) {
     if let Column::Numbers { bytes, .. } = column {
         bytes.extend_from_slice(value);
-    }
-}
-
-fn pair(column: &mut Column, first: &[u8], second: &[u8]) {
-    let (Column::Struct { columns, len } | Column::Base { columns, len }) = column else { return };
-    *len += 1;
-    if let [a, b] = &mut columns[..] {
-        append(a, first);
-        append(b, second);
     }
 }
