@@ -29,7 +29,7 @@ fn check(folder: &Folder, wanted: impl Fn(&str) -> bool) -> (Table, Vec<String>)
     for (file, all) in there.iter().zip(folder.check(&there, 2)) {
         for one in &all {
             table.add(&one.kind, one);
-            let Checked { tree, column, kind, outcome } = one;
+            let Checked { tree, column, kind, outcome, .. } = one;
             if matches!(outcome, Outcome::Different(_) | Outcome::Error(_)) {
                 complaints.push(format!("{kind}: {outcome:?}  [{file}:{tree}:{column}]"));
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use hep_tests::conformance::{Checked, Counts, Folder, Outcome, Table, record_panics};
+use hep_tests::conformance::{Checked, Content, Counts, Folder, Leaf, Outcome, Table, record_panics};
 use serde_json::{Value, json};
 
 /// Reads every column of every file below a folder, compares it with the `reference.json` beside them,
@@ -74,6 +74,13 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         }
     }
     println!("{table}");
+    let referenced = files.iter().flatten().filter(|one| one.referenced && !is_suspect(one));
+    let equal = referenced.clone().filter(|one| one.outcome == Outcome::Equal).count();
+    let referenced = referenced.count();
+    println!(
+        "of {referenced} columns with a reference: {equal} equal ({:.2} %)",
+        100.0 * equal as f64 / referenced.max(1) as f64
+    );
     for file in &absent {
         println!("absent: {file}");
     }
@@ -92,6 +99,10 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         write(path, &there, &files, &table.total())?;
     }
     Ok(table.total().sound())
+}
+
+fn is_suspect(one: &Checked) -> bool {
+    matches!(one.outcome, Outcome::Suspect(_))
 }
 
 /// What an outcome is called, and its reason.
@@ -123,10 +134,29 @@ fn list(files: &[String], all: &[Vec<Checked>], arguments: &Arguments) {
     }
 }
 
+/// A leaf in the terms of `reference.json`; without what its levels hash to.
+fn leaf(leaf: &Leaf) -> Value {
+    match &leaf.content {
+        Content::Numbers { dtype, n, hash, .. } => {
+            json!({"field": leaf.field, "dtype": dtype, "n": n, "content_sha256": hash})
+        }
+        Content::Strings { n, bytes, offsets, hash, .. } => json!({
+            "field": leaf.field, "kind": "string", "n": n, "nbytes": bytes,
+            "offsets_sha256": offsets, "content_sha256": hash,
+        }),
+        Content::EmptyRecord { n } => json!({"field": leaf.field, "kind": "empty-record", "n": n}),
+        Content::Nothing => json!({"field": leaf.field, "kind": "nothing"}),
+    }
+}
+
 fn write(path: &Path, files: &[String], all: &[Vec<Checked>], total: &Counts) -> Result<(), String> {
     let column = |one: &Checked| {
         let (word, why) = words(&one.outcome);
-        json!({"tree": one.tree, "column": one.column, "kind": one.kind, "outcome": word, "why": why})
+        let leaves: Vec<Value> = one.leaves.iter().map(leaf).collect();
+        json!({
+            "tree": one.tree, "column": one.column, "kind": one.kind, "outcome": word, "why": why,
+            "referenced": one.referenced, "leaves": leaves,
+        })
     };
     let file = |(name, all): (&String, &Vec<Checked>)| {
         (name.clone(), Value::Array(all.iter().map(column).collect()))

@@ -8,7 +8,7 @@ use hep_io::source::{LocalFile, coalesce};
 use hep_io::{ByteSource, EntryFile, EntryReader, Error, Scratch};
 use serde_json::Value;
 
-use super::column::Column;
+use super::column::{Column, Distortion, Leaf};
 use super::panics::catch;
 use super::reference::Reference;
 
@@ -45,6 +45,10 @@ pub struct Checked {
     pub column: String,
     /// The reference's kind of branch; empty where the reference does not list it.
     pub kind: String,
+    /// Whether the reference says what it holds.
+    pub referenced: bool,
+    /// What was read of it: its parts.
+    pub leaves: Vec<Leaf>,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -80,7 +84,14 @@ pub fn check(path: &Path, reference: Option<&Value>) -> Vec<Checked> {
 }
 
 fn whole(tree: &str, outcome: Outcome) -> Checked {
-    Checked { tree: tree.to_owned(), column: String::new(), kind: String::new(), outcome }
+    Checked {
+        tree: tree.to_owned(),
+        column: String::new(),
+        kind: String::new(),
+        referenced: false,
+        leaves: Vec::new(),
+        outcome,
+    }
 }
 
 fn check_tree(file: &EntryFile, name: &str, reference: Option<&Value>, checked: &mut Vec<Checked>) {
@@ -91,7 +102,8 @@ fn check_tree(file: &EntryFile, name: &str, reference: Option<&Value>, checked: 
             let outcome = of_failure(failed.map(Result::err));
             checked.extend(branches().map(|(branch, value)| Checked {
                 column: branch.clone(),
-                kind: Reference { name: branch, value }.kind().to_owned(),
+                kind: Reference { value }.kind().to_owned(),
+                referenced: Reference { value }.has_leaves(),
                 ..whole(name, outcome.clone())
             }));
             if branches().next().is_none() {
@@ -107,21 +119,26 @@ fn check_tree(file: &EntryFile, name: &str, reference: Option<&Value>, checked: 
     }
     let mut scratch = Scratch::default();
     let mut one = |column: &str, reference: Option<Reference<'_>>| {
-        let read = catch(|| read(&*tree, &**file.source(), column, &mut scratch)).unwrap_or_else(|panic| {
+        let distortion = reference.and_then(|reference| reference.distortion());
+        let read = catch(|| read(&*tree, &**file.source(), column, distortion.as_ref(), &mut scratch));
+        let read = read.unwrap_or_else(|panic| {
             scratch = Scratch::default(); // whatever it was left in
             Err(Outcome::Error(panic))
         });
+        let leaves = read.as_ref().map_or_else(|_| Vec::new(), Column::leaves);
         Checked {
             tree: name.to_owned(),
             column: column.to_owned(),
             kind: reference.map_or("", |reference| reference.kind()).to_owned(),
-            outcome: read.map_or_else(|failed| of_group(failed, reference), |read| compare(&read, reference)),
+            referenced: reference.is_some_and(|reference| reference.has_leaves()),
+            outcome: read.map_or_else(|failed| of_group(failed, reference), |_| compare(&leaves, reference)),
+            leaves,
         }
     };
     let mut seen = HashSet::new();
     for (branch, value) in branches() {
         seen.insert(branch.as_str());
-        checked.push(one(branch, Some(Reference { name: branch, value })));
+        checked.push(one(branch, Some(Reference { value })));
     }
     let names = catch(|| tree.column_names()).unwrap_or_default();
     for column in names.iter().filter(|column| !seen.contains(column.as_str())) {
@@ -129,9 +146,9 @@ fn check_tree(file: &EntryFile, name: &str, reference: Option<&Value>, checked: 
     }
 }
 
-fn compare(column: &Column, reference: Option<Reference<'_>>) -> Outcome {
+fn compare(leaves: &[Leaf], reference: Option<Reference<'_>>) -> Outcome {
     let Some(reference) = reference else { return Outcome::Read };
-    let differs = || reference.differs(column);
+    let differs = || reference.differs(leaves);
     match reference.suspect() {
         Some(why) => Outcome::Suspect(format!("{why}; {}", differs().unwrap_or("it is equal".to_owned()))),
         None if !reference.has_leaves() => Outcome::NoReference,
@@ -152,12 +169,13 @@ fn read(
     tree: &dyn EntryReader,
     source: &dyn ByteSource,
     name: &str,
+    distortion: Option<&Distortion>,
     scratch: &mut Scratch,
 ) -> Result<Column, Outcome> {
     let of = |error: Error| of_error(&error);
     let wrong = |what: String| Outcome::Error(format!("the reader contradicts itself: {what}"));
     let info = tree.column(name).map_err(of)?;
-    let mut column = Column::new(&info.data_type).map_err(Outcome::Error)?;
+    let mut column = Column::new(&info.data_type, distortion).map_err(Outcome::Error)?;
     let columns = [name.to_owned()];
     let entries = tree.entries();
     let mut first = 0;

@@ -1,12 +1,14 @@
 //! What was read of one column: the lists, records and alternatives around its numbers and strings,
 //! each hashed.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
-use arrow_array::{Array, UnionArray};
+use arrow_array::{Array, ArrayRef, UnionArray};
 use arrow_schema::DataType;
 use sha2::{Digest, Sha256};
 
@@ -14,17 +16,18 @@ use sha2::{Digest, Sha256};
 const SHOWN: usize = 4;
 
 /// One column, hashed as its arrays are added.
-#[derive(Debug)]
 pub struct Column {
     root: Node,
 }
 
 /// The numbers or strings at one place inside a column.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Leaf {
     /// The members that lead to it: `fP.fX`, `0` of a pair or map, `<1>` of a variant; empty where the
     /// column is numbers or strings itself.
     pub field: String,
+    /// Whether a pointer leads to it.
+    pub pointed: bool,
     /// What is around it, from outside in.
     pub levels: Vec<Level>,
     /// What it holds.
@@ -64,6 +67,8 @@ pub enum Content {
     Strings {
         /// How many there are.
         n: u64,
+        /// How many bytes they have.
+        bytes: u64,
         /// The hash of their cumulative 64-bit offsets.
         offsets: String,
         /// The hash of their bytes.
@@ -80,13 +85,17 @@ pub enum Content {
     Nothing,
 }
 
+/// What the reference's reader makes of each number, where that is not what is stored.
+pub(super) type Distortion = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
+
 impl Column {
-    /// A column of that type, still without entries.
+    /// A column of that type, still without entries. Floating-point numbers are hashed as `distortion`
+    /// has them, if there is one.
     ///
     /// # Errors
     /// Where it is of an Arrow type that is compared with nothing.
-    pub fn new(data_type: &DataType) -> Result<Self, String> {
-        Ok(Self { root: Node::new(data_type)? })
+    pub(super) fn new(data_type: &DataType, distortion: Option<&Distortion>) -> Result<Self, String> {
+        Ok(Self { root: Node::new(data_type, distortion)? })
     }
 
     /// Adds entries, of the column's type.
@@ -97,32 +106,38 @@ impl Column {
     /// Its leaves, in order.
     pub fn leaves(&self) -> Vec<Leaf> {
         let mut leaves = Vec::new();
-        self.root.leaves("", &[], &mut leaves);
+        self.root.leaves("", false, &[], &mut leaves);
         leaves
     }
 }
 
 /// A part of the column's type.
-#[derive(Debug)]
 struct Node {
     validity: Validity,
     shape: Shape,
+    distortion: Option<Distortion>,
 }
 
-#[derive(Debug)]
+struct Member {
+    name: String,
+    nullable: bool,
+    node: Node,
+}
+
 enum Shape {
     Numbers { dtype: &'static str, n: u64, hash: Sha256, first: Vec<String> },
     Strings { n: u64, offsets: Offsets, hash: Sha256, first: Vec<String> },
     List { offsets: Offsets, item: Box<Node> },
     Fixed { size: i32, item: Box<Node> },
-    Record { n: u64, fields: Vec<(String, Node)> },
+    Record { n: u64, fields: Vec<Member> },
     Union { tags: Sha256, members: Vec<(i8, Node)> },
     Nothing,
 }
 
 impl Node {
-    fn new(data_type: &DataType) -> Result<Self, String> {
-        let boxed = |item: &DataType| Self::new(item).map(Box::new);
+    fn new(data_type: &DataType, distortion: Option<&Distortion>) -> Result<Self, String> {
+        let new = |of: &DataType| Self::new(of, distortion);
+        let boxed = |item: &DataType| new(item).map(Box::new);
         let shape = match data_type {
             DataType::List(item) | DataType::LargeList(item) | DataType::Map(item, _) => {
                 Shape::List { offsets: Offsets::default(), item: boxed(item.data_type())? }
@@ -132,13 +147,13 @@ impl Node {
             }
             DataType::Struct(fields) => {
                 let field = |field: &arrow_schema::FieldRef| {
-                    Ok((field.name().clone(), Self::new(field.data_type())?))
+                    let (name, nullable) = (field.name().clone(), field.is_nullable());
+                    Ok(Member { name, nullable, node: new(field.data_type())? })
                 };
                 Shape::Record { n: 0, fields: fields.iter().map(field).collect::<Result<_, String>>()? }
             }
             DataType::Union(members, _) => {
-                let member =
-                    |(tag, field): (i8, &arrow_schema::FieldRef)| Ok((tag, Self::new(field.data_type())?));
+                let member = |(tag, field): (i8, &arrow_schema::FieldRef)| Ok((tag, new(field.data_type())?));
                 let members = members.iter().map(member).collect::<Result<_, String>>()?;
                 Shape::Union { tags: Sha256::new(), members }
             }
@@ -151,7 +166,7 @@ impl Node {
                 None => return Err(format!("columns of Arrow's type {other} are compared with nothing")),
             },
         };
-        Ok(Self { validity: Validity::default(), shape })
+        Ok(Self { validity: Validity::default(), shape, distortion: distortion.cloned() })
     }
 
     /// Adds values, those that are null to nothing but `validity`.
@@ -160,35 +175,35 @@ impl Node {
         match array.nulls() {
             Some(nulls) if nulls.null_count() > 0 => {
                 for (first, end) in nulls.valid_slices() {
-                    self.shape.add(&*array.slice(first, end - first));
+                    self.shape.add(&*array.slice(first, end - first), self.distortion.as_ref());
                 }
             }
-            _ => self.shape.add(array),
+            _ => self.shape.add(array, self.distortion.as_ref()),
         }
     }
 
-    fn leaves(&self, field: &str, around: &[Level], out: &mut Vec<Leaf>) {
+    fn leaves(&self, field: &str, pointed: bool, around: &[Level], out: &mut Vec<Leaf>) {
         let mut levels = around.to_vec();
         levels.extend(self.validity.level());
         let content = match &self.shape {
             Shape::List { offsets, item } => {
                 levels.push(Level::Jagged(hex(&offsets.hash)));
-                return item.leaves(field, &levels, out);
+                return item.leaves(field, pointed, &levels, out);
             }
             Shape::Fixed { size, item } => {
                 levels.push(Level::Fixed(*size));
-                return item.leaves(field, &levels, out);
+                return item.leaves(field, pointed, &levels, out);
             }
             Shape::Record { fields, .. } if !fields.is_empty() => {
-                for (name, node) in fields {
-                    node.leaves(&join(field, name), &levels, out);
+                for Member { name, nullable, node } in fields {
+                    node.leaves(&join(field, name), pointed || *nullable, &levels, out);
                 }
                 return;
             }
             Shape::Union { tags, members } => {
                 for (tag, node) in members {
                     levels.push(Level::Union(hex(tags), *tag));
-                    node.leaves(&join(field, &format!("<{tag}>")), &levels, out);
+                    node.leaves(&join(field, &format!("<{tag}>")), pointed, &levels, out);
                     levels.pop();
                 }
                 return;
@@ -198,20 +213,27 @@ impl Node {
             Shape::Numbers { dtype, n, hash, first } => {
                 Content::Numbers { dtype, n: *n, hash: hex(hash), first: first.clone() }
             }
-            Shape::Strings { n, offsets, hash, first } => {
-                Content::Strings { n: *n, offsets: hex(&offsets.hash), hash: hex(hash), first: first.clone() }
-            }
+            Shape::Strings { n, offsets, hash, first } => Content::Strings {
+                n: *n,
+                bytes: offsets.last as u64,
+                offsets: hex(&offsets.hash),
+                hash: hex(hash),
+                first: first.clone(),
+            },
         };
-        out.push(Leaf { field: field.to_owned(), levels, content });
+        out.push(Leaf { field: field.to_owned(), pointed, levels, content });
     }
 }
 
 impl Shape {
-    fn add(&mut self, array: &dyn Array) {
+    fn add(&mut self, array: &dyn Array, distortion: Option<&Distortion>) {
         match self {
             Self::Numbers { n, hash, first, .. } => {
                 *n += array.len() as u64;
-                numbers(array, hash, first);
+                match distortion {
+                    Some(distortion) => numbers(&*distorted(array, distortion), hash, first),
+                    None => numbers(array, hash, first),
+                }
             }
             Self::Strings { n, offsets, hash, first } => {
                 *n += array.len() as u64;
@@ -240,13 +262,23 @@ impl Shape {
             Self::Fixed { item, .. } => item.add(&**array.as_fixed_size_list().values()),
             Self::Record { n, fields } => {
                 *n += array.len() as u64;
-                for ((_, node), column) in fields.iter_mut().zip(array.as_struct().columns()) {
-                    node.add(&**column);
+                for (field, column) in fields.iter_mut().zip(array.as_struct().columns()) {
+                    field.node.add(&**column);
                 }
             }
             Self::Union { tags, members } => union(array.as_union(), tags, members),
             Self::Nothing => {}
         }
+    }
+}
+
+fn distorted(array: &dyn Array, distortion: &Distortion) -> ArrayRef {
+    if let Some(array) = array.as_primitive_opt::<Float32Type>() {
+        return Arc::new(array.unary::<_, Float32Type>(|value| distortion(f64::from(value)) as f32));
+    }
+    match array.as_primitive_opt::<Float64Type>() {
+        Some(array) => Arc::new(array.unary::<_, Float64Type>(|value| distortion(value))),
+        None => array.slice(0, array.len()),
     }
 }
 
@@ -374,8 +406,6 @@ fn hex(hash: &Sha256) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::builder::{Int32Builder, ListBuilder};
     use arrow_array::{Int32Array, StringArray, StructArray};
     use arrow_buffer::ScalarBuffer;
@@ -388,7 +418,7 @@ mod tests {
     }
 
     fn leaves(arrays: &[&dyn Array]) -> Vec<Leaf> {
-        let mut column = Column::new(arrays[0].data_type()).unwrap();
+        let mut column = Column::new(arrays[0].data_type(), None).unwrap();
         arrays.iter().for_each(|array| column.add(*array));
         column.leaves()
     }
@@ -428,13 +458,15 @@ mod tests {
         );
         let ids = ScalarBuffer::from(vec![2_i8, 1, 2]);
         let offsets = ScalarBuffer::from(vec![0, 0, 1]);
-        let children: Vec<arrow_array::ArrayRef> =
+        let children: Vec<ArrayRef> =
             vec![Arc::new(Int32Array::from(vec![4])), Arc::new(StringArray::from(vec!["x", "yz"]))];
         let array = UnionArray::try_new(fields.unwrap(), ids, Some(offsets), children).unwrap();
         let all = leaves(&[&array]);
         assert_eq!(all[0].field, "<1>");
         assert_eq!(all[0].levels, [Level::Union(sha(&[2, 1, 2]), 1)]);
-        let Content::Strings { n: 2, offsets, hash, .. } = &all[1].content else { panic!("{all:?}") };
+        let Content::Strings { n: 2, bytes: 3, offsets, hash, .. } = &all[1].content else {
+            panic!("{all:?}")
+        };
         assert_eq!(*offsets, sha(&little([0_i64, 1, 3].map(i64::to_le_bytes))));
         assert_eq!(*hash, sha(b"xyz"));
     }
@@ -443,7 +475,7 @@ mod tests {
     fn a_record_without_entries_still_has_its_leaves() {
         let inner = Fields::from(vec![Field::new("x", DataType::Float32, false)]);
         let fields = vec![Field::new("p", DataType::Struct(inner), false)];
-        let column = Column::new(&DataType::Struct(fields.into())).unwrap();
+        let column = Column::new(&DataType::Struct(fields.into()), None).unwrap();
         assert_eq!(column.leaves()[0].field, "p.x");
         let empty = StructArray::new_empty_fields(3, None);
         assert_eq!(leaves(&[&empty])[0].content, Content::EmptyRecord { n: 3 });

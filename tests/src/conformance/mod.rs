@@ -13,6 +13,7 @@ mod folder;
 mod panics;
 mod reference;
 mod table;
+mod uproot;
 
 pub use check::{Checked, Outcome, check};
 pub use column::{Column, Content, Leaf, Level};

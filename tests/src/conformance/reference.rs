@@ -2,19 +2,15 @@
 
 use serde_json::Value;
 
-use super::column::{Column, Content, Leaf, Level};
+use super::column::{Content, Distortion, Leaf, Level};
+use super::uproot;
 
 /// What the reference says of one column: an entry of `branches`.
 #[derive(Clone, Copy, Debug)]
 pub struct Reference<'a> {
-    /// The column's path, as the reference has it.
-    pub name: &'a str,
-    /// What the reference says.
+    /// What it says.
     pub value: &'a Value,
 }
-
-/// Members that uproot reads without a sign since they count another; in their classes they are `int`.
-const COUNTERS: [&str; 2] = ["N", "numberOfHits"];
 
 impl<'a> Reference<'a> {
     /// The kind of branch in the reference's terms, its type where there is none.
@@ -41,13 +37,25 @@ impl<'a> Reference<'a> {
         self.value["suspect"].as_str()
     }
 
-    /// How `column` differs, if it does.
-    pub fn differs(&self, column: &Column) -> Option<String> {
-        let mut ours = column.leaves();
-        ours.retain(|leaf| leaf.content != Content::Nothing);
+    /// What uproot makes of the numbers, where that is not what is stored.
+    pub(super) fn distortion(&self) -> Option<Distortion> {
+        uproot::distortion(self.value["interp"].as_str()?)
+    }
+
+    /// How what was read differs, if it does.
+    pub fn differs(&self, ours: &[Leaf]) -> Option<String> {
         let leaves = self.value["leaves"].as_array().into_iter().flatten();
         // A type of which uproot found only nulls; the tags of the other types tell how many.
         let leaves: Vec<&Value> = leaves.filter(|leaf| leaf["kind"] != "unknown-empty").collect();
+        let listed = |field: &str| {
+            leaves
+                .iter()
+                .any(|leaf| canonical(leaf["field"].as_str().unwrap_or_default()) == canonical(field))
+        };
+        // uproot leaves out of a class what its pointers lead to.
+        let counts =
+            |leaf: &&Leaf| leaf.content != Content::Nothing && (!leaf.pointed || listed(&leaf.field));
+        let ours: Vec<&Leaf> = ours.iter().filter(counts).collect();
         if leaves.len() != ours.len() {
             let names = ours.iter().map(|leaf| leaf.field.as_str()).collect::<Vec<_>>().join(", ");
             let wanted =
@@ -60,7 +68,7 @@ impl<'a> Reference<'a> {
         }
         leaves.into_iter().find_map(|reference| {
             let field = reference["field"].as_str().unwrap_or_default();
-            let same = |leaf: &&Leaf| canonical(&leaf.field) == canonical(field);
+            let same = |leaf: &&&Leaf| canonical(&leaf.field) == canonical(field);
             let Some(leaf) = ours.iter().find(|leaf| leaf.field == field).or_else(|| ours.iter().find(same))
             else {
                 return Some(format!("no leaf `{field}`"));
@@ -91,16 +99,22 @@ impl<'a> Reference<'a> {
             if text("dtype") == "bool" && reference["max"].as_f64().is_some_and(|most| most > 1.0) {
                 return None;
             }
-            if let Some(wrong) = differ("type", (*dtype).to_owned(), self.dtype(leaf, dtype, reference)) {
+            if let Some(wrong) = differ("type", (*dtype).to_owned(), wanted_dtype(dtype, reference)) {
                 return Some(wrong);
             }
         }
-        let levels = levels_differ(&leaf.levels, reference["levels"].as_array().map_or(&[], Vec::as_slice));
+        if self.kind() == "AsStrings" && uproot::is_one_string_per_entry(leaf, reference) {
+            return None;
+        }
+        let type_name = self.value["typename"].as_str().unwrap_or_default();
+        let levels = reference["levels"].as_array().map_or(&[][..], Vec::as_slice);
+        let levels =
+            levels_differ(&leaf.levels, &levels[uproot::extra_levels(type_name, &leaf.levels, levels)..]);
         levels.or_else(|| match &leaf.content {
             Content::Numbers { n, hash, first: values, .. } => count(*n).or_else(|| {
                 differ("values", hash.clone(), text("content_sha256")).map(|wrong| wrong + &first(values))
             }),
-            Content::Strings { n, offsets, hash, first: values } => count(*n)
+            Content::Strings { n, offsets, hash, first: values, .. } => count(*n)
                 .or_else(|| differ("string offsets", offsets.clone(), text("offsets_sha256")))
                 .or_else(|| differ("string bytes", hash.clone(), text("content_sha256")))
                 .map(|wrong| wrong + &first(values)),
@@ -108,16 +122,19 @@ impl<'a> Reference<'a> {
             Content::Nothing => None,
         })
     }
+}
 
-    /// The type that the reference asks for.
-    fn dtype(&self, leaf: &Leaf, ours: &str, reference: &Value) -> String {
-        let wanted = reference["dtype"].as_str().unwrap_or_default();
-        let wanted = wanted.replace("uint8", "u1").replace("int8", "i1");
-        let path = if leaf.field.is_empty() { self.name } else { &leaf.field };
-        let last = path.rsplit(['/', '.']).next().unwrap_or(path);
-        let counts = COUNTERS.contains(&last);
-        if counts && wanted == "u4" && ours == "i4" { ours.to_owned() } else { wanted }
-    }
+/// The type that the reference asks for. Whether an integer has a sign is known where one is negative:
+/// uproot gives members that count others none, which in their classes are `int`.
+fn wanted_dtype(ours: &str, reference: &Value) -> String {
+    let wanted = reference["dtype"].as_str().unwrap_or_default();
+    let wanted = wanted.replace("uint8", "u1").replace("int8", "i1");
+    let limits = [&reference["imin"], &reference["imax"]];
+    let limit = |value: &Value| value.as_str().map_or(Some(0), |text| text.parse::<i128>().ok());
+    let [Some(least), Some(most)] = limits.map(limit) else { return wanted };
+    let integers = wanted.starts_with(['i', 'u']) && ours.starts_with(['i', 'u']) && wanted[1..] == ours[1..];
+    let bits = 8 * wanted.get(1..).and_then(|bytes| bytes.parse::<u32>().ok()).unwrap_or(0);
+    if integers && least >= 0 && most < 1 << (bits.max(1) - 1) { ours.to_owned() } else { wanted }
 }
 
 /// A leaf's path with the members of pairs, tuples and maps numbered, as uproot has them.
@@ -139,6 +156,11 @@ fn canonical(field: &str) -> String {
 fn levels_differ(ours: &[Level], reference: &[Value]) -> Option<String> {
     let mut ours = ours.iter().peekable();
     for (at, level) in reference.iter().enumerate() {
+        // Of no list nobody knows how long it is.
+        if level["jagged_lists"] == 0 && matches!(ours.peek(), Some(Level::Fixed(_))) {
+            ours.next();
+            continue;
+        }
         let wanted =
             match (&level["offsets_sha256"], &level["option_valid_sha256"], &level["union_tags_sha256"]) {
                 (Value::String(hash), ..) => Level::Jagged(hash.clone()),
@@ -174,11 +196,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::conformance::Column;
 
-    fn column(array: &dyn Array) -> Column {
-        let mut column = Column::new(array.data_type()).unwrap();
+    fn leaves(array: &dyn Array) -> Vec<Leaf> {
+        let mut column = Column::new(array.data_type(), None).unwrap();
         column.add(array);
-        column
+        column.leaves()
     }
 
     /// SHA-256 of the `i32` values 1, 2, 3 and of the offsets 0, 2, 3, by Python's `hashlib`.
@@ -196,11 +219,15 @@ mod tests {
             Some(vec![Some(1), Some(2)]),
             Some(vec![Some(3)]),
         ]);
-        let column = column(&array);
-        let differs = |value: &Value| Reference { name: "b", value }.differs(&column);
+        let leaves = leaves(&array);
+        let differs = |value: &Value| Reference { value }.differs(&leaves);
         let jagged = json!([{"offsets_sha256": OFFSETS}]);
         assert_eq!(differs(&leaf("i4", 3, jagged.clone())), None);
-        assert!(differs(&leaf("u4", 3, jagged.clone())).unwrap().starts_with("type: i4"));
+        assert!(differs(&leaf("f4", 3, jagged.clone())).unwrap().starts_with("type: i4"));
+        assert_eq!(differs(&leaf("u4", 3, jagged.clone())), None);
+        let mut negative = leaf("u4", 3, jagged.clone());
+        negative["leaves"][0]["imin"] = json!("-1");
+        assert!(differs(&negative).unwrap().starts_with("type: i4"));
         assert!(differs(&leaf("i4", 4, jagged.clone())).unwrap().starts_with("number of values"));
         assert!(differs(&leaf("i4", 3, json!([]))).unwrap().starts_with("levels"));
         assert!(differs(&leaf("i4", 3, json!([{"fixed": 3}]))).unwrap().starts_with("level 0"));
@@ -214,8 +241,8 @@ mod tests {
 
     #[test]
     fn an_option_of_which_nothing_is_absent_is_no_level() {
-        let column = column(&Int32Array::from(vec![1, 2, 3]));
-        let differs = |value: &Value| Reference { name: "b", value }.differs(&column);
+        let leaves = leaves(&Int32Array::from(vec![1, 2, 3]));
+        let differs = |value: &Value| Reference { value }.differs(&leaves);
         let option = |valid: u64| json!([{"option_valid_sha256": "00", "n": 3, "n_valid": valid}]);
         assert_eq!(differs(&leaf("i4", 3, option(3))), None);
         assert!(differs(&leaf("i4", 3, option(2))).unwrap().starts_with("level 0"));

@@ -99,6 +99,12 @@ pub(super) struct Step {
 impl Class {
     /// The program of a version, by its checksum where it has one.
     pub(super) fn program(&self, version: u16, checksum: Option<u32>) -> Option<&Program> {
+        // What the file does not describe is known in one version.
+        if let [only] = &self.programs[..]
+            && only.checksum == 0
+        {
+            return Some(only);
+        }
         match checksum {
             Some(checksum) => self.programs.iter().find(|program| program.checksum == checksum),
             None => self.programs.iter().find(|program| program.version == i32::from(version)),

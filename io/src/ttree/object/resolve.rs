@@ -185,7 +185,7 @@ impl<'a> Resolver<'a> {
         Some(Program { version: other.version, checksum: other.checksum, steps, complete })
     }
 
-    /// Pairs and tuples are as their names say, also where the file does not describe them.
+    /// Pairs, tuples and links are as their names say, also where the file does not describe them.
     fn undescribed(&mut self, name: &str) -> Result<Class, String> {
         let members: Vec<(String, &str)> = match template(name) {
             Some(("pair", types)) if types.len() == 2 => {
@@ -194,6 +194,11 @@ impl<'a> Resolver<'a> {
             Some(("tuple", types)) => {
                 // As the standard library of GCC has them in memory: the last one first.
                 types.iter().enumerate().rev().map(|(at, name)| (format!("_{at}"), *name)).collect()
+            }
+            // ATLAS declares many more of its links than it fills.
+            Some(("ElementLink", _)) => vec![("ElementLinkBase".to_owned(), "ElementLinkBase")],
+            _ if name == "ElementLinkBase" => {
+                vec![("m_persKey".to_owned(), "unsigned int"), ("m_persIndex".to_owned(), "unsigned int")]
             }
             _ if name == "TNamed" => vec![("fName".to_owned(), "TString"), ("fTitle".to_owned(), "TString")],
             _ => return Err(format!("the file does not describe the class `{name}`")),
@@ -205,8 +210,9 @@ impl<'a> Resolver<'a> {
         }
         for (name, type_name) in members {
             let layout = self.any_value(type_name)?.into_member();
-            steps.push(Step { layout: layout.clone(), field: Some(class.fields.len()), base: false });
-            class.add(Member { name, layout, base: false });
+            let base = name == type_name;
+            steps.push(Step { layout: layout.clone(), field: Some(class.fields.len()), base });
+            class.add(Member { name, layout, base });
         }
         class.programs.push(Program { version: 1, checksum: 0, steps, complete: true });
         Ok(class)

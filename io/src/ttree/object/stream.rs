@@ -326,6 +326,10 @@ impl<'a> Stream<'a> {
     /// One object behind its version.
     fn object(&mut self, class: &Class, column: &mut Column) -> Parse<()> {
         let version = self.buffer.version()?;
+        // A class that is not to be stored says its version, 0, and nothing else.
+        if version.number == 0 && version.end.is_none() {
+            return self.default(column, 1);
+        }
         // Where the bytes are counted, and enough: `TBufferFile::ReadVersion`.
         let has_checksum = version.end.is_some_and(|end| end >= self.position() + size_of::<u32>());
         let checksum = if has_checksum { self.checksum(version.number)? } else { None };
