@@ -86,7 +86,13 @@ pub enum Content {
 }
 
 /// What the reference's reader makes of each number, where that is not what is stored.
-pub(super) type Distortion = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
+#[derive(Clone)]
+pub(super) enum Distortion {
+    /// Another floating-point number.
+    Floats(Arc<dyn Fn(f64) -> f64 + Send + Sync>),
+    /// Its bytes the other way round.
+    Swapped,
+}
 
 impl Column {
     /// A column of that type, still without entries. Floating-point numbers are hashed as `distortion`
@@ -231,8 +237,9 @@ impl Shape {
             Self::Numbers { n, hash, first, .. } => {
                 *n += array.len() as u64;
                 match distortion {
-                    Some(distortion) => numbers(&*distorted(array, distortion), hash, first),
-                    None => numbers(array, hash, first),
+                    Some(Distortion::Floats(of)) => numbers(&*floats(array, &**of), false, hash, first),
+                    Some(Distortion::Swapped) => numbers(array, true, hash, first),
+                    None => numbers(array, false, hash, first),
                 }
             }
             Self::Strings { n, offsets, hash, first } => {
@@ -272,12 +279,12 @@ impl Shape {
     }
 }
 
-fn distorted(array: &dyn Array, distortion: &Distortion) -> ArrayRef {
+fn floats(array: &dyn Array, distortion: &dyn Fn(f64) -> f64) -> ArrayRef {
     if let Some(array) = array.as_primitive_opt::<Float32Type>() {
         return Arc::new(array.unary::<_, Float32Type>(|value| distortion(f64::from(value)) as f32));
     }
     match array.as_primitive_opt::<Float64Type>() {
-        Some(array) => Arc::new(array.unary::<_, Float64Type>(|value| distortion(value))),
+        Some(array) => Arc::new(array.unary::<_, Float64Type>(distortion)),
         None => array.slice(0, array.len()),
     }
 }
@@ -319,7 +326,7 @@ macro_rules! primitives {
             }
         }
 
-        fn numbers(array: &dyn Array, hash: &mut Sha256, first: &mut Vec<String>) {
+        fn numbers(array: &dyn Array, swapped: bool, hash: &mut Sha256, first: &mut Vec<String>) {
             let few = SHOWN - first.len();
             match array.data_type() {
                 DataType::Boolean => {
@@ -330,7 +337,11 @@ macro_rules! primitives {
                 }
                 $(DataType::$arrow => {
                     let values = array.as_primitive::<$type>().values();
-                    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                    let bytes = values.iter().flat_map(|value| match swapped {
+                        true => value.to_be_bytes(),
+                        false => value.to_le_bytes(),
+                    });
+                    let bytes: Vec<u8> = bytes.collect();
                     hash.update(bytes);
                     first.extend(values.iter().take(few).map(|value| value.to_string()));
                 })*

@@ -39,7 +39,7 @@ impl<'a> Reference<'a> {
 
     /// What uproot makes of the numbers, where that is not what is stored.
     pub(super) fn distortion(&self) -> Option<Distortion> {
-        uproot::distortion(self.value["interp"].as_str()?)
+        uproot::distortion(self.kind(), self.value["interp"].as_str()?)
     }
 
     /// How what was read differs, if it does.

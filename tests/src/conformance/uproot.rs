@@ -10,7 +10,12 @@ use super::column::{Content, Distortion, Leaf, Level};
 /// `Float16_t` and `Double32_t`, as `uproot.interpretation.numerical.TruncatedNumerical` computes them:
 /// with a range, from the steps by a multiplication where ROOT divides; without one, with as many bits
 /// of the mantissa as it takes `Float16_t` to have in a leaf list, 16, which has 12.
-pub(super) fn distortion(interpretation: &str) -> Option<Distortion> {
+///
+/// And objects whose classes have a checksum instead of a version, which it does not turn around.
+pub(super) fn distortion(kind: &str, interpretation: &str) -> Option<Distortion> {
+    if kind == "AsStridedObjects" {
+        return Some(Distortion::Swapped);
+    }
     let of = |name: &str| {
         let (_, arguments) = interpretation.split_once(name)?;
         let (arguments, _) = arguments.split_once([')', ']'])?;
@@ -22,17 +27,16 @@ pub(super) fn distortion(interpretation: &str) -> Option<Distortion> {
         return None;
     }
     if let Some((low, high, bits)) = of("AsDouble32(") {
-        return (low != high).then(|| -> Distortion {
-            let (steps, factor) = (stored(low, high, bits), (high - low) / bits.exp2());
-            Arc::new(move |value| steps(value) * factor + low)
-        });
+        let (steps, factor) = (stored(low, high, bits), (high - low) / bits.exp2());
+        return (low != high).then(|| Distortion::Floats(Arc::new(move |value| steps(value) * factor + low)));
     }
     let (low, high, bits) = of("AsFloat16(")?;
     if low != high {
         let (steps, factor) = (stored(low, high, bits), ((high - low) / bits.exp2()) as f32);
-        return Some(Arc::new(move |value| f64::from(steps(value) as f32 * factor + low as f32)));
+        let value = move |value| f64::from(steps(value) as f32 * factor + low as f32);
+        return Some(Distortion::Floats(Arc::new(value)));
     }
-    (bits == 16.0).then(|| -> Distortion { Arc::new(sixteen_bits) })
+    (bits == 16.0).then(|| Distortion::Floats(Arc::new(sixteen_bits)))
 }
 
 /// The steps that a value was stored as. ROOT counts `2^bits` of them in a range, and one less of 32 bits.
@@ -83,13 +87,16 @@ mod tests {
     /// By hand, and by uproot 5.7 and ROOT 6.40 of the same file.
     #[test]
     fn packed_numbers_are_those_of_uproot() {
-        let of = |interpretation: &str, value: f64| distortion(interpretation).unwrap()(value);
+        let of = |interpretation: &str, value: f64| match distortion("jagged", interpretation) {
+            Some(Distortion::Floats(of)) => of(value),
+            _ => panic!("{interpretation} is not distorted"),
+        };
         assert_eq!(
             of("AsDouble32(-2.71, 10.0, 8)", -2.71 + 12.71 / 256.0 * 7.0),
             7.0 * (12.71 / 256.0) - 2.71
         );
         assert_eq!(of("AsFloat16(0.0, 0.0, 16)", 9.0), 8.0625);
-        assert!(distortion("AsDouble32(0.0, 0.0, 32)").is_none());
-        assert!(distortion("AsJagged(AsDtype('>f4'))").is_none());
+        assert!(distortion("flat", "AsDouble32(0.0, 0.0, 32)").is_none());
+        assert!(distortion("jagged", "AsJagged(AsDtype('>f4'))").is_none());
     }
 }
