@@ -9,6 +9,7 @@ checksum. `templates/` is compiled into the targets; `corpus/` is what a corpus 
 import array
 import pathlib
 import struct
+import tempfile
 
 import ROOT
 import uproot
@@ -123,7 +124,34 @@ def objects(tree):
     return fill, (named, vector, many, clones, pair)
 
 
-KINDS = [flat, counted, vectors, objects]
+def members(tree):
+    """Classes with members of every kind, split and not, and packed floats."""
+    whole, small = ROOT.Members(), ROOT.Small()
+    whole.fill(0, small)
+    smalls, many = ROOT.std.vector["Small"](), ROOT.std.vector["Members"]()
+    half, packed = array.array("f", [0]), array.array("d", [0])
+    tree.Branch("whole", whole, 32000, 0)
+    tree.Branch("split.", whole)
+    tree.Branch("smalls", smalls)
+    tree.Branch("unsplit", smalls, 32000, 0)
+    tree.Branch("many", many, 32000, 0)
+    tree.Branch("half", half, "half/f")
+    tree.Branch("ranged", packed, "ranged/d[0,10,6]")
+    tree.Branch("truncated", packed, "truncated/d[0,0,9]")
+
+    def fill(entry):
+        whole.fill(entry, small)
+        half[0], packed[0] = entry / 2, entry + 0.5
+        smalls.clear(), many.clear()
+        for at in range(entry % 3):
+            smalls.push_back(small)
+        if entry == 1:
+            many.push_back(whole)
+
+    return fill, (whole, small, smalls, many, half, packed)
+
+
+KINDS = [flat, counted, vectors, objects, members]
 
 
 class Tree:
@@ -194,7 +222,8 @@ def trees():
             # Without flushing: the baskets stay in the record.
             file.WriteTObject(tree.tree, "t")
             file.Close()
-            save("tree", f"{kind.__name__}-{(chosen or 'all').strip('.')}", raw(scratch, "t"))
+            if (kind, chosen) != (members, None):  # too large for a seed
+                save("tree", f"{kind.__name__}-{(chosen or 'all').strip('.')}", raw(scratch, "t"))
     scratch.unlink()
 
 
@@ -227,11 +256,13 @@ def streamers():
     at, length = struct.unpack(">i", data[37:41])[0], struct.unpack(">i", data[41:45])[0]
     key_length = struct.unpack(">h", data[at + 14 : at + 16])[0]
     stored = data[at + key_length : at + length]
-    save("streamers", "kinds", stored)
+    # The first byte chooses the tree that is read, as `streamers.rs` numbers them.
+    save("streamers", "objects", b"\0" + stored)
+    save("streamers", "members", b"\1" + stored)
     # A version of TTree that the reader knows from the file alone.
     where = stored.index(b"\x05TTree")
     where = stored.index(struct.pack(">i", 20), where)
-    save("streamers", "tree21", stored[:where] + struct.pack(">i", 21) + stored[where + 4 :])
+    save("streamers", "tree21", b"\2" + stored[:where] + struct.pack(">i", 21) + stored[where + 4 :])
 
 
 def histograms():
@@ -278,6 +309,8 @@ def main():
     ROOT.TH1.AddDirectory(False)
     for folder in (TEMPLATES, CORPUS):
         folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as built:
+        assert ROOT.gSystem.CompileMacro(str(TEMPLATES / "members.h"), "k", "", built)
     ROOT.gInterpreter.Declare("struct List { int x; float y; double z[2]; };")
     templates()
     trees()

@@ -9,6 +9,9 @@ use hep_io::ttree::Tree;
 use super::codec::{CODECS, compress, framed};
 use super::{builder, reading};
 
+/// The trees of `kinds.root`.
+const TREES: [&str; 5] = ["flat", "counted", "vectors", "objects", "members"];
+
 /// A basket of `kinds.root`.
 struct Basket {
     tree: &'static str,
@@ -38,15 +41,15 @@ pub fn run(data: &[u8]) -> usize {
         let record = record(basket, *how, content);
         let seek = file.len() as u64;
         file[basket.seek_at..basket.seek_at + 8].copy_from_slice(&seek.to_be_bytes());
-        file[basket.length_at..basket.length_at + 4].copy_from_slice(&(record.len() as u32).to_be_bytes());
+        builder::point(&mut file, basket.length_at, record.len());
         file.extend(record);
         touched.push(basket);
     }
-    let end = file.len() as u32;
-    file[12..16].copy_from_slice(&end.to_be_bytes());
+    let end = file.len();
+    builder::point(&mut file, builder::END, end);
     let file = builder::open(file).unwrap();
     let mut answers = 0;
-    for tree in ["flat", "counted", "vectors", "objects"] {
+    for tree in TREES {
         let columns: Vec<&str> =
             touched.iter().filter(|basket| basket.tree == tree).map(|basket| &*basket.column).collect();
         // Where counts changed, all that they count did.
@@ -95,7 +98,7 @@ fn baskets() -> &'static [Basket] {
     static BASKETS: OnceLock<Vec<Basket>> = OnceLock::new();
     BASKETS.get_or_init(|| {
         let mut baskets = Vec::new();
-        for name in ["flat", "counted", "vectors", "objects"] {
+        for name in TREES {
             let tree = Tree::open(&builder::kinds(), name).unwrap();
             for column in tree.column_names() {
                 // The counter's baskets are those of its own column.

@@ -11,6 +11,15 @@ pub(super) static KINDS: &[u8] = include_bytes!("../templates/kinds.root");
 /// Where the keys begin.
 const BEGIN: usize = 100;
 
+/// Where the header says where the file ends, and where the classes lie and how many bytes they are.
+pub(super) const END: usize = 12;
+pub(super) const SEEK_STREAMERS: usize = 37;
+
+/// Writes a position or a length at `at`.
+pub(super) fn point(file: &mut [u8], at: usize, to: usize) {
+    file[at..at + 4].copy_from_slice(&(to as u32).to_be_bytes());
+}
+
 pub(super) fn open(bytes: Vec<u8>) -> hep_io::Result<Arc<RootFile>> {
     let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("fuzz.root", bytes));
     RootFile::open(source).map(Arc::new)
@@ -21,18 +30,10 @@ pub(super) fn kinds() -> Arc<RootFile> {
     FILE.get_or_init(|| open(KINDS.to_vec()).unwrap()).clone()
 }
 
-/// The bytes of a tree of `kinds.root`.
-pub(super) fn tree_of_kind(name: &str) -> Vec<u8> {
-    let file = kinds();
-    let key = file.find(name).unwrap();
-    file.object(&key).unwrap().data.to_vec()
-}
-
 /// The list of classes of `kinds.root`, with its key.
 fn streamers_of_kinds() -> &'static [u8] {
     let word = |at: usize| u32::from_be_bytes(KINDS[at..at + 4].try_into().unwrap()) as usize;
-    // fSeekInfo and fNbytesInfo of a header with 32-bit positions.
-    let (seek, length) = (word(37), word(41));
+    let (seek, length) = (word(SEEK_STREAMERS), word(SEEK_STREAMERS + 4));
     &KINDS[seek..seek + length]
 }
 
@@ -54,8 +55,8 @@ pub(super) fn key(class: &str, name: &str, stored: usize, length: usize, seek: u
     key
 }
 
-/// A file of one object, uncompressed, with the classes of `kinds.root` or with `streamers`.
-pub(super) fn file_of(class: &str, name: &str, object: &[u8], streamers: Option<&[u8]>) -> Vec<u8> {
+/// A file of one object, uncompressed, with the classes of `kinds.root`.
+pub(super) fn file_of(class: &str, name: &str, object: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; BEGIN];
     // The record of the top directory, then its list of keys.
     let directory = 30;
@@ -79,13 +80,7 @@ pub(super) fn file_of(class: &str, name: &str, object: &[u8], streamers: Option<
     bytes.extend(&label);
     bytes.extend(object);
     let seek = bytes.len();
-    match streamers {
-        Some(list) => {
-            bytes.extend(key("TList", "StreamerInfo", list.len(), list.len(), seek));
-            bytes.extend(list);
-        }
-        None => bytes.extend(streamers_of_kinds()),
-    }
+    bytes.extend(streamers_of_kinds());
     let end = bytes.len();
     let mut header = b"root".to_vec();
     for word in [64_000, BEGIN, end, end, 0, 0, 0] {

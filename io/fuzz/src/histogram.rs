@@ -7,7 +7,7 @@ use hep_io::hist::{self, Class};
 pub fn run(data: &[u8]) -> usize {
     let Some((&choice, object)) = data.split_first() else { return 0 };
     let class = class(choice);
-    let file = builder::open(builder::file_of(&class, "h", object, None)).unwrap();
+    let file = builder::open(builder::file_of(&class, "h", object)).unwrap();
     let key = file.find("h").unwrap();
     let Ok(histogram) = hist::read(&file, &key) else { return 0 };
     assert_eq!(Class::parse(&class), Some(histogram.class));

@@ -37,7 +37,7 @@ pub static TARGETS: [Target; 6] = [
     target("codec", codec::run, (192 << 20, 200)),
     target("file", file::run, (128 << 20, 200)),
     target("histogram", histogram::run, (1 << 20, 200)),
-    target("streamers", streamers::run, (4 << 20, 200)),
+    target("streamers", streamers::run, (4 << 20, 400)),
     target("tree", tree::run, (4 << 20, 400)),
 ];
 

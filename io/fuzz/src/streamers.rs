@@ -1,19 +1,28 @@
 //! The list of classes in a file, and what branches make of it.
 
-use std::sync::OnceLock;
-
 use super::{builder, reading};
 
-/// `data` is the `TList` of `TStreamerInfo`.
+/// The first byte of `data` chooses a tree of `kinds.root`, and the rest is the `TList` of
+/// `TStreamerInfo` by which that tree is read: its own in sound inputs.
 pub fn run(data: &[u8]) -> usize {
-    // A version of TTree that only the file itself can explain, if it does.
-    static TREE: OnceLock<Vec<u8>> = OnceLock::new();
-    let tree = TREE.get_or_init(|| {
-        let mut tree = builder::tree_of_kind("objects");
-        tree[4..6].copy_from_slice(&21_u16.to_be_bytes());
-        tree
-    });
-    let file = builder::open(builder::file_of("TTree", "objects", tree, Some(data))).unwrap();
+    let Some((choice, list)) = data.split_first() else { return 0 };
+    let name = if choice % 3 == 1 { "members" } else { "objects" };
+    let mut file = builder::KINDS.to_vec();
+    if choice % 3 == 2 {
+        // A version of TTree that only the file itself can explain, if it does.
+        let key = builder::kinds().find(name).unwrap();
+        let version = (key.seek + u64::from(key.key_length)) as usize + 4;
+        file[version..version + 2].copy_from_slice(&21_u16.to_be_bytes());
+    }
+    let seek = file.len();
+    file.extend(builder::key("TList", "StreamerInfo", list.len(), list.len(), seek));
+    file.extend(list);
+    builder::point(&mut file, builder::SEEK_STREAMERS, seek);
+    let length = file.len() - seek;
+    builder::point(&mut file, builder::SEEK_STREAMERS + 4, length);
+    let end = file.len();
+    builder::point(&mut file, builder::END, end);
+    let file = builder::open(file).unwrap();
     if let Ok(streamers) = file.streamers() {
         for class in streamers.classes() {
             assert!(streamers.version(&class.name, class.version).is_some());
@@ -21,9 +30,5 @@ pub fn run(data: &[u8]) -> usize {
             assert!(streamers.class(&class.name).unwrap().version >= class.version);
         }
     }
-    let mut answers = reading::tree(&file, "objects").unwrap_or(0);
-    let known = builder::tree_of_kind("objects");
-    let file = builder::open(builder::file_of("TTree", "objects", &known, Some(data))).unwrap();
-    answers += reading::tree(&file, "objects").unwrap_or(0);
-    answers
+    reading::tree(&file, name).unwrap_or(0)
 }

@@ -4,6 +4,6 @@ use super::{builder, reading};
 
 /// `data` is a `TTree`, as its key would hold it.
 pub fn run(data: &[u8]) -> usize {
-    let file = builder::open(builder::file_of("TTree", "t", data, None)).unwrap();
+    let file = builder::open(builder::file_of("TTree", "t", data)).unwrap();
     reading::tree(&file, "t").unwrap_or(0)
 }
