@@ -110,6 +110,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// The largest basket to decompress, in bytes; 2 GiB unless set. A larger one is an error.
+    /// Memory is taken as blocks of at most 16 MiB turn out to be real, whatever the limit.
+    pub fn largest_basket(&mut self, bytes: usize) {
+        self.codec.limit(bytes);
+    }
+
     /// Whether decompression may stop where the values end, before the checksum of a zlib or lzma
     /// stream: faster by a quarter to two fifths on jagged branches, but a bit flipped on the way may
     /// go unnoticed. Off unless asked for.

@@ -2,18 +2,19 @@
 //! bounded time and memory.
 #![allow(clippy::print_stdout)] // what was skipped, and tables
 
+#[path = "../fuzz/src/memory.rs"]
+mod memory;
 mod skip;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hep_io::root::RootFile;
 use hep_io::source::{ByteSource, MemorySource};
 use hep_io::ttree::Tree;
 use hep_io::{EntryReader, Result, Scratch};
+use memory::peak;
 use skip::skip;
 
 /// How much more memory than its honest file a damaged one may take.
@@ -21,35 +22,8 @@ const SLACK: usize = 64 << 20;
 /// Changed files for each honest one, unless the variable `MUTATIONS` says otherwise.
 const EACH: u64 = 250;
 
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// The only unsafe code of this crate's tests: an allocator cannot be counted otherwise.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `work` takes at most beyond what is taken now.
-fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let done = work();
-    (done, PEAK.load(Ordering::Relaxed).saturating_sub(before))
-}
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 struct Xorshift(u64);
 

@@ -1,5 +1,12 @@
 //! The framing of compressed objects: blocks of at most 16 MiB, each with a head of 9 bytes that
 //! names the codec and both sizes.
+//!
+//! How much memory decompression takes is bounded by what is really there, not by what a file claims.
+//! A block gets memory once the blocks before it were decoded, and only if its codec can express such
+//! an expansion at all; a zstd stream must say the same size as the block's head. So a lie costs at
+//! most one block, 16 MiB, for which at least 512 bytes must lie in the file. An honest object that
+//! expands a thousandfold is legal, and takes its own size and no more; [`Decompressor::limit`] is for
+//! those who want less than the 2 GiB that an object can have.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -14,10 +21,22 @@ pub const HEAD: usize = 9;
 /// The memory an xz decoder may take beside its output. Its dictionary is cut to the block's size.
 const LZMA_MEMORY: u64 = 20 << 20;
 
-/// The largest expansion that the deflate and lz4 formats can express: a claim beyond it is a lie
-/// that is refused before memory is given to it. zstd and xz have no such bound.
+/// The largest expansion that each format can express: a claim beyond it is a lie that is refused
+/// before memory is given to it.
+///
+/// * deflate: 258 bytes for two codes of one bit each, RFC 1951, 3.2.5;
+/// * lz4: a byte more in the length of a match stands for 255 more bytes (lz4 block format);
+/// * zstd: a block is 3 bytes of head and at least one more, and gives at most 128 KiB, RFC 8878,
+///   3.1.1.2;
+/// * lzma: a repeated match gives 273 bytes for 14 bits, each of which costs at least
+///   log2(2048 / 2017) bits, as probabilities keep 31 / 2048 from certainty: 7,090 to 1.
 const DEFLATE_RATIO: usize = 1032;
 const LZ4_RATIO: usize = 255;
+const ZSTD_RATIO: usize = 32 << 10;
+const LZMA_RATIO: usize = 7_100;
+
+/// The largest object: keys count its bytes in signed 32 bits.
+const LARGEST: usize = i32::MAX as usize;
 
 /// The largest window a zstd stream may ask for, as a power of two: that of a block of 16 MiB.
 const ZSTD_WINDOW: u32 = 24;
@@ -28,11 +47,17 @@ const ZSTD_WINDOW: u32 = 24;
 const DEFLATE_SLACK: usize = 65_535;
 
 /// Decoder contexts, reused from block to block.
-#[derive(Default)]
 pub struct Decompressor {
     skip_checksums: bool,
+    limit: usize,
     deflate: Option<libdeflater::Decompressor>,
     zstd: Option<DCtx<'static>>,
+}
+
+impl Default for Decompressor {
+    fn default() -> Self {
+        Self { skip_checksums: false, limit: LARGEST, deflate: None, zstd: None }
+    }
 }
 
 impl fmt::Debug for Decompressor {
@@ -51,6 +76,11 @@ impl Decompressor {
     /// left early; lz4 never.
     pub fn skip_checksums(&mut self, skip: bool) {
         self.skip_checksums = skip;
+    }
+
+    /// The largest object to decompress, in bytes; 2 GiB unless set. Larger ones are errors.
+    pub fn limit(&mut self, bytes: usize) {
+        self.limit = bytes;
     }
 
     /// Decompresses the blocks in `framed` into `out`, whose former content is lost. Memory is
@@ -79,6 +109,9 @@ impl Decompressor {
         expected: usize,
         needed: usize,
     ) -> Result<(), Reason> {
+        if expected > self.limit {
+            return Err(format!("it has {expected} bytes and at most {} are allowed", self.limit));
+        }
         let mut rest = framed;
         let mut filled = 0;
         while filled < needed {
@@ -94,13 +127,18 @@ impl Decompressor {
                 return Err(format!("its blocks give more than the {expected} bytes promised"));
             }
             let codec = [head[0], head[1]];
-            if compressed == 0 || length == 0 || length > most(codec, compressed) {
+            let most = most(codec, compressed).ok_or_else(|| unknown(codec))?;
+            if compressed == 0 || length == 0 || length > most {
                 return Err(format!("a block claims to expand from {compressed} to {length} bytes"));
             }
-            // Growing without clearing: the buffer of a reused decoder is zeroed only once.
-            if out.len() < filled + length {
-                out.resize(filled + length, 0);
+            if &codec == b"ZS"
+                && let Ok(Some(size)) = zstd_safe::get_frame_content_size(block)
+                && size != length as u64
+            {
+                return Err(format!("a block of {length} bytes holds a zstd stream of {size}"));
             }
+            // Growing without clearing: the buffer of a reused decoder is zeroed only once.
+            grow(out, filled + length, expected);
             let target = &mut out[filled..filled + length];
             let wanted = length.min(needed - filled);
             let got = self.block(codec, block, target, wanted)?;
@@ -165,13 +203,28 @@ impl Decompressor {
                 let whole = out.len();
                 lzma(block, out, whole)
             }
-            _ => Err(format!("there is no codec `{}`", codec.escape_ascii())),
+            _ => Err(unknown(codec)),
         }
     }
 }
 
 fn size(bytes: [u8; 3]) -> usize {
     usize::from(bytes[0]) | usize::from(bytes[1]) << 8 | usize::from(bytes[2]) << 16
+}
+
+fn unknown(codec: [u8; 2]) -> Reason {
+    format!("there is no codec `{}`", codec.escape_ascii())
+}
+
+/// Makes `out` at least `length` long. It grows as vectors do, but never past `whole`.
+fn grow(out: &mut Vec<u8>, length: usize, whole: usize) {
+    if out.capacity() < length {
+        let room = length.max(2 * out.capacity()).min(whole);
+        out.reserve_exact(room - out.len());
+    }
+    if out.len() < length {
+        out.resize(length, 0);
+    }
 }
 
 fn name(codec: [u8; 2]) -> &'static str {
@@ -183,12 +236,16 @@ fn name(codec: [u8; 2]) -> &'static str {
     }
 }
 
-fn most(codec: [u8; 2], compressed: usize) -> usize {
-    match &codec {
-        b"ZL" | b"CS" => compressed * DEFLATE_RATIO,
-        b"L4" => compressed * LZ4_RATIO,
-        _ => usize::MAX,
-    }
+/// How many bytes so many compressed ones can give; none for an unknown codec.
+fn most(codec: [u8; 2], compressed: usize) -> Option<usize> {
+    let ratio = match &codec {
+        b"ZL" | b"CS" => DEFLATE_RATIO,
+        b"L4" => LZ4_RATIO,
+        b"ZS" => ZSTD_RATIO,
+        b"XZ" => LZMA_RATIO,
+        _ => return None,
+    };
+    Some(compressed * ratio)
 }
 
 /// An lz4 block behind the XXH64 of its compressed bytes.
@@ -226,8 +283,9 @@ fn zstd_start(
     }
 }
 
-/// An xz stream of `whole` bytes, of which `out` takes all or the first. The encoder's preset 9 asks for a dictionary of 64 MiB, of which a block of at most
-/// 16 MiB can use no more than its own size; so its head is rewritten before the decoder sees it.
+/// An xz stream of `whole` bytes, of which `out` takes all or the first. The encoder's preset 9 asks for
+/// a dictionary of 64 MiB, of which a block of at most 16 MiB can use no more than its own size; so its
+/// head is rewritten before the decoder sees it.
 fn lzma(block: &[u8], out: &mut [u8], whole: usize) -> Result<usize, Reason> {
     let damaged = |error| format!("the lzma stream is damaged: {error}");
     let mut stream = Stream::new_stream_decoder(LZMA_MEMORY, 0).map_err(damaged)?;
@@ -284,6 +342,55 @@ mod tests {
         let error = Decompressor::default().decompress_into(&framed, &mut out, 1 << 30).unwrap_err();
         assert_eq!(error, "a block claims to expand from 4 to 16777215 bytes");
         assert_eq!(out.capacity(), 0);
+        for codec in [b"L4", b"ZS", b"XZ"] {
+            let framed = [&codec[..], &framed[2..]].concat();
+            let error = Decompressor::default().decompress_into(&framed, &mut out, 1 << 30).unwrap_err();
+            assert_eq!(error, "a block claims to expand from 4 to 16777215 bytes");
+            assert_eq!(out.capacity(), 0);
+        }
+    }
+
+    #[test]
+    fn a_zstd_stream_of_another_size_takes_no_memory() {
+        let mut stream = vec![0; 4000];
+        let length = zstd_safe::compress(&mut stream[..], &[7; 2000], 3).unwrap();
+        stream.resize(length.max(600), 0);
+        let mut out = Vec::new();
+        let framed = framed(b"ZS", &stream, 0xFF_FFFF);
+        let error = Decompressor::default().decompress_into(&framed, &mut out, 1 << 30).unwrap_err();
+        assert_eq!(error, "a block of 16777215 bytes holds a zstd stream of 2000");
+        assert_eq!(out.capacity(), 0);
+    }
+
+    /// Zeros, which every codec shrinks as far as it can.
+    #[test]
+    fn an_honest_object_that_expands_a_thousandfold_takes_its_own_size() {
+        let zeros = vec![0; 12_000_000];
+        let mut out = vec![0; 200_000];
+        let level = libdeflater::CompressionLvl::best();
+        let n = libdeflater::Compressor::new(level).zlib_compress(&zeros, &mut out).unwrap();
+        let deflate = out[..n].to_vec();
+        let n = zstd_safe::compress(&mut out[..], &zeros, 19).unwrap();
+        let zstd = out[..n].to_vec();
+        let mut xz = Vec::with_capacity(200_000);
+        let mut stream = Stream::new_easy_encoder(9, liblzma::stream::Check::Crc32).unwrap();
+        stream.process_vec(&zeros, &mut xz, Action::Finish).unwrap();
+        let lz4 = lz4_flex::block::compress(&zeros);
+        let mut hash = XxHash64::with_seed(0);
+        hash.write(&lz4);
+        let lz4 = [&hash.finish().to_be_bytes()[..], &lz4].concat();
+        for (codec, compressed) in [(b"ZL", deflate), (b"L4", lz4), (b"ZS", zstd), (b"XZ", xz)] {
+            assert!(zeros.len() > 250 * compressed.len(), "{codec:?} {}", compressed.len());
+            let object = framed(codec, &compressed, zeros.len()).repeat(3);
+            let mut out = Vec::new();
+            Decompressor::default().decompress_into(&object, &mut out, 3 * zeros.len()).unwrap();
+            assert!(out.len() == 3 * zeros.len() && out.iter().all(|&byte| byte == 0));
+            assert_eq!(out.capacity(), out.len());
+            let mut decoder = Decompressor::default();
+            decoder.limit(zeros.len());
+            let error = decoder.decompress_into(&object, &mut out, 3 * zeros.len()).unwrap_err();
+            assert_eq!(error, "it has 36000000 bytes and at most 12000000 are allowed");
+        }
     }
 
     /// One block as ROOT frames it.

@@ -78,7 +78,7 @@ impl Decode {
                     Run::Counted(counter) => Counts::Counted(cursor(counter.node), counter.leaf),
                     Run::Pointer(counter) => Counts::Pointer(cursor(counter.node), counter.leaf),
                 };
-                Self::Streamed { item: item(values.clone()), layout, values, run }
+                Self::Streamed { item: layout.item(), layout, values, run }
             }
         }
     }

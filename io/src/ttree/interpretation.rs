@@ -130,7 +130,7 @@ impl Interpretation {
             Self::String { .. } => DataType::Binary,
             Self::Streamed { layout, run } => match run {
                 Run::One => layout.data_type(),
-                Run::Counted(_) | Run::Pointer(_) => DataType::List(item(layout.data_type())),
+                Run::Counted(_) | Run::Pointer(_) => DataType::List(layout.item()),
             },
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Fields};
+use arrow_schema::{DataType, Field, FieldRef, Fields};
 
 use crate::ttree::Element;
 use crate::ttree::interpretation::item;
@@ -150,10 +150,7 @@ impl Class {
 impl Layout {
     /// The Arrow type of a column of such values.
     pub fn data_type(&self) -> DataType {
-        let list = |inner: DataType, nullable| match nullable {
-            true => DataType::List(Arc::new(Field::new_list_field(inner, true))),
-            false => DataType::List(item(inner)),
-        };
+        let list = |inner| DataType::List(item(inner));
         let record = |fields: &[(&str, DataType)]| {
             let field = |(name, of): &(&str, DataType)| Field::new(*name, of.clone(), false);
             DataType::Struct(fields.iter().map(field).collect())
@@ -162,16 +159,13 @@ impl Layout {
             Self::Number(element) => element.data_type(),
             Self::Bits => DataType::UInt32,
             Self::String | Self::TString | Self::CString => DataType::Binary,
-            Self::Array(element) => list(element.data_type(), false),
+            Self::Array(element) => list(element.data_type()),
             Self::Bitset(n) => fixed(*n, DataType::Boolean, false),
-            Self::List(inner) | Self::Slice(inner, _) => list(inner.data_type(), inner.nullable()),
-            Self::Map(pair) => list(
-                DataType::Struct(Fields::from(vec![
-                    Field::new("0", pair.0.data_type(), pair.0.nullable()),
-                    Field::new("1", pair.1.data_type(), pair.1.nullable()),
-                ])),
-                false,
-            ),
+            Self::List(inner) | Self::Slice(inner, _) => DataType::List(inner.item()),
+            Self::Map(pair) => list(DataType::Struct(Fields::from(vec![
+                Field::new("0", pair.0.data_type(), pair.0.nullable()),
+                Field::new("1", pair.1.data_type(), pair.1.nullable()),
+            ]))),
             Self::Fixed(n, inner) => fixed(*n, inner.data_type(), inner.nullable()),
             Self::Headed(inner) => inner.data_type(),
             Self::Class(class) | Self::Members(class) | Self::Named(class) | Self::Pointer(class) => {
@@ -182,10 +176,15 @@ impl Layout {
             Self::RefArray => record(&[
                 ("fName", DataType::Binary),
                 ("fSize", DataType::Int32),
-                ("refs", list(DataType::UInt32, false)),
+                ("refs", list(DataType::UInt32)),
             ]),
             Self::Unknown | Self::AnyPointer => DataType::Struct(Fields::empty()),
         }
+    }
+
+    /// The field of a list of such values.
+    pub(crate) fn item(&self) -> FieldRef {
+        Arc::new(Field::new_list_field(self.data_type(), self.nullable()))
     }
 
     pub(super) fn nullable(&self) -> bool {
