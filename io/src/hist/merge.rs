@@ -1,13 +1,19 @@
 use super::{Axis, Histogram};
 
 /// Adds `other` to `into`, as `hadd` does: contents, squared weights, statistics and entries add up.
-/// Axes must be the same, or all bins labelled: then equal labels meet and new ones come behind.
+/// Axes must be the same, or all bins labelled: then equal labels meet and new ones come behind. Fills
+/// that wait for a range go into the bins of the histogram that has one; where none has, they go on
+/// waiting together, until they are more than ROOT's buffer takes.
 ///
 /// # Errors
 /// What differs, as ``axis 0 has 60 bins in A and 50 bins in B``.
 pub fn merge(into: &mut Histogram, other: &Histogram) -> Result<(), String> {
     if into.class != other.class {
         return Err(format!("is a {} in A and a {} in B", into.class.name(), other.class.name()));
+    }
+    let ranges = |h: &Histogram| h.axes.iter().all(Axis::has_range);
+    if !ranges(into) || !ranges(other) {
+        return wait_together(into, other);
     }
     let same = into.axes.iter().zip(&other.axes).all(|(a, b)| same_bins(a, b) && a.labels == b.labels);
     if same {
@@ -23,6 +29,41 @@ pub fn merge(into: &mut Histogram, other: &Histogram) -> Result<(), String> {
     *into = on_axes(into, &axes);
     add(into, &on_axes(other, &axes));
     Ok(())
+}
+
+/// Merges where at least one of the two has no range yet.
+fn wait_together(into: &mut Histogram, other: &Histogram) -> Result<(), String> {
+    let width = into.fill_width();
+    let ranges = |h: &Histogram| h.axes.iter().all(Axis::has_range);
+    if into.profile.is_some() || into.axes.iter().any(Axis::has_range) != ranges(into) {
+        let found = into.clone().find_range().err();
+        return Err(found.unwrap_or_else(|| "has a range in one file only".to_owned()));
+    }
+    if !ranges(into) && ranges(other) {
+        let waiting = std::mem::replace(into, other.clone());
+        refill(into, &waiting.waiting.fills, width);
+        return Ok(());
+    }
+    if ranges(into) {
+        refill(into, &other.waiting.fills, width);
+        return Ok(());
+    }
+    into.clone().find_range()?;
+    other.clone().find_range()?;
+    into.waiting.size = into.waiting.size.max(other.waiting.size);
+    for fill in other.waiting.fills.chunks_exact(width) {
+        if !ranges(into) && into.waiting.fills.len() + width < into.waiting.size {
+            into.waiting.fills.extend(fill);
+            continue;
+        }
+        into.find_range()?;
+        into.fill(&fill[1..], fill[0]);
+    }
+    Ok(())
+}
+
+fn refill(into: &mut Histogram, fills: &[f64], width: usize) {
+    fills.chunks_exact(width).for_each(|fill| into.fill(&fill[1..], fill[0]));
 }
 
 fn same_bins(a: &Axis, b: &Axis) -> bool {
@@ -47,18 +88,21 @@ fn difference(a: &Axis, b: &Axis) -> String {
 }
 
 fn add(into: &mut Histogram, other: &Histogram) {
+    // Statistics first: they may have to be taken from the bins.
+    into.statistics = into.current_statistics().into_owned();
+    sum(&mut into.statistics, &other.current_statistics());
     // Without squared weights, the contents are what they would be.
     if into.sumw2.is_empty() != other.sumw2.is_empty() {
-        if into.sumw2.is_empty() {
-            into.sumw2.clone_from(&into.contents);
-        }
-        let theirs = if other.sumw2.is_empty() { &other.contents } else { &other.sumw2 };
-        sum(&mut into.sumw2, theirs);
+        let squares = |h: &Histogram| match h.sumw2.is_empty() {
+            true => h.contents.iter().map(|content| content.abs()).collect(),
+            false => h.sumw2.clone(),
+        };
+        into.sumw2 = squares(into);
+        sum(&mut into.sumw2, &squares(other));
     } else {
         sum(&mut into.sumw2, &other.sumw2);
     }
     sum(&mut into.contents, &other.contents);
-    sum(&mut into.statistics, &other.statistics);
     into.entries += other.entries;
     if let (Some(mine), Some(theirs)) = (&mut into.profile, &other.profile) {
         if mine.bin_sumw2.is_empty() != theirs.bin_sumw2.is_empty() && mine.bin_sumw2.is_empty() {
@@ -90,7 +134,7 @@ fn unite(a: &Axis, b: &Axis) -> Axis {
         }
     }
     let bins = labels.len().max(a.bins);
-    Axis { title: a.title.clone(), bins, low: 0.0, high: bins as f64, edges: Vec::new(), labels }
+    Axis { bins, low: 0.0, high: bins as f64, edges: Vec::new(), labels, ..a.clone() }
 }
 
 /// `histogram` with its bins moved to where `axes` have their labels.

@@ -3,10 +3,12 @@
 //! [`Histogram`] mirrors the object, so that what was read can be written back. Bins are in ROOT's
 //! global order, `x + (nx + 2) * (y + (ny + 2) * z)`, under- and overflow included.
 
+mod axis;
+mod fill;
 mod merge;
 mod model;
 mod read;
 
 pub use merge::merge;
-pub use model::{Axis, Class, Element, Histogram, Profile};
+pub use model::{Axis, Class, Element, Histogram, Profile, Settings, Waiting};
 pub use read::read;

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// Which class a histogram is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class {
@@ -18,6 +20,9 @@ pub enum Element {
     Int16,
     /// 32-bit integers, `TH1I`.
     Int32,
+    /// 64-bit integers, `TH1L` of ROOT 6.34 and later. They are taken as doubles, as ROOT itself does
+    /// when it adds them: beyond 2⁵³ the last digits are lost.
+    Int64,
     /// 32-bit floats, `TH1F`.
     Float32,
     /// 64-bit floats, `TH1D`.
@@ -25,10 +30,11 @@ pub enum Element {
 }
 
 impl Element {
-    const LETTERS: [(char, Self); 5] = [
+    const LETTERS: [(char, Self); 6] = [
         ('C', Self::Int8),
         ('S', Self::Int16),
         ('I', Self::Int32),
+        ('L', Self::Int64),
         ('F', Self::Float32),
         ('D', Self::Float64),
     ];
@@ -39,7 +45,7 @@ impl Element {
             Self::Int8 => 1,
             Self::Int16 => 2,
             Self::Int32 | Self::Float32 => 4,
-            Self::Float64 => 8,
+            Self::Int64 | Self::Float64 => 8,
         }
     }
 }
@@ -99,9 +105,50 @@ pub struct Axis {
     pub edges: Vec<f64>,
     /// The labels of the bins, in order; empty, or empty texts, where there is none.
     pub labels: Vec<String>,
+    /// `fBits2` of `TAxis`: 1 has labels, 2 may be extended, 4 never has labels.
+    pub flags: u16,
+    /// Whether bins should begin at whole numbers where ROOT finds the range (`TAxis::kIsInteger`).
+    pub whole: bool,
 }
 
 impl Axis {
+    const CAN_EXTEND: u16 = 1 << 1;
+
+    /// The bin in which `x` lies, as `TAxis::FindFixBin` finds it: 0 for the underflow, `bins` + 1 for
+    /// the overflow and for what is no number. Bins hold their lower edge.
+    pub fn find(&self, x: f64) -> usize {
+        if x < self.low {
+            return 0;
+        }
+        if x.is_nan() || x >= self.high {
+            return self.bins.saturating_add(1);
+        }
+        if self.edges.is_empty() {
+            let place = (self.bins as f64 * (x - self.low) / (self.high - self.low)) as usize;
+            return place.saturating_add(1);
+        }
+        self.edges.partition_point(|&edge| edge <= x)
+    }
+
+    /// The bins' edges, one more than bins.
+    pub fn all_edges(&self) -> Vec<f64> {
+        if !self.edges.is_empty() {
+            return self.edges.clone();
+        }
+        let width = (self.high - self.low) / self.bins as f64;
+        (0..=self.bins).map(|bin| self.low + bin as f64 * width).collect()
+    }
+
+    /// Whether its range is known. One that ROOT still has to find has `low` at or above `high`.
+    pub fn has_range(&self) -> bool {
+        self.low < self.high
+    }
+
+    /// Whether ROOT extends it to take in what lies outside.
+    pub fn can_extend(&self) -> bool {
+        self.flags & Self::CAN_EXTEND != 0
+    }
+
     /// The centre of a bin, 1 to `bins`.
     pub fn center(&self, bin: usize) -> f64 {
         match (self.edges.get(bin.wrapping_sub(1)), self.edges.get(bin)) {
@@ -138,6 +185,46 @@ pub struct Histogram {
     pub sumw2: Vec<f64>,
     /// What a profile has beside.
     pub profile: Option<Profile>,
+    /// Fills that are in no bin yet; see [`Histogram::find_range`].
+    pub waiting: Waiting,
+    /// The settings that come with it.
+    pub settings: Settings,
+}
+
+/// Fills that wait for the axes' range (`TH1::fBuffer`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Waiting {
+    /// How many numbers ROOT's buffer has room for, its own count included.
+    pub size: usize,
+    /// Each fill: its weight, then a coordinate for each axis.
+    pub fills: Vec<f64>,
+}
+
+/// What a histogram says of itself beside its bins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The bits 9 to 21 of its `TObject`: `TH1::kNoStats`, `kIsAverage`, `kIsNotW`, `kAutoBinPTwo`…
+    pub bits: u32,
+    /// `fBinStatErrOpt`: 0 normal errors, 1 Poisson, 2 Poisson 95 %.
+    pub errors: i32,
+    /// `fStatOverflows`: 0 statistics without under- and overflow, 1 with, 2 as ROOT is set.
+    pub overflows: i32,
+}
+
+impl Settings {
+    /// The bits of `TObject` that are `TH1`'s own.
+    pub const BITS: u32 = 0x003F_8600;
+    /// Finds its range among powers of two.
+    pub(crate) const AUTO_BIN_POWER_OF_TWO: u32 = 1 << 20;
+    /// Takes weights without keeping squared ones.
+    pub(crate) const IS_NOT_WEIGHTED: u32 = 1 << 19;
+}
+
+impl Default for Settings {
+    /// Those of ROOT's new histograms.
+    fn default() -> Self {
+        Self { bits: 0, errors: 0, overflows: 2 }
+    }
 }
 
 /// What a profile has beside its bins.
@@ -157,6 +244,26 @@ pub struct Profile {
     pub sumwy2: f64,
     /// Sums of squared weights of each bin; may be empty.
     pub bin_sumw2: Vec<f64>,
+}
+
+impl Profile {
+    /// The square of the error of the mean of a bin with the sums `wy` and `wyy`, as
+    /// `TProfile::GetBinError` defines it.
+    fn variance(&self, bin: usize, wy: f64, wyy: f64) -> Option<f64> {
+        let w = *self.bin_entries.get(bin)?;
+        if w == 0.0 {
+            return Some(0.0);
+        }
+        let ww = self.bin_sumw2.get(bin).copied().unwrap_or(w);
+        let effective = if ww > 0.0 { w * w / ww } else { 0.0 };
+        let spread = (wyy / w - (wy / w) * (wy / w)).abs();
+        Some(match self.error_mode {
+            1 => spread,
+            2 if spread == 0.0 => 1.0 / (12.0 * effective),
+            3 => 1.0 / w,
+            _ => spread / effective,
+        })
+    }
 }
 
 impl Histogram {
@@ -181,9 +288,21 @@ impl Histogram {
             contents,
             sumw2,
             profile: None,
+            waiting: Waiting::default(),
+            settings: Settings::default(),
         };
         histogram.statistics = histogram.statistics_of_bins();
         histogram
+    }
+
+    /// The statistics, taken from the bins where there are none though there are entries: bins that were
+    /// set instead of filled (`TH1::GetStats`).
+    pub(super) fn current_statistics(&self) -> Cow<'_, [f64]> {
+        let kept = self.statistics.first().is_some_and(|&sum| sum != 0.0);
+        match kept || self.profile.is_some() || self.entries <= 0.0 {
+            true => Cow::Borrowed(&self.statistics),
+            false => Cow::Owned(self.statistics_of_bins()),
+        }
     }
 
     fn statistics_of_bins(&self) -> Vec<f64> {
@@ -201,27 +320,68 @@ impl Histogram {
             if !inside {
                 continue;
             }
-            let [x, y, z] = center;
             let w2 = self.sumw2.get(bin).copied().unwrap_or(w.abs());
-            // In the order of TH3::GetStats; a TH1 has the first 4, a TH2 the first 7.
-            let terms = [
-                w,
-                w2,
-                w * x,
-                w * x * x,
-                w * y,
-                w * y * y,
-                w * x * y,
-                w * z,
-                w * z * z,
-                w * x * z,
-                w * y * z,
-            ];
-            for (sum, term) in sums.iter_mut().zip(terms) {
+            for (sum, term) in sums.iter_mut().zip(Self::terms(&center, w, w2)) {
                 *sum += term;
             }
         }
         sums
+    }
+
+    /// What the weight `w` at these coordinates adds to the statistics, in the order of `TH3::GetStats`:
+    /// a `TH1` has the first 4, a `TH2` the first 7.
+    pub(super) fn terms(at: &[f64], w: f64, w2: f64) -> [f64; 11] {
+        let [x, y, z] = [0, 1, 2].map(|axis| at.get(axis).copied().unwrap_or_default());
+        [w, w2, w * x, w * x * x, w * y, w * y * y, w * x * y, w * z, w * z * z, w * x * z, w * y * z]
+    }
+
+    /// The global bin of these coordinates, one for each axis; those that lie outside of an axis are in
+    /// its under- or overflow. `None` where there are fewer coordinates than axes.
+    pub fn bin(&self, coordinates: &[f64]) -> Option<usize> {
+        self.global(coordinates, Axis::find)
+    }
+
+    /// As [`bin`](Self::bin), but what lies outside of an axis belongs to its first or last bin: how
+    /// scale factors are read beyond their range.
+    pub fn nearest_bin(&self, coordinates: &[f64]) -> Option<usize> {
+        self.global(coordinates, |axis, x| axis.find(x).clamp(1, axis.bins.max(1)))
+    }
+
+    fn global(&self, coordinates: &[f64], find: impl Fn(&Axis, f64) -> usize) -> Option<usize> {
+        let (mut bin, mut stride) = (0_usize, 1_usize);
+        for (at, axis) in self.axes.iter().enumerate() {
+            bin = bin.checked_add(stride.checked_mul(find(axis, *coordinates.get(at)?))?)?;
+            stride = stride.checked_mul(axis.bins.checked_add(2)?)?;
+        }
+        Some(bin)
+    }
+
+    /// What a global bin holds (`TH1::GetBinContent`): for a profile, the mean of its quantity. `None`
+    /// where there is no such bin.
+    pub fn value(&self, bin: usize) -> Option<f64> {
+        let content = *self.contents.get(bin)?;
+        match &self.profile {
+            None => Some(content),
+            Some(profile) => {
+                let weights = *profile.bin_entries.get(bin)?;
+                Some(if weights == 0.0 { 0.0 } else { content / weights })
+            }
+        }
+    }
+
+    /// The square of a bin's error (`TH1::GetBinError`): the sum of squared weights, or the content
+    /// where none are kept; for a profile as its error mode says. `None` where there is no such bin.
+    pub fn variance(&self, bin: usize) -> Option<f64> {
+        let content = *self.contents.get(bin)?;
+        match &self.profile {
+            None => Some(self.sumw2.get(bin).copied().unwrap_or(content.abs())),
+            Some(profile) => profile.variance(bin, content, *self.sumw2.get(bin)?),
+        }
+    }
+
+    /// How many numbers a fill in its buffer has: a weight and the coordinates, that of a profile included.
+    pub(crate) fn fill_width(&self) -> usize {
+        self.class.dimension + if self.class.profile { 2 } else { 1 }
     }
 
     /// How many bins the axes make, under- and overflow included.
@@ -236,7 +396,9 @@ mod tests {
 
     #[test]
     fn class_names_survive() {
-        for name in ["TH1D", "TH1C", "TH2F", "TH3I", "TH1S", "TProfile", "TProfile2D", "TProfile3D"] {
+        for name in
+            ["TH1D", "TH1C", "TH2F", "TH3I", "TH1S", "TH1L", "TH3L", "TProfile", "TProfile2D", "TProfile3D"]
+        {
             assert_eq!(Class::parse(name).map(Class::name).as_deref(), Some(name));
         }
         assert!(

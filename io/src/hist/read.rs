@@ -1,15 +1,52 @@
 //! Reading histograms. The layouts are those of ROOT's `TH1::Streamer` and the streamer information
-//! that ROOT files carry (classes TH1 3 to 8, TAxis 6 to 10, TProfile 3 to 7); tails that a version
-//! adds are passed over by their byte counts.
+//! that ROOT files carry (classes TH1 3 to 8, TAxis 2 to 10, TProfile 3 to 7); tails that a version
+//! adds are passed over by their byte counts. Writers that count no bytes, as Geant4's, are read by
+//! their versions.
 
-use super::{Axis, Class, Element, Histogram, Profile};
-use crate::root::{Buffer, Key, Malformed, Object, Parse, RootFile};
+use super::axis::{self, skip_pointer};
+use super::{Axis, Class, Element, Histogram, Profile, Settings, Waiting};
+use crate::root::{Buffer, Key, Layouts, Malformed, Parse, RootFile, Version};
 use crate::{Error, Result};
+
+/// The members of `TH1` 8.
+const TH1: [&str; 26] = [
+    "TNamed",
+    "TAttLine",
+    "TAttFill",
+    "TAttMarker",
+    "fNcells",
+    "fXaxis",
+    "fYaxis",
+    "fZaxis",
+    "fBarOffset",
+    "fBarWidth",
+    "fEntries",
+    "fTsumw",
+    "fTsumw2",
+    "fTsumwx",
+    "fTsumwx2",
+    "fMaximum",
+    "fMinimum",
+    "fNormFactor",
+    "fContour",
+    "fSumw2",
+    "fOption",
+    "fFunctions",
+    "fBufferSize",
+    "fBuffer",
+    "fBinStatErrOpt",
+    "fStatOverflows",
+];
+/// Those of `TH2` 5, `TH3` 6 and `TProfile` 7.
+const TH2: [&str; 5] = ["TH1", "fScalefactor", "fTsumwy", "fTsumwy2", "fTsumwxy"];
+const TH3: [&str; 9] =
+    ["TH1", "TAtt3D", "fTsumwy", "fTsumwy2", "fTsumwxy", "fTsumwz", "fTsumwz2", "fTsumwxz", "fTsumwyz"];
+const PROFILE: [&str; 3] = ["fBinEntries", "fErrorMode", "fYmin"];
 
 /// The histogram that `key` names.
 ///
 /// # Errors
-/// Where it is of no class that we know, or its bytes are damaged.
+/// Where it is of no class or version that we know, or its bytes are damaged.
 pub fn read(file: &RootFile, key: &Key) -> Result<Histogram> {
     let class = Class::parse(&key.class_name).ok_or_else(|| Error::WrongClass {
         path: file.path().to_owned(),
@@ -18,13 +55,14 @@ pub fn read(file: &RootFile, key: &Key) -> Result<Histogram> {
         wanted: "a histogram",
     })?;
     let object = file.object(key)?;
-    let mut histogram = whole(&mut object.buffer(), class)
+    let mut histogram = decode(&mut object.buffer(), class, Layouts::of(file))
         .map_err(|wrong| wrong.within(file.path(), format!("histogram `{}`", key.name), key.seek))?;
     histogram.name.clone_from(&key.name);
     Ok(histogram)
 }
 
-fn whole(buffer: &mut Buffer<'_>, class: Class) -> Parse<Histogram> {
+/// The histogram of class `class` at the cursor, which is left behind it.
+pub(crate) fn decode(buffer: &mut Buffer<'_>, class: Class, layouts: Layouts<'_>) -> Parse<Histogram> {
     let mut histogram = Histogram {
         class,
         name: String::new(),
@@ -35,13 +73,18 @@ fn whole(buffer: &mut Buffer<'_>, class: Class) -> Parse<Histogram> {
         contents: Vec::new(),
         sumw2: Vec::new(),
         profile: None,
+        waiting: Waiting::default(),
+        settings: Settings::default(),
     };
     if class.profile {
-        let end = buffer.version()?.end;
-        binned(buffer, &mut histogram)?;
-        histogram.profile = Some(profile(buffer, end)?);
+        let bins = Class::doubles(class.dimension).name();
+        let members = [&[bins.as_str()], PROFILE.as_slice()].concat();
+        let (oldest, newest) = if class.dimension == 1 { (3, 7) } else { (1, 8) };
+        let version = layouts.version(buffer, &class.name(), oldest..=newest, &members)?;
+        binned(buffer, &mut histogram, layouts)?;
+        histogram.profile = Some(profile(buffer, version)?);
     } else {
-        binned(buffer, &mut histogram)?;
+        binned(buffer, &mut histogram, layouts)?;
     }
     let at = buffer.position();
     let cells = histogram.cells().filter(|&cells| cells == histogram.contents.len());
@@ -54,44 +97,56 @@ fn whole(buffer: &mut Buffer<'_>, class: Class) -> Parse<Histogram> {
     if !fits(&histogram.sumw2) || !extras {
         return Err(Malformed::new(at, "its errors do not fit its bins"));
     }
+    histogram.settle().map_err(|reason| Malformed::new(at, reason))?;
     Ok(histogram)
 }
 
 /// `TH1D`, `TH2F` and so on: the base class, then the array of bins.
-fn binned(buffer: &mut Buffer<'_>, histogram: &mut Histogram) -> Parse<()> {
-    let end = buffer.version()?.end;
-    match histogram.class.dimension {
-        1 => base(buffer, histogram)?,
+fn binned(buffer: &mut Buffer<'_>, histogram: &mut Histogram, layouts: Layouts<'_>) -> Parse<()> {
+    let class = Class { profile: false, ..histogram.class };
+    let bins = ["TArrayC", "TArrayS", "TArrayI", "TArrayL64", "TArrayF", "TArrayD"][match class.element {
+        Element::Int8 => 0,
+        Element::Int16 => 1,
+        Element::Int32 => 2,
+        Element::Int64 => 3,
+        Element::Float32 => 4,
+        Element::Float64 => 5,
+    }];
+    let (base_class, oldest) = [("TH1", 1), ("TH2", 3), ("TH3", 3)][class.dimension.clamp(1, 3) - 1];
+    // The classes of 64-bit integers have the version 0.
+    let versions = if class.element == Element::Int64 { 0..=0 } else { oldest..=4 };
+    let end = layouts.version(buffer, &class.name(), versions, &[base_class, bins])?.end;
+    match class.dimension {
+        1 => base(buffer, histogram, layouts)?,
         2 => {
-            let inner = buffer.version()?.end;
-            base(buffer, histogram)?;
+            let inner = layouts.version(buffer, "TH2", 3..=5, &TH2)?.end;
+            base(buffer, histogram, layouts)?;
             buffer.f64()?; // fScalefactor
             numbers(buffer, 3, &mut histogram.statistics)?;
             skip_tail(buffer, inner)?;
         }
         _ => {
-            let inner = buffer.version()?.end;
-            base(buffer, histogram)?;
-            buffer.skip_object()?; // TAtt3D
+            let inner = layouts.version(buffer, "TH3", 4..=6, &TH3)?.end;
+            base(buffer, histogram, layouts)?;
+            attribute(buffer, 0)?; // TAtt3D
             numbers(buffer, 7, &mut histogram.statistics)?;
             skip_tail(buffer, inner)?;
         }
     }
-    histogram.contents = array(buffer, histogram.class.element)?;
+    histogram.contents = array(buffer, class.element)?;
     skip_tail(buffer, end)
 }
 
 /// The class `TH1`, which all others contain.
-fn base(buffer: &mut Buffer<'_>, histogram: &mut Histogram) -> Parse<()> {
-    let end = buffer.version()?.end;
-    let (_, title) = buffer.tnamed()?;
-    histogram.title = String::from_utf8_lossy(title).into_owned();
-    for _ in 0..3 {
-        buffer.skip_object()?; // TAttLine, TAttFill, TAttMarker
-    }
+fn base(buffer: &mut Buffer<'_>, histogram: &mut Histogram, layouts: Layouts<'_>) -> Parse<()> {
+    let version = layouts.version(buffer, "TH1", 3..=8, &TH1)?;
+    let (bits, name, title) = buffer.tnamed_bits()?;
+    (histogram.name, histogram.title) = (name, title);
+    histogram.settings.bits = bits & Settings::BITS;
+    attributes(buffer)?;
     buffer.i32()?; // fNcells
     for at in 0..3 {
-        let axis = axis(buffer)?;
+        let axis: Axis = axis::read(buffer, layouts)?;
         if at < histogram.class.dimension {
             histogram.axes.push(axis);
         }
@@ -102,123 +157,94 @@ fn base(buffer: &mut Buffer<'_>, histogram: &mut Histogram) -> Parse<()> {
     buffer.skip(24)?; // fMaximum, fMinimum, fNormFactor
     array(buffer, Element::Float64)?; // fContour
     histogram.sumw2 = array(buffer, Element::Float64)?;
-    let Some(end) = end else {
-        return Err(Malformed::new(buffer.position(), "a histogram without a byte count"));
-    };
     buffer.tstring()?; // fOption
-    refuse_unbinned(*buffer, end)?;
-    // What later versions add does not change what the bins mean.
-    buffer.skip_to(end)
+    functions(buffer)?;
+    let at = buffer.position();
+    let more = |buffer: &Buffer<'_>, since: u16| match version.end {
+        Some(end) => buffer.position().saturating_add(4) <= end,
+        None => version.number >= since,
+    };
+    if version.end.is_none() && (4..6).contains(&version.number) {
+        return Err(Malformed::new(at, format!("TH1 {} without a byte count", version.number)));
+    }
+    if more(buffer, 6) {
+        waiting(buffer, histogram)?;
+    }
+    if more(buffer, 7) {
+        histogram.settings.errors = buffer.i32()?;
+    }
+    if more(buffer, 8) {
+        histogram.settings.overflows = buffer.i32()?;
+    }
+    skip_tail(buffer, version.end)
 }
 
-/// A histogram that finds its own range keeps its first entries in a buffer. ROOT writes that buffer;
-/// without it the bins would be an answer that lacks entries.
-fn refuse_unbinned(mut buffer: Buffer<'_>, end: usize) -> Parse<()> {
-    // fFunctions is a list in place, or behind a pointer before version 6 of the class.
+/// The bases `TAttLine`, `TAttFill` and `TAttMarker`: how it is drawn.
+pub(crate) fn attributes(buffer: &mut Buffer<'_>) -> Parse<()> {
+    [6, 4, 8].into_iter().try_for_each(|size| attribute(buffer, size))
+}
+
+/// A base class of `size` bytes.
+fn attribute(buffer: &mut Buffer<'_>, size: usize) -> Parse<()> {
+    match buffer.version()?.end {
+        Some(end) => buffer.skip_to(end),
+        None => buffer.skip(size),
+    }
+}
+
+/// `TList *fFunctions`: a list in place, or behind a pointer before version 6 of `TH1`. What it holds,
+/// fits and boxes of a plot, is passed over.
+pub(crate) fn functions(buffer: &mut Buffer<'_>) -> Parse<()> {
     if buffer.at(buffer.position()).u32()? == 0 {
         buffer.u32()?;
-    } else {
-        buffer.skip_object()?;
-    }
-    if buffer.position() + 5 > end {
         return Ok(());
     }
+    let version = buffer.version()?;
+    if let Some(end) = version.end {
+        return buffer.skip_to(end);
+    }
+    // A list in place whose bytes are not counted.
+    buffer.tobject()?;
+    buffer.tstring_bytes()?;
+    for _ in 0..buffer.i32()?.max(0) {
+        skip_pointer(buffer)?;
+        buffer.tstring_bytes()?;
+    }
+    Ok(())
+}
+
+/// A histogram that finds its own range keeps its first fills in a buffer, and ROOT writes it: the
+/// number of fills, which is negative where the bins have them already, then weight and coordinates.
+fn waiting(buffer: &mut Buffer<'_>, histogram: &mut Histogram) -> Parse<()> {
     let at = buffer.position();
     let size = buffer.i32()?;
-    if size > 0 && buffer.u8()? != 0 {
-        let entries = buffer.f64()?;
-        if entries != 0.0 {
-            let reason = format!("{} of its entries are not in bins yet (TH1::BufferEmpty)", entries.abs());
-            return Err(Malformed::new(at, reason));
-        }
+    let size =
+        usize::try_from(size).map_err(|_| Malformed::new(at, format!("a buffer of {size} numbers")))?;
+    if buffer.u8()? == 0 {
+        return Ok(());
+    }
+
+    let mut numbers = Buffer::new(buffer.items(size, 8)?, 0);
+    if size == 0 {
+        return Ok(());
+    }
+    histogram.waiting.size = size;
+    let count = numbers.f64()?;
+    if count < 0.0 {
+        return Ok(());
+    }
+    let each = histogram.fill_width();
+    let fits = count.fract() == 0.0 && count * each as f64 <= (size - 1) as f64;
+    if !fits {
+        return Err(Malformed::new(at, format!("a buffer of {size} numbers with {count} fills")));
+    }
+    for _ in 0..count as usize * each {
+        histogram.waiting.fills.push(numbers.f64()?);
     }
     Ok(())
 }
 
-fn axis(buffer: &mut Buffer<'_>) -> Parse<Axis> {
-    let version = buffer.version()?;
-    let (_, title) = buffer.tnamed()?;
-    let title = String::from_utf8_lossy(title).into_owned();
-    buffer.skip_object()?; // TAttAxis
-    let at = buffer.position();
-    let bins = buffer.i32()?;
-    // `TAxis` had floats for its range before version 6.
-    let (low, high) = match version.number {
-        0..6 => (f64::from(buffer.f32()?), f64::from(buffer.f32()?)),
-        _ => (buffer.f64()?, buffer.f64()?),
-    };
-    let element = if version.number < 6 { Element::Float32 } else { Element::Float64 };
-    let edges = array(buffer, element)?;
-    // Each bin takes at least a byte of this very object.
-    let bins = usize::try_from(bins)
-        .ok()
-        .filter(|&bins| bins <= buffer.data().len())
-        .ok_or_else(|| Malformed::new(at, format!("an axis has {bins} bins")))?;
-    if !edges.is_empty() && edges.len() != bins + 1 {
-        return Err(Malformed::new(at, format!("an axis of {bins} bins has {} edges", edges.len())));
-    }
-    let mut axis = Axis { title, bins, low, high, edges, labels: Vec::new() };
-    if version.number >= 6 {
-        buffer.skip(8)?; // fFirst, fLast
-        if version.number >= 8 {
-            buffer.skip(2)?; // fBits2
-        }
-        buffer.u8()?; // fTimeDisplay
-        buffer.tstring()?; // fTimeFormat
-        if version.end.is_some_and(|end| buffer.position() < end) {
-            labels(buffer, &mut axis)?;
-        }
-    }
-    match version.end {
-        Some(end) => buffer.skip_to(end)?,
-        None => return Err(Malformed::new(at, "an axis without a byte count")),
-    }
-    Ok(axis)
-}
-
-/// `THashList *fLabels`: `TObjString`s whose unique id is their bin.
-fn labels(buffer: &mut Buffer<'_>, axis: &mut Axis) -> Parse<()> {
-    let Object::Here { .. } = enter(buffer)? else { return Ok(()) };
-    buffer.version()?;
-    buffer.tobject()?;
-    buffer.tstring()?;
-    let at = buffer.position();
-    let count = buffer.i32()?;
-    for _ in 0..count.max(0) {
-        let Object::Here { .. } = enter(buffer)? else { continue };
-        let end = buffer.version()?.end;
-        let id_at = buffer.position() + 2;
-        let id = buffer.at(id_at).u32()? as usize;
-        buffer.tobject()?;
-        let label = buffer.tstring()?;
-        if let Some(end) = end {
-            buffer.skip_to(end)?;
-        }
-        buffer.tstring()?; // the option that goes with an item of a list
-        if id == 0 || id > axis.bins {
-            return Err(Malformed::new(at, format!("a label for bin {id} of {}", axis.bins)));
-        }
-        if axis.labels.len() < id {
-            axis.labels.resize(id, String::new());
-        }
-        axis.labels[id - 1] = label;
-    }
-    if !axis.labels.is_empty() {
-        axis.labels.resize(axis.bins.min(axis.labels.len().max(1)), String::new());
-    }
-    Ok(())
-}
-
-/// The head of an object behind a pointer, with the cursor moved to its members.
-fn enter<'a>(buffer: &mut Buffer<'a>) -> Parse<Object<'a>> {
-    let object = buffer.object()?;
-    if let Object::Here { start, .. } = &object {
-        buffer.skip_to(*start)?;
-    }
-    Ok(object)
-}
-
-fn profile(buffer: &mut Buffer<'_>, end: Option<usize>) -> Parse<Profile> {
+fn profile(buffer: &mut Buffer<'_>, version: Version) -> Parse<Profile> {
     let mut profile = Profile {
         bin_entries: array(buffer, Element::Float64)?,
         error_mode: buffer.i32()?,
@@ -226,15 +252,18 @@ fn profile(buffer: &mut Buffer<'_>, end: Option<usize>) -> Parse<Profile> {
         high: buffer.f64()?,
         ..Profile::default()
     };
-    let more = |buffer: &Buffer<'_>| end.is_some_and(|end| buffer.position() < end);
-    if more(buffer) {
+    let more = |buffer: &Buffer<'_>, since: u16| match version.end {
+        Some(end) => buffer.position() < end,
+        None => version.number >= since,
+    };
+    if more(buffer, 5) {
         profile.sumwy = buffer.f64()?;
         profile.sumwy2 = buffer.f64()?;
     }
-    if more(buffer) {
+    if more(buffer, 6) {
         profile.bin_sumw2 = array(buffer, Element::Float64)?;
     }
-    skip_tail(buffer, end)?;
+    skip_tail(buffer, version.end)?;
     Ok(profile)
 }
 
@@ -246,7 +275,7 @@ fn numbers(buffer: &mut Buffer<'_>, n: usize, into: &mut Vec<f64>) -> Parse<()> 
 }
 
 /// A `TArray`: its length, then its numbers.
-fn array(buffer: &mut Buffer<'_>, element: Element) -> Parse<Vec<f64>> {
+pub(crate) fn array(buffer: &mut Buffer<'_>, element: Element) -> Parse<Vec<f64>> {
     let at = buffer.position();
     let n = buffer.i32()?;
     let n = usize::try_from(n).map_err(|_| Malformed::new(at, format!("an array of {n} numbers")))?;
@@ -259,6 +288,7 @@ fn array(buffer: &mut Buffer<'_>, element: Element) -> Parse<Vec<f64>> {
         Element::Int32 => {
             bytes.as_chunks().0.iter().map(|&word| f64::from(i32::from_be_bytes(word))).collect()
         }
+        Element::Int64 => bytes.as_chunks().0.iter().map(|&word| i64::from_be_bytes(word) as f64).collect(),
         Element::Float32 => {
             bytes.as_chunks().0.iter().map(|&word| f64::from(f32::from_be_bytes(word))).collect()
         }
@@ -266,6 +296,6 @@ fn array(buffer: &mut Buffer<'_>, element: Element) -> Parse<Vec<f64>> {
     })
 }
 
-fn skip_tail(buffer: &mut Buffer<'_>, end: Option<usize>) -> Parse<()> {
+pub(crate) fn skip_tail(buffer: &mut Buffer<'_>, end: Option<usize>) -> Parse<()> {
     end.map_or(Ok(()), |end| buffer.skip_to(end))
 }

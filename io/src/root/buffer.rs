@@ -285,6 +285,23 @@ impl<'a> Buffer<'a> {
         Ok(())
     }
 
+    /// A `TObject` base, with its bits: some classes keep settings there.
+    ///
+    /// # Errors
+    /// Where the object ends before.
+    pub fn tobject_bits(&mut self) -> Parse<u32> {
+        let version = self.version()?;
+        self.u32()?;
+        let bits = self.u32()?;
+        if bits & IS_REFERENCED != 0 {
+            self.u16()?;
+        }
+        if let Some(end) = version.end {
+            self.skip_to(end)?;
+        }
+        Ok(bits)
+    }
+
     /// A `TNamed` base: its name and title.
     ///
     /// # Errors
@@ -293,6 +310,19 @@ impl<'a> Buffer<'a> {
         let version = self.version()?;
         self.tobject()?;
         let named = (self.tstring_bytes()?, self.tstring_bytes()?);
+        if let Some(end) = version.end {
+            self.skip_to(end)?;
+        }
+        Ok(named)
+    }
+
+    /// A `TNamed` base, with the bits of its `TObject`: bits, name and title.
+    ///
+    /// # Errors
+    /// Where the object ends before.
+    pub fn tnamed_bits(&mut self) -> Parse<(u32, String, String)> {
+        let version = self.version()?;
+        let named = (self.tobject_bits()?, self.tstring()?, self.tstring()?);
         if let Some(end) = version.end {
             self.skip_to(end)?;
         }

@@ -9,9 +9,11 @@ pub mod codec;
 mod directory;
 mod file;
 mod key;
+mod layout;
 pub mod streamer;
 
 pub use buffer::{Buffer, Malformed, Object, Parse, Version};
 pub use directory::{Directory, Entry};
 pub use file::{ObjectBytes, RootFile};
 pub use key::Key;
+pub(crate) use layout::Layouts;

@@ -43,6 +43,10 @@ impl Encoder {
         self.bytes.extend(value.to_be_bytes());
     }
 
+    pub(super) fn i64(&mut self, value: i64) {
+        self.bytes.extend(value.to_be_bytes());
+    }
+
     pub(super) fn f32(&mut self, value: f32) {
         self.bytes.extend(value.to_be_bytes());
     }
@@ -106,14 +110,5 @@ impl Encoder {
         self.u16(1);
         self.u32(id);
         self.u32(bits);
-    }
-
-    /// A `TNamed` base.
-    pub(super) fn tnamed(&mut self, name: &str, title: &str) {
-        self.class(1, |encoder| {
-            encoder.tobject(0, 0);
-            encoder.string(name);
-            encoder.string(title);
-        });
     }
 }

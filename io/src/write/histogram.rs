@@ -2,13 +2,14 @@
 //! describes.
 
 use super::encoder::Encoder;
-use crate::hist::{Axis, Element, Histogram, Profile};
+use crate::hist::{Axis, Element, Histogram, Profile, Waiting};
 
 /// `kMustCleanup`, which ROOT sets on histograms.
 const MUST_CLEANUP: u32 = 1 << 3;
 /// What ROOT stores for "no maximum set" and "no minimum set".
 const UNSET: f64 = -1111.0;
-const DEFAULT_BUFFER: i32 = 0;
+/// `TAxis::kIsInteger`.
+const IS_INTEGER: u32 = 1 << 22;
 
 pub(super) fn write(histogram: &Histogram, out: &mut Encoder) {
     match &histogram.profile {
@@ -26,7 +27,11 @@ pub(super) fn write(histogram: &Histogram, out: &mut Encoder) {
 /// `TH1D` and its siblings: the base class, then the bins.
 fn binned(histogram: &Histogram, out: &mut Encoder) {
     let statistics = |from: usize| histogram.statistics.get(from..).unwrap_or_default();
-    let version = if histogram.class.dimension == 1 { 3 } else { 4 };
+    let version = match (histogram.class.element, histogram.class.dimension) {
+        (Element::Int64, _) => 0,
+        (_, 1) => 3,
+        _ => 4,
+    };
     out.class(version, |out| {
         match histogram.class.dimension {
             1 => base(histogram, out),
@@ -48,7 +53,7 @@ fn binned(histogram: &Histogram, out: &mut Encoder) {
 fn base(histogram: &Histogram, out: &mut Encoder) {
     out.class(8, |out| {
         out.class(1, |out| {
-            out.tobject(0, MUST_CLEANUP);
+            out.tobject(0, MUST_CLEANUP | histogram.settings.bits);
             out.string(&histogram.name);
             out.string(&histogram.title);
         });
@@ -74,11 +79,27 @@ fn base(histogram: &Histogram, out: &mut Encoder) {
             out.string("");
             out.u32(0);
         });
-        out.i32(DEFAULT_BUFFER);
-        out.u8(0); // no fBuffer
-        out.i32(0); // fBinStatErrOpt: kNormal
-        out.i32(2); // fStatOverflows: kNeutral
+        waiting(histogram, out);
+        out.i32(histogram.settings.errors);
+        out.i32(histogram.settings.overflows);
     });
+}
+
+/// `fBuffer`: the number of fills, the fills, and zeros up to its size.
+fn waiting(histogram: &Histogram, out: &mut Encoder) {
+    let Waiting { size, fills } = &histogram.waiting;
+    if fills.is_empty() {
+        out.u32(0);
+        out.u8(0);
+        return;
+    }
+    let count = fills.len() / histogram.fill_width();
+    let size = (*size).max(fills.len() + 1);
+    out.u32(size as u32);
+    out.u8(1);
+    out.f64(count as f64);
+    fills.iter().for_each(|&number| out.f64(number));
+    (fills.len() + 1..size).for_each(|_| out.f64(0.0));
 }
 
 /// Line, fill and marker as ROOT's default style has them.
@@ -94,7 +115,11 @@ fn attributes(out: &mut Encoder) {
 
 fn axis(name: &str, axis: &Axis, out: &mut Encoder) {
     out.class(10, |out| {
-        out.tnamed(name, &axis.title);
+        out.class(1, |out| {
+            out.tobject(0, if axis.whole { IS_INTEGER } else { 0 });
+            out.string(name);
+            out.string(&axis.title);
+        });
         out.class(4, |out| {
             out.i32(510); // fNdivisions
             [1, 1, 42].into_iter().for_each(|value| out.i16(value)); // colours and font
@@ -108,7 +133,7 @@ fn axis(name: &str, axis: &Axis, out: &mut Encoder) {
         array(&axis.edges, Element::Float64, out);
         out.i32(0); // fFirst
         out.i32(0); // fLast
-        out.u16(0); // fBits2
+        out.u16(axis.flags); // fBits2
         out.u8(0); // fTimeDisplay
         out.string(""); // fTimeFormat
         match axis.is_labelled() {
@@ -145,14 +170,15 @@ fn extras(profile: &Profile, out: &mut Encoder) {
     array(&profile.bin_sumw2, Element::Float64, out);
 }
 
-/// A `TArray`. Integers saturate, as ROOT's own `AddBinContent` does.
+/// A `TArray`. Integers saturate at the same number on both sides, as `AddBinContent` does.
 fn array(values: &[f64], element: Element, out: &mut Encoder) {
     out.u32(values.len() as u32);
     for &value in values {
         match element {
-            Element::Int8 => out.u8((value as i8) as u8),
-            Element::Int16 => out.i16(value as i16),
-            Element::Int32 => out.i32(value as i32),
+            Element::Int8 => out.u8((value as i8).max(-i8::MAX) as u8),
+            Element::Int16 => out.i16((value as i16).max(-i16::MAX)),
+            Element::Int32 => out.i32((value as i32).max(-i32::MAX)),
+            Element::Int64 => out.i64((value as i64).max(-i64::MAX)),
             Element::Float32 => out.f32(value as f32),
             Element::Float64 => out.f64(value),
         }
