@@ -54,7 +54,7 @@ pub struct Opened {
 pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
     let entry_file = open_file(&file.path)?;
     let tree = match &file.tree {
-        Some(tree) => tree.clone(),
+        Some(tree) => entry_file.tree_name(tree).to_owned(),
         None => only_tree(&entry_file)?,
     };
     let reader = entry_file.reader(&tree)?;

@@ -30,6 +30,18 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The same of a Parquet file.
+    #[error("{path} is a damaged Parquet file: {what} at byte {at}, because {reason}")]
+    Parquet {
+        /// The file.
+        path: String,
+        /// The structure that was being read.
+        what: String,
+        /// Where it lies in the file.
+        at: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A basket or page cannot be decoded.
     #[error("branch `{branch}` cannot be decoded\n  in {path}:/{tree}, entries {}..{}, {place}\n  because {reason}", .entries.start, .entries.end)]
     Basket {

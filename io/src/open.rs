@@ -1,8 +1,12 @@
 use std::sync::Arc;
 
+use crate::parquet::{ParquetFile, TABLE};
 use crate::root::{Key, RootFile};
 use crate::ttree::Tree;
 use crate::{ByteSource, EntryReader, Result};
+
+/// What the first read of a file takes: enough to tell what it is.
+pub(crate) const HEAD: u64 = 4 << 10;
 
 /// A file with trees in it, in whichever format its bytes are.
 #[derive(Clone, Debug)]
@@ -10,6 +14,8 @@ use crate::{ByteSource, EntryReader, Result};
 pub enum EntryFile {
     /// A ROOT file: its TTrees.
     Root(Arc<RootFile>),
+    /// A Parquet file: its one table.
+    Parquet(Arc<ParquetFile>),
 }
 
 impl EntryFile {
@@ -18,13 +24,20 @@ impl EntryFile {
     /// # Errors
     /// Where the source fails, or the file is truncated, damaged or of no format that we read.
     pub fn open(source: Arc<dyn ByteSource>) -> Result<Self> {
-        Ok(Self::Root(Arc::new(RootFile::open(source)?)))
+        let head = 0..source.len()?.min(HEAD);
+        let head = source.read(std::slice::from_ref(&head))?.pop().unwrap_or_default();
+        // A footer may be encrypted (`PARE`).
+        if head.starts_with(b"PAR") {
+            return Ok(Self::Parquet(Arc::new(ParquetFile::with_head(source, &head)?)));
+        }
+        Ok(Self::Root(Arc::new(RootFile::with_head(source, head)?)))
     }
 
     /// Where its bytes come from.
     pub fn source(&self) -> &Arc<dyn ByteSource> {
         match self {
             Self::Root(file) => file.source(),
+            Self::Parquet(file) => file.source(),
         }
     }
 
@@ -32,6 +45,7 @@ impl EntryFile {
     pub fn uuid(&self) -> String {
         match self {
             Self::Root(file) => file.uuid(),
+            Self::Parquet(file) => file.uuid().to_owned(),
         }
     }
 
@@ -45,6 +59,17 @@ impl EntryFile {
                 let entries = file.walk()?.into_iter();
                 Ok(entries.filter(|entry| is_tree(&entry.key)).map(|entry| entry.path).collect())
             }
+            Self::Parquet(_) => Ok(vec![TABLE.to_owned()]),
+        }
+    }
+
+    /// What the tree asked for as `path` is called in a ledger: the same. A Parquet file has one
+    /// table, which is `Events` whatever it was asked for as, so that a fileset can have files of both
+    /// formats.
+    pub fn tree_name<'a>(&self, path: &'a str) -> &'a str {
+        match self {
+            Self::Root(_) => path,
+            Self::Parquet(_) => TABLE,
         }
     }
 
@@ -55,6 +80,7 @@ impl EntryFile {
     pub fn reader(&self, path: &str) -> Result<Arc<dyn EntryReader>> {
         match self {
             Self::Root(file) => Ok(Arc::new(Tree::open(file, path)?)),
+            Self::Parquet(file) => Ok(file.clone()),
         }
     }
 }

@@ -4,17 +4,19 @@
 
 #[path = "../fuzz/src/memory.rs"]
 mod memory;
+mod samples;
 mod skip;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hep_io::root::RootFile;
 use hep_io::source::{ByteSource, MemorySource};
-use hep_io::ttree::Tree;
-use hep_io::{EntryReader, Result, Scratch};
+use hep_io::{EntryFile, EntryReader, Result, Scratch};
 use memory::peak;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterVersion;
 use skip::skip;
 
 /// How much more memory than its honest file a damaged one may take.
@@ -101,11 +103,13 @@ fn expand(honest: &[u8]) -> Vec<u8> {
 /// Opens every tree and reads some of its columns, by themselves and together. Errors are fine.
 fn read(bytes: Vec<u8>, random: &mut Xorshift) -> Result<u64> {
     let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("damaged.root", bytes));
-    let file = Arc::new(RootFile::open(source)?);
-    let _ = file.streamers();
+    let file = EntryFile::open(source)?;
+    if let EntryFile::Root(file) = &file {
+        let _ = file.streamers();
+    }
     let mut entries = 0;
-    for entry in file.walk()?.iter().filter(|entry| entry.key.class_name.contains("T")).take(8) {
-        let Ok(tree) = Tree::open(&file, &entry.path) else { continue };
+    for name in file.trees()?.iter().take(8) {
+        let Ok(tree) = file.reader(name) else { continue };
         let mut scratch = Scratch::default();
         let names = tree.column_names();
         let skip = 1 + names.len() / 24;
@@ -114,21 +118,26 @@ fn read(bytes: Vec<u8>, random: &mut Xorshift) -> Result<u64> {
         for name in names.iter().skip(first).step_by(skip) {
             let columns = [name.clone()];
             let _ = tree.boundaries(&columns);
-            if read_columns(&tree, &columns, &mut scratch).is_ok() {
+            if read_columns(&*tree, &**file.source(), &columns, &mut scratch).is_ok() {
                 good.push(name.clone());
             }
         }
-        entries += read_columns(&tree, &good, &mut scratch).unwrap_or(0);
+        entries += read_columns(&*tree, &**file.source(), &good, &mut scratch).unwrap_or(0);
     }
     Ok(entries)
 }
 
-fn read_columns(tree: &Tree, columns: &[String], scratch: &mut Scratch) -> Result<u64> {
+fn read_columns(
+    tree: &dyn EntryReader,
+    source: &dyn ByteSource,
+    columns: &[String],
+    scratch: &mut Scratch,
+) -> Result<u64> {
     let whole = tree.entries();
     let mut entries = 0;
     for range in [0..whole / 2, whole / 2..whole] {
         let plan = tree.plan(columns, range)?;
-        let bytes = tree.file().source().read(&plan.ranges)?;
+        let bytes = source.read(&plan.ranges)?;
         let mut batches = tree.decode(&plan, &bytes, scratch)?;
         // A tree without columns takes no bytes for any number of entries.
         while let Some(batch) = batches.next(100)?.filter(|_| !columns.is_empty()) {
@@ -138,12 +147,14 @@ fn read_columns(tree: &Tree, columns: &[String], scratch: &mut Scratch) -> Resul
     Ok(entries)
 }
 
-fn honest_files() -> Vec<PathBuf> {
+/// Names and bytes.
+fn honest_files() -> Vec<(String, Vec<u8>)> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let mut files = vec![own.join("nano_dimuon.root"), own.join("nano_dy.root")];
+    let mut paths = vec![own.join("nano_dimuon.root"), own.join("nano_dy.root")];
     let fixtures = [
         "adl_real_1000/Run2012B_SingleMu_1000.root",
+        "adl_real_1000/Run2012B_SingleMu-1000.parquet",
         "skhep/uproot-HZZ-lz4.root",
         "skhep/uproot-HZZ-lzma.root",
         "skhep/uproot-HZZ-zstd.root",
@@ -154,14 +165,27 @@ fn honest_files() -> Vec<PathBuf> {
         "skhep/uproot-nesteddirs.root",
         "gohep/leaves.root",
     ];
-    files.extend(fixtures.map(|name| shared.join(name)));
-    files.retain(|path| {
-        let there = path.exists();
-        if !there {
-            skip(&format!("damaged files, {} is absent", path.display()));
+    paths.extend(fixtures.map(|name| shared.join(name)));
+    let mut files = Vec::new();
+    for path in paths {
+        let name = path.file_name().unwrap().display().to_string();
+        match std::fs::read(&path) {
+            Ok(bytes) => files.push((name, bytes)),
+            Err(_) => skip(&format!("damaged files, {} is absent", path.display())),
         }
-        there
-    });
+    }
+    let codecs = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(Default::default()),
+        Compression::ZSTD(Default::default()),
+        Compression::LZ4_RAW,
+    ];
+    for (at, codec) in codecs.into_iter().enumerate() {
+        let version = [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0][at % 2];
+        let bytes = samples::parquet(&samples::table(), codec, version, at % 3 != 1);
+        files.push((format!("{codec} {version:?}.parquet"), bytes));
+    }
     files
 }
 
@@ -170,17 +194,20 @@ fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
     let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
     let each = std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(EACH);
     let files = honest_files();
-    for (path, expanded) in files.iter().flat_map(|path| [(path, false), (path, true)]) {
-        let mut honest = std::fs::read(path).unwrap();
+    for ((name, honest), expanded) in files.iter().flat_map(|file| [(file, false), (file, true)]) {
+        let mut honest = honest.clone();
         let size = honest.len();
         if expanded {
+            if name.ends_with(".parquet") {
+                continue;
+            }
             honest = expand(&honest);
             if honest.len() == size {
                 continue;
             }
         }
         let (entries, allowed) = peak(|| read(honest.clone(), &mut random).unwrap());
-        assert!(entries > 0, "{}", path.display());
+        assert!(entries > 0, "{name}");
         let (mut worst, mut slowest, mut accepted) = (0, Duration::ZERO, 0);
         for number in 0..each {
             let seed = random.next() | 1;
@@ -192,17 +219,15 @@ fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
             accepted += usize::from(answer.is_ok());
             assert!(
                 taken <= allowed + SLACK,
-                "{} change {number} (seed {seed}): {taken} bytes, and {allowed} for the honest file",
-                path.display()
+                "{name} change {number} (seed {seed}): {taken} bytes, and {allowed} for the honest file"
             );
         }
         println!(
-            "{}{}: {accepted}/{each} opened, at most {} KiB (honest {} KiB), at most {slowest:?}",
-            path.file_name().unwrap().display(),
+            "{name}{}: {accepted}/{each} opened, at most {} KiB (honest {} KiB), at most {slowest:?}",
             if expanded { " (metadata)" } else { "" },
             worst >> 10,
             allowed >> 10
         );
-        assert!(slowest < Duration::from_secs(5), "{}: {slowest:?}", path.display());
+        assert!(slowest < Duration::from_secs(5), "{name}: {slowest:?}");
     }
 }

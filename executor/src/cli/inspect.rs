@@ -135,8 +135,23 @@ fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) 
             codec(file.compression()),
             file.uuid()
         ),
+        EntryFile::Parquet(file) => {
+            let by = file.written_by().map_or_else(String::new, |by| format!(", written by {by}"));
+            let (size, codecs, uuid) = (file.size() as f64 / 1e3, file.codecs().join(" and "), file.uuid());
+            format!("{}: Parquet, {size:.1} kB{by}, {codecs}, uuid {uuid}\n", file.path())
+        }
         other => format!("{}: uuid {}\n", other.source().name(), other.uuid()),
     };
+    if let EntryFile::Parquet(file) = file {
+        for (at, (entries, bytes)) in file.row_groups().into_iter().enumerate() {
+            let kilobytes = bytes as f64 / 1e3;
+            let _ = writeln!(
+                text,
+                "  row group {at}: entries {}..{}, {kilobytes:.1} kB",
+                entries.start, entries.end
+            );
+        }
+    }
     for Entry { path, key } in keys {
         let ratio =
             f64::from(key.object_length) / f64::from(key.nbytes.saturating_sub(key.key_length).max(1));
@@ -146,22 +161,25 @@ fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) 
             key.class_name, key.cycle, key.nbytes, key.title
         );
     }
+    let parquet = matches!(file, EntryFile::Parquet(_));
+    let pieces = if parquet { "chunks" } else { "baskets" };
     for (name, entries, branches) in trees {
         let stored: u64 = branches.iter().map(|branch| branch.stored.bytes).sum();
         let _ = writeln!(
             text,
-            "tree {name}: {entries} entries, {} branches, {:.1} kB in baskets",
+            "tree {name}: {entries} entries, {} {}, {:.1} kB in {pieces}",
             branches.len(),
+            if parquet { "columns" } else { "branches" },
             stored as f64 / 1e3
         );
         let width = branches.iter().map(|branch| branch.name.chars().count()).max().unwrap_or(0).min(48);
         for branch in branches {
-            let Stored { bytes, pieces } = branch.stored;
+            let Stored { bytes, pieces: count } = branch.stored;
             let kind = match &branch.kind {
                 Ok(kind) => kind.clone(),
                 Err(reason) => format!("cannot be read: {reason}"),
             };
-            let _ = writeln!(text, "  {:<width$}  {bytes:>9} B in {pieces:>4} baskets  {kind}", branch.name);
+            let _ = writeln!(text, "  {:<width$}  {bytes:>9} B in {count:>4} {pieces}  {kind}", branch.name);
         }
     }
     text
@@ -201,6 +219,15 @@ fn json_text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed
         value["bytes"] = file.size().into();
         value["root_version"] = version(file.version()).into();
         value["compression"] = codec(file.compression()).into();
+    }
+    if let EntryFile::Parquet(file) = file {
+        let groups = file.row_groups().into_iter();
+        let groups =
+            groups.map(|(entries, bytes)| json!({ "entries": [entries.start, entries.end], "bytes": bytes }));
+        value["bytes"] = file.size().into();
+        value["written_by"] = file.written_by().into();
+        value["compression"] = file.codecs().into();
+        value["row_groups"] = groups.collect();
     }
     format!("{value}\n")
 }

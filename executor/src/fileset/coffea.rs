@@ -134,7 +134,8 @@ pub(super) fn files_in_map(
 fn check_format(format: Option<&Node>, place: &str) -> Result<(), FilesetError> {
     let Some(node) = format else { return Ok(()) };
     match node.text(&format!("`format` of {place}"), "text")? {
-        "root" => Ok(()),
+        // What a file is, its first bytes say.
+        "root" | "parquet" => Ok(()),
         other => {
             let what = format!("the format `{}` of {place} is", other.escape_debug());
             Err(node.error(FilesetProblem::Unsupported { what }))

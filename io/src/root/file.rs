@@ -8,10 +8,8 @@ use super::buffer::{Buffer, Malformed, Parse};
 use super::codec::Decompressor;
 use super::directory::{Directory, KeyList, read_keys};
 use super::streamer::Streamers;
+use crate::open::HEAD;
 use crate::{ByteSource, Error, Result};
-
-/// What the first read of a file takes: header and top directory, and in small files all of it.
-const HEAD: u64 = 4 << 10;
 
 /// A ROOT file: its header and the keys of its top directory.
 #[derive(Debug)]
@@ -84,9 +82,15 @@ impl RootFile {
     /// # Errors
     /// Where the source fails, it is not a ROOT file, or it is truncated.
     pub fn open(source: Arc<dyn ByteSource>) -> Result<Self> {
+        // In small files this is header and top directory and all the rest.
+        let head = read_one(&*source, 0..source.len()?.min(HEAD))?;
+        Self::with_head(source, head)
+    }
+
+    /// The same with the first bytes read already.
+    pub(crate) fn with_head(source: Arc<dyn ByteSource>, head: Bytes) -> Result<Self> {
         let path = source.name().to_owned();
         let size = source.len()?;
-        let head = read_one(&*source, 0..size.min(HEAD))?;
         let header = Header::read(&head).map_err(|wrong| wrong.within(&path, "the header", 0))?;
         if header.end > size {
             return Err(Error::Format {
