@@ -15,6 +15,7 @@ mod entries;
 mod error;
 pub mod hist;
 mod open;
+pub mod rntuple;
 pub mod root;
 pub mod source;
 pub mod ttree;

@@ -2,6 +2,8 @@
 //!
 //! Specification: section "ROOT File embedding". As an object of a ROOT file it is big-endian.
 
+use std::ops::Range;
+
 use super::envelope::{CHECKSUM, Parsed, Refusal, checksum};
 use crate::root::{Buffer, Malformed, ObjectBytes};
 
@@ -16,6 +18,12 @@ pub(super) struct Link {
     pub(super) size: u64,
     /// Its bytes once decompressed.
     pub(super) length: u64,
+}
+
+impl Link {
+    pub(super) fn range(&self) -> Range<u64> {
+        self.seek..self.seek.saturating_add(self.size)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +51,7 @@ impl Anchor {
                 "it is of version {epoch}.{major}.{minor}.{patch} of the format, and versions 1.x are known"
             )));
         }
-        let mut link = |buffer: &mut Buffer<'_>| {
+        let link = |buffer: &mut Buffer<'_>| {
             Ok::<_, Malformed>(Link { seek: buffer.u64()?, size: buffer.u64()?, length: buffer.u64()? })
         };
         let (header, footer) = (link(&mut buffer)?, link(&mut buffer)?);

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::envelope::{CHECKSUM, Envelope, EnvelopeKind, ListFrame, Parsed, Reader, Refusal};
 use super::schema::{Column, Schema, StoredColumn};
 use crate::root::{Malformed, Parse};
@@ -44,12 +46,12 @@ impl Group {
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
     pub(super) all: Vec<Cluster>,
-    lists: Vec<Vec<u8>>,
+    lists: Vec<Bytes>,
 }
 
 impl Clusters {
     /// Adds the page list of `group`, whose envelope is `bytes`.
-    pub(super) fn add(&mut self, group: &Group, bytes: Vec<u8>, header: u64) -> Parsed<()> {
+    pub(super) fn add(&mut self, group: &Group, bytes: Bytes, header: u64) -> Parsed<()> {
         let envelope = Envelope::open(&bytes, EnvelopeKind::PageList)?;
         let mut reader = envelope.reader;
         if reader.u64()? != header {

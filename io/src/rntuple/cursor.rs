@@ -107,7 +107,8 @@ impl<'a> Cursor<'a> {
                 continue;
             }
             if self.loaded != Some(number) {
-                self.load(number, encoding, codec).map_err(|reason| fail_at(self, cluster, number, reason))?;
+                self.load(number, encoding, codec)
+                    .map_err(|reason| fail_at(self, cluster, number, reason))?;
             }
             let bytes = self.held.unwrap_or(&self.buffer);
             let page_bytes = PageBytes { bytes, elements: page.elements as usize };
@@ -185,7 +186,9 @@ fn fail_at(cursor: &Cursor<'_>, cluster: usize, number: usize, reason: String) -
 
 fn zeros(count: u64) -> Reason<usize> {
     if count > MOST_ZEROS {
-        return Err(format!("a batch of {count} values that were never written: ask for fewer entries at once"));
+        return Err(format!(
+            "a batch of {count} values that were never written: ask for fewer entries at once"
+        ));
     }
     Ok(count as usize)
 }

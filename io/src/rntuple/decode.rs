@@ -34,6 +34,7 @@ pub(super) struct Decoder<'a> {
     scopes: Vec<ScopeReader<'a>>,
     /// The cursor of each leaf, as [`Steps::leaves`].
     leaves: Vec<Cursor<'a>>,
+    columns: &'a [String],
     names: Arc<HashMap<String, usize>>,
     scratch: &'a mut Scratch,
 }
@@ -106,7 +107,8 @@ impl<'a> Decoder<'a> {
         let leaves = steps.leaves.iter();
         let leaves = leaves.map(|leaf| cursor(leaf.column, steps.each(leaf.scope))).collect::<Result<_>>()?;
         let names = plan.columns.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        Ok(Self { ntuple, left: plan.entries.clone(), steps, scopes, leaves, names: Arc::new(names), scratch })
+        let (left, columns, names) = (plan.entries.clone(), &plan.columns[..], Arc::new(names));
+        Ok(Self { ntuple, left, steps, scopes, leaves, columns, names, scratch })
     }
 
     /// The entries of `range`, by cluster.
@@ -134,7 +136,13 @@ impl<'a> Decoder<'a> {
                 }
                 (Scope::Array { parent, each }, _) => {
                     let inner = array(&found[parent], each);
-                    inner.ok_or_else(|| self.ntuple.too_large("arrays", found[parent].length as u64))?
+                    let reason = || {
+                        let n = found[parent].length;
+                        format!(
+                            "{n} arrays of {each} values are too large for a batch: ask for fewer entries at once"
+                        )
+                    };
+                    inner.ok_or_else(|| self.ntuple.batch_error(&self.columns.join(", "), range, reason()))?
                 }
                 (Scope::Alternative { switch, number }, _) => {
                     let chosen = found[switch].switch.as_mut();
@@ -162,9 +170,11 @@ impl Batches for Decoder<'_> {
         for (leaf, cursor) in self.steps.leaves.iter().zip(&mut self.leaves) {
             numbers.push(read_leaf(leaf, cursor, &found[leaf.scope], &mut self.scratch.codec)?);
         }
-        let columns = self.steps.columns.iter().map(|build| put_together(build, &found, &numbers));
-        let columns = columns.collect::<Reason<Vec<ArrayRef>>>();
-        let columns = columns.map_err(|reason| self.ntuple.batch_error(&range, reason))?;
+        let columns = self.steps.columns.iter().zip(self.columns).map(|(build, name)| {
+            let column = put_together(build, &found, &numbers);
+            column.map_err(|reason| self.ntuple.batch_error(name, &range, reason))
+        });
+        let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
         self.left.start = range.end;
         Ok(Some(Batch::new(range, self.names.clone(), columns)))
     }
@@ -347,7 +357,9 @@ fn switched(
     }
     if numbers.len() > i32::MAX as usize {
         let cluster = parent.segments.first().map_or(0, |segment| segment.cluster);
-        return Err(cursor.error(cluster, "a batch of its values is too large: ask for fewer entries at once"));
+        return Err(
+            cursor.error(cluster, "a batch of its values is too large: ask for fewer entries at once")
+        );
     }
     let switch = Switched {
         numbers: ScalarBuffer::from(numbers),
@@ -436,9 +448,7 @@ fn put_together(build: &Build, found: &[Found], numbers: &[ArrayRef]) -> Reason<
             let item = put_together(item, found, numbers)?;
             Arc::new(ListArray::try_new(field.clone(), offsets(*scope)?, item, None).map_err(wrong)?)
         }
-        Build::Optional { scope, item } => {
-            spread(&*put_together(item, found, numbers)?, &offsets(*scope)?)?
-        }
+        Build::Optional { scope, item } => spread(&*put_together(item, found, numbers)?, &offsets(*scope)?)?,
         Build::Array { each, field, item } => {
             let item = put_together(item, found, numbers)?;
             Arc::new(FixedSizeListArray::try_new(field.clone(), *each, item, None).map_err(wrong)?)
@@ -471,7 +481,7 @@ fn spread(items: &dyn Array, offsets: &OffsetBuffer<i32>) -> Reason<ArrayRef> {
         let first = offsets[at];
         let run = offsets[at..].windows(2).take_while(|pair| pair[1] - pair[0] == 1).count();
         if run > 0 {
-            spread.extend(0, first as usize, first as usize + run);
+            spread.try_extend(0, first as usize, first as usize + run).map_err(|error| error.to_string())?;
             at += run;
             continue;
         }
@@ -479,7 +489,7 @@ fn spread(items: &dyn Array, offsets: &OffsetBuffer<i32>) -> Reason<ArrayRef> {
         if nulls == 0 {
             return Err(format!("an optional value is {} values", offsets[at + 1] - first));
         }
-        spread.extend_nulls(nulls);
+        spread.try_extend_nulls(nulls).map_err(|error| error.to_string())?;
         at += nulls;
     }
     Ok(make_array(spread.freeze()))

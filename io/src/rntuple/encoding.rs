@@ -41,17 +41,31 @@ pub(super) enum Encoding {
     /// Split after 0, -1, 1, -2, 2… became 0, 1, 2, 3, 4…
     Zigzag(Element),
     /// Where each list ends, counted from the start of the cluster.
-    Index { bytes: usize, delta: bool },
+    Index {
+        bytes: usize,
+        delta: bool,
+    },
     /// Which alternative a variant holds: its place among those in the cluster, 8 bytes, and the
     /// number of the alternative, 4 bytes.
     Switch,
     /// Half precision.
-    Half { split: bool },
+    Half {
+        split: bool,
+    },
     /// A float without its last bits.
-    Truncated { bits: usize },
+    Truncated {
+        bits: usize,
+    },
     /// An integer that stands for a part of the range from `min` to `max`.
-    Quantized { bits: usize, min: f64, max: f64 },
-    Unknown { kind: u16, bits: u16 },
+    Quantized {
+        bits: usize,
+        min: f64,
+        max: f64,
+    },
+    Unknown {
+        kind: u16,
+        bits: u16,
+    },
 }
 
 impl Encoding {
@@ -442,7 +456,9 @@ mod tests {
     fn reals_of_few_bits_are_floats() {
         // 1.0, -2.0 and the smallest subnormal, in half precision.
         assert_eq!(decode::<f32>(0x0B, 16, &[0, 0x3C, 0, 0xC0, 1, 0], 3), [1.0, -2.0, 2_f32.powi(-24)]);
-        assert!(half(0x7E00).is_nan() && half(0xFC00) == f32::NEG_INFINITY && half(0x8000).to_bits() == 1 << 31);
+        assert!(
+            half(0x7E00).is_nan() && half(0xFC00) == f32::NEG_INFINITY && half(0x8000).to_bits() == 1 << 31
+        );
         // 1.0 is 0x3F800000: its 12 upper bits are 0x3F8, twice in 24 bits, the first in the lowest.
         assert_eq!(decode::<f32>(0x1C, 12, &[0xF8, 0x83, 0x3F], 2), [1.0, 1.0]);
         // 0, 1, 2, 3 of 3 steps in 0..3.

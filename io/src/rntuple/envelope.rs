@@ -124,7 +124,10 @@ impl<'a> Reader<'a> {
     pub(super) fn bytes(&mut self, n: usize) -> Parse<&'a [u8]> {
         let rest = &self.data[self.at..];
         let Some(bytes) = rest.get(..n) else {
-            return Err(Malformed::new(self.at, format!("{n} bytes were expected and {} are left", rest.len())));
+            return Err(Malformed::new(
+                self.at,
+                format!("{n} bytes were expected and {} are left", rest.len()),
+            ));
         };
         self.at += n;
         Ok(bytes)

@@ -132,11 +132,6 @@ impl Names {
         }
         all
     }
-
-    /// The names of the top-level fields.
-    pub(super) fn top(&self) -> impl Iterator<Item = &str> {
-        self.top.keys().map(String::as_str)
-    }
 }
 
 /// The members of what a field holds; none where it is no record or cannot be read.

@@ -15,7 +15,6 @@ const MOST_COLUMNS: usize = 8;
 const DEEPEST: u32 = 64;
 
 const REPETITIVE: u16 = 1;
-const PROJECTED: u16 = 2;
 const DEFERRED: u16 = 1;
 const RANGED: u16 = 2;
 
@@ -43,8 +42,6 @@ pub(super) struct Field {
     pub(super) role: Role,
     /// How many copies an entry has, for arrays of fixed size.
     pub(super) repeats: Option<u64>,
-    /// Whether it shows data of other fields.
-    pub(super) projected: bool,
     parent: u32,
     pub(super) children: Vec<usize>,
     /// Its columns in order, each in all of its representations: places in [`Schema::columns`].
@@ -71,13 +68,14 @@ pub(super) struct StoredColumn {
     pub(super) column: usize,
 }
 
+#[derive(Debug)]
 struct Alias {
     stored: u32,
     field: u32,
 }
 
 /// The fields and columns of header and footer together.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Schema {
     pub(super) fields: Vec<Field>,
     pub(super) columns: Vec<Column>,
@@ -171,6 +169,25 @@ impl Schema {
         Ok(())
     }
 
+    /// The names of the fields that lead to a column, between dots.
+    pub(super) fn place(&self, column: usize) -> String {
+        let stored = self.columns.get(column).and_then(|column| column.representations.first());
+        let Some(&stored) = stored else { return String::new() };
+        let mut at = self.stored[stored].field as usize;
+        let mut names = Vec::new();
+        // `link` has checked that all parents exist and that the way up ends.
+        loop {
+            names.push(self.fields[at].name.as_str());
+            let parent = self.fields[at].parent as usize;
+            if parent == at {
+                break;
+            }
+            at = parent;
+        }
+        names.reverse();
+        names.join(".")
+    }
+
     /// Makes sure that every field is inside a top-level one, and none is too deep.
     fn check_depths(&self) -> Parse<()> {
         let mut seen = 0;
@@ -210,16 +227,7 @@ impl Field {
         record.string()?; // the alias of its type
         record.string()?; // its description
         let repeats = if flags & REPETITIVE != 0 { Some(record.u64()?) } else { None };
-        Ok(Self {
-            name,
-            type_name,
-            role,
-            repeats,
-            projected: flags & PROJECTED != 0,
-            parent,
-            children: Vec::new(),
-            columns: Vec::new(),
-        })
+        Ok(Self { name, type_name, role, repeats, parent, children: Vec::new(), columns: Vec::new() })
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field as ArrowField, FieldRef, Fields, UnionFields, UnionMode};
 
 use super::encoding::{Element, Encoding};
+use super::names::Target;
 use super::schema::{Field, Role, Schema};
 
 /// A record with more members than this, bases included, is not read as a whole.
@@ -19,18 +20,41 @@ const MOST_ALTERNATIVES: usize = 125;
 /// How values are made of columns, which are places in [`Schema::columns`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    Number { column: usize, element: Element },
+    Number {
+        column: usize,
+        element: Element,
+    },
     /// The lengths of a collection's lists.
-    Count { ends: usize, element: Element },
-    String { ends: usize, bytes: usize },
-    List { ends: usize, item: Box<Shape> },
+    Count {
+        ends: usize,
+        element: Element,
+    },
+    String {
+        ends: usize,
+        bytes: usize,
+    },
+    List {
+        ends: usize,
+        item: Box<Shape>,
+    },
     /// Lists of one item or none: the item, or null.
-    Optional { ends: usize, item: Box<Shape> },
+    Optional {
+        ends: usize,
+        item: Box<Shape>,
+    },
     /// `each` items.
-    Array { each: u64, item: Box<Shape> },
-    Struct { members: Vec<(String, Shape)> },
+    Array {
+        each: u64,
+        item: Box<Shape>,
+    },
+    Struct {
+        members: Vec<(String, Shape)>,
+    },
     /// One of several, or none.
-    Union { switch: usize, alternatives: Vec<Shape> },
+    Union {
+        switch: usize,
+        alternatives: Vec<Shape>,
+    },
 }
 
 /// Items of lists and members of structs are null only where C++ says that they may be absent.
@@ -53,6 +77,16 @@ impl Shape {
             Self::Union { alternatives, .. } => {
                 DataType::Union(Self::union_fields(alternatives), UnionMode::Dense)
             }
+        }
+    }
+
+    /// Whether a null of it would be the null of a union.
+    fn holds_union(&self) -> bool {
+        match self {
+            Self::Union { .. } => true,
+            Self::Number { .. } | Self::Count { .. } | Self::String { .. } | Self::List { .. } => false,
+            Self::Optional { item, .. } | Self::Array { item, .. } => item.holds_union(),
+            Self::Struct { members } => members.iter().any(|(_, member)| member.holds_union()),
         }
     }
 
@@ -87,6 +121,40 @@ impl Shape {
 pub(super) type Reason = String;
 
 impl Schema {
+    /// The shape of what a name stands for.
+    pub(super) fn target_shape(&self, target: &Target) -> Result<Shape, Reason> {
+        match target {
+            Target::Values { field, path } => self.shape(*field, path),
+            Target::Lengths { field } => Ok(Shape::Count { ends: self.ends(*field)?, element: Element::U32 }),
+        }
+    }
+
+    /// What the file calls the type of what a name stands for. A member has the lists around it.
+    pub(super) fn target_type(&self, target: &Target) -> String {
+        match target {
+            Target::Lengths { .. } => "std::uint32_t".to_owned(),
+            Target::Values { field, path } => self.type_around(*field, path),
+        }
+    }
+
+    fn type_around(&self, field: usize, path: &[usize]) -> String {
+        let described = &self.fields[field];
+        let Some((&member, rest)) = path.split_first() else {
+            return match (described.type_name.as_str(), described.role) {
+                ("", Role::Collection) => "collection".to_owned(),
+                ("", _) => "record".to_owned(),
+                (name, _) => name.to_owned(),
+            };
+        };
+        match (described.role, described.repeats, &described.children[..]) {
+            (Role::Record, None, _) => self.type_around(member, rest),
+            (_, Some(each), [child]) => format!("std::array<{},{each}>", self.type_around(*child, path)),
+            (Role::Collection, _, [child]) => format!("std::vector<{}>", self.type_around(*child, path)),
+            (_, _, [child]) => self.type_around(*child, path),
+            _ => described.type_name.clone(),
+        }
+    }
+
     /// The shape of `field`, or of what `path` leads to inside it: lists around a member stay lists.
     pub(super) fn shape(&self, field: usize, path: &[usize]) -> Result<Shape, Reason> {
         let described = &self.fields[field];
@@ -103,6 +171,10 @@ impl Schema {
                 let ends = self.ends(field)?;
                 let item = Box::new(self.shape(self.only_child(field)?, path)?);
                 Ok(if is_optional(&described.type_name) {
+                    // Arrow's unions cannot say that a value is absent.
+                    if item.holds_union() {
+                        return Err(format!("`{}` holds a variant that may be absent", described.type_name));
+                    }
                     Shape::Optional { ends, item }
                 } else {
                     Shape::List { ends, item }
@@ -129,9 +201,7 @@ impl Schema {
                 let alternatives = described.children.iter().map(|&child| self.shape(child, &[]));
                 Ok(Shape::Union { switch, alternatives: alternatives.collect::<Result<_, _>>()? })
             }
-            Role::Streamer => {
-                Err(format!("`{}` is stored by its class's own streamer", described.type_name))
-            }
+            Role::Streamer => Err(format!("`{}` is stored by its class's own streamer", described.type_name)),
             Role::Unknown(role) => Err(format!("it has the unknown structure {role}")),
         }
     }
@@ -206,8 +276,7 @@ impl Schema {
     fn strange(&self, field: usize) -> Reason {
         let Field { type_name, columns, children, .. } = &self.fields[field];
         let stored = columns.iter().flat_map(|&column| &self.columns[column].representations);
-        let encodings: Vec<String> =
-            stored.map(|&stored| self.stored[stored].encoding.to_string()).collect();
+        let encodings: Vec<String> = stored.map(|&stored| self.stored[stored].encoding.to_string()).collect();
         let encodings = if encodings.is_empty() { "no columns".to_owned() } else { encodings.join(", ") };
         format!("`{type_name}` is stored in a way we do not know: {encodings}, {} subfields", children.len())
     }
