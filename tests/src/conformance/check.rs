@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::column::Column;
 use super::panics::catch;
 use super::reference::Reference;
+use super::rntuple;
 
 /// Entries of a batch: odd, so that batches end inside baskets.
 const BATCH: usize = 777;
@@ -107,10 +108,12 @@ fn check_tree(file: &EntryFile, name: &str, reference: Option<&Value>, checked: 
     }
     let mut scratch = Scratch::default();
     let mut one = |column: &str, reference: Option<Reference<'_>>| {
-        let read = catch(|| read(&*tree, &**file.source(), column, &mut scratch)).unwrap_or_else(|panic| {
-            scratch = Scratch::default(); // whatever it was left in
-            Err(Outcome::Error(panic))
-        });
+        let read = catch(|| read(&*tree, &**file.source(), column, reference, &mut scratch)).unwrap_or_else(
+            |panic| {
+                scratch = Scratch::default(); // whatever it was left in
+                Err(Outcome::Error(panic))
+            },
+        );
         Checked {
             tree: name.to_owned(),
             column: column.to_owned(),
@@ -152,12 +155,14 @@ fn read(
     tree: &dyn EntryReader,
     source: &dyn ByteSource,
     name: &str,
+    reference: Option<Reference<'_>>,
     scratch: &mut Scratch,
 ) -> Result<Column, Outcome> {
     let of = |error: Error| of_error(&error);
     let wrong = |what: String| Outcome::Error(format!("the reader contradicts itself: {what}"));
     let info = tree.column(name).map_err(of)?;
-    let mut column = Column::new(&info.data_type).map_err(Outcome::Error)?;
+    let seen = rntuple::data_type(reference, &info.data_type);
+    let mut column = Column::new(&seen).map_err(Outcome::Error)?;
     let columns = [name.to_owned()];
     let entries = tree.entries();
     let mut first = 0;
@@ -176,7 +181,7 @@ fn read(
             if *array.data_type() != info.data_type {
                 return Err(wrong(format!("{} instead of {}", array.data_type(), info.data_type)));
             }
-            column.add(&**array);
+            column.add(&*rntuple::convert(array, &seen));
         }
         if first != end {
             return Err(wrong(format!("the last batch ends at {first} instead of {end}")));

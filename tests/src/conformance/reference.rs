@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::column::{Column, Content, Leaf, Level};
+use super::rntuple;
 
 /// What the reference says of one column: an entry of `branches`.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +117,9 @@ impl<'a> Reference<'a> {
         let path = if leaf.field.is_empty() { self.name } else { &leaf.field };
         let last = path.rsplit(['/', '.']).next().unwrap_or(path);
         let counts = COUNTERS.contains(&last);
-        if counts && wanted == "u4" && ours == "i4" { ours.to_owned() } else { wanted }
+        // It takes a `char` of an RNTuple for a byte.
+        let char = wanted == "u1" && ours == "i1" && rntuple::may_hold_chars(self.value);
+        if counts && wanted == "u4" && ours == "i4" || char { ours.to_owned() } else { wanted }
     }
 }
 
