@@ -171,7 +171,10 @@ impl Batches for Decoder<'_> {
             numbers.push(read_leaf(leaf, cursor, &found[leaf.scope], &mut self.scratch.codec)?);
         }
         let columns = self.steps.columns.iter().zip(self.columns).map(|(build, name)| {
-            let column = put_together(build, &found, &numbers);
+            let column = put_together(build, &found, &numbers).and_then(|column| match column.len() as u64 {
+                length if length == n => Ok(column),
+                length => Err(format!("there are {length} values for {n} entries")),
+            });
             column.map_err(|reason| self.ntuple.batch_error(name, &range, reason))
         });
         let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
@@ -449,9 +452,10 @@ fn put_together(build: &Build, found: &[Found], numbers: &[ArrayRef]) -> Reason<
             Arc::new(ListArray::try_new(field.clone(), offsets(*scope)?, item, None).map_err(wrong)?)
         }
         Build::Optional { scope, item } => spread(&*put_together(item, found, numbers)?, &offsets(*scope)?)?,
-        Build::Array { each, field, item } => {
-            let item = put_together(item, found, numbers)?;
-            Arc::new(FixedSizeListArray::try_new(field.clone(), *each, item, None).map_err(wrong)?)
+        Build::Array { parent, each, field, item } => {
+            let (item, length) = (put_together(item, found, numbers)?, found[*parent].length);
+            let array = FixedSizeListArray::try_new_with_length(field.clone(), *each, item, None, length);
+            Arc::new(array.map_err(wrong)?)
         }
         Build::Struct { scope, members, .. } if members.is_empty() => {
             Arc::new(StructArray::new_empty_fields(found[*scope].length, None))

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::clusters::Part;
 use super::ntuple::Ntuple;
 use super::steps::Need;
-use crate::{ReadPlan, Result};
+use crate::{Error, ReadPlan, Result};
 
 /// The pages that `entries` of `columns` need. Where a range ends inside a cluster, the pages inside
 /// of collections are all of the cluster's: which of them it takes is only known once their list
@@ -18,7 +18,16 @@ pub(super) fn plan(ntuple: &Ntuple, columns: &[String], entries: Range<u64>) -> 
     for need in steps.needs() {
         add(ntuple, &need, &entries, &mut ranges)?;
     }
-    let ranges = ranges.into_iter().map(|(start, end)| start..end).collect();
+    let ranges: Vec<Range<u64>> = ranges.into_iter().map(|(start, end)| start..end).collect();
+    // Pages may be the same bytes, but no others may overlap: so a plan is never larger than the file.
+    if let Some(pair) = ranges.windows(2).find(|pair| pair[1].start < pair[0].end) {
+        return Err(Error::Format {
+            path: ntuple.file().path().to_owned(),
+            what: format!("the pages of RNTuple `{}`", ntuple.name()),
+            at: pair[1].start,
+            reason: format!("a page begins inside the one at byte {}", pair[0].start),
+        });
+    }
     Ok(ReadPlan { entries, columns: columns.to_vec(), ranges })
 }
 

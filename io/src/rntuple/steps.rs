@@ -44,7 +44,7 @@ pub(super) enum Build {
     String { scope: usize, leaf: usize },
     List { scope: usize, field: FieldRef, item: Box<Build> },
     Optional { scope: usize, item: Box<Build> },
-    Array { each: i32, field: FieldRef, item: Box<Build> },
+    Array { parent: usize, each: i32, field: FieldRef, item: Box<Build> },
     Struct { scope: usize, fields: Fields, members: Vec<Build> },
     Union { scope: usize, fields: UnionFields, alternatives: Vec<Build> },
 }
@@ -129,11 +129,11 @@ impl Steps {
                 Build::Optional { scope, item: Box::new(self.build(item, scope)) }
             }
             Shape::Array { each, item } => {
-                let scope = self.scope(Scope::Array { parent: scope, each: *each });
-                let item_build = Box::new(self.build(item, scope));
+                let inner = self.scope(Scope::Array { parent: scope, each: *each });
+                let item_build = Box::new(self.build(item, inner));
                 // The shape has checked that it is small enough.
                 let each = i32::try_from(*each).unwrap_or(i32::MAX);
-                Build::Array { each, field: item.item_field(), item: item_build }
+                Build::Array { parent: scope, each, field: item.item_field(), item: item_build }
             }
             Shape::Struct { members } => Build::Struct {
                 scope,
