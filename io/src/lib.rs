@@ -16,6 +16,7 @@ mod error;
 pub mod hist;
 mod open;
 pub mod parquet;
+pub mod rntuple;
 pub mod root;
 pub mod source;
 pub mod ttree;

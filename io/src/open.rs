@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::parquet::{ParquetFile, TABLE};
+use crate::rntuple::{Ntuple, is_ntuple};
 use crate::root::{Key, RootFile};
 use crate::ttree::Tree;
 use crate::{ByteSource, EntryReader, Result};
@@ -12,7 +13,7 @@ pub(crate) const HEAD: u64 = 4 << 10;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EntryFile {
-    /// A ROOT file: its TTrees.
+    /// A ROOT file: its TTrees and RNTuples.
     Root(Arc<RootFile>),
     /// A Parquet file: its one table.
     Parquet(Arc<ParquetFile>),
@@ -49,7 +50,7 @@ impl EntryFile {
         }
     }
 
-    /// The paths of its trees, `Events` or `directory/Events`, in the file's order.
+    /// The paths of its trees, TTree and RNTuple alike, `Events` or `directory/Events`, in the file's order.
     ///
     /// # Errors
     /// Where a directory is damaged.
@@ -79,6 +80,7 @@ impl EntryFile {
     /// Where there is no such object, it is not a tree, or its record is damaged.
     pub fn reader(&self, path: &str) -> Result<Arc<dyn EntryReader>> {
         match self {
+            Self::Root(file) if is_ntuple(&file.find(path)?) => Ok(Arc::new(Ntuple::open(file, path)?)),
             Self::Root(file) => Ok(Arc::new(Tree::open(file, path)?)),
             Self::Parquet(file) => Ok(file.clone()),
         }
@@ -87,5 +89,5 @@ impl EntryFile {
 
 /// Whether the object has entries in columns.
 fn is_tree(key: &Key) -> bool {
-    matches!(key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD")
+    matches!(key.class_name.as_str(), "TTree" | "TNtuple" | "TNtupleD") || is_ntuple(key)
 }

@@ -1,4 +1,5 @@
-"""make_reference.py: writes datasets/reference.json, what uproot reads in each branch of the files there.
+"""make_reference.py: writes datasets/reference.json, what uproot reads in each branch of the files there,
+and in each field of their RNTuples.
 
 The form is that of larger collections of files: for each branch its number of entries and its leaf, with the
 number of values, the sha256 of the values (little-endian) and of the 64-bit offsets of its lists.
@@ -42,7 +43,7 @@ def text(array: ak.Array) -> dict:
     return {"field": "", "levels": [], "kind": "string", "n": len(strings), "nbytes": int(offsets[-1]), "content_sha256": content, "offsets_sha256": digest(offsets)}
 
 
-def branch(branch: uproot.TBranch) -> dict:
+def branch(branch: uproot.TBranch | uproot.models.RNTuple.RField) -> dict:
     array = branch.array()
     is_text = array.ndim >= 1 and "string" in str(array.type)
     return {"n_entries": len(array), "typename": branch.typename, "leaves": [text(array) if is_text else leaf(array)]}
@@ -54,7 +55,13 @@ def file(path: Path) -> dict:
         for name in opened.keys(cycle=False, filter_classname="TTree"):
             tree = opened[name]
             trees[name] = {"entries": tree.num_entries, "branches": {b.name: branch(b) for b in tree.branches}}
-        return {"size": path.stat().st_size, "uuid": str(opened.file.uuid), "trees": trees, "rntuples": {}}
+        ntuples = {}
+        for name in opened.keys(cycle=False, filter_classname="ROOT::RNTuple"):
+            ntuple = opened[name]
+            # Collections without a name show their members as fields of their own.
+            names = [name for name in ntuple.keys(recursive=False) if not name.startswith("_collection")]
+            ntuples[name] = {"entries": ntuple.num_entries, "branches": {name: branch(ntuple[name]) for name in names}}
+        return {"size": path.stat().st_size, "uuid": str(opened.file.uuid), "trees": trees, "rntuples": ntuples}
 
 
 def main() -> None:

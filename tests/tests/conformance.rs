@@ -70,6 +70,17 @@ fn every_column_of_nanoaod_equals_the_reference() {
     assert_eq!(complaints, Vec::<String>::new());
 }
 
+/// All fields of all RNTuples, but for a class with its own streamer.
+#[test]
+fn every_field_of_rntuples_equals_the_reference() {
+    let Some(folder) = fixtures() else { return };
+    let (mut table, complaints) = check(&folder, |file| file.contains("rntuple"));
+    assert!(table.total().equal > 9000);
+    assert_eq!(table.row("TestClass").unsupported, 1);
+    assert_eq!(table.total().unsupported, 1);
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
 /// No column of any file differs, and those that cannot be read say so.
 #[test]
 fn no_column_of_any_file_differs() {

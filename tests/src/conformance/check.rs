@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::column::{Column, Distortion, Leaf};
 use super::panics::catch;
 use super::reference::Reference;
+use super::rntuple;
 
 /// Entries of a batch: odd, so that batches end inside baskets.
 const BATCH: usize = 777;
@@ -123,7 +124,7 @@ fn check_tree(file: &EntryFile, name: &str, reference: Option<&Value>, checked: 
     let mut scratch = Scratch::default();
     let mut one = |column: &str, reference: Option<Reference<'_>>| {
         let mut leaves = |distortion: Option<&Distortion>| {
-            let read = catch(|| read(&*tree, &**file.source(), column, distortion, &mut scratch));
+            let read = catch(|| read(&*tree, &**file.source(), column, reference, distortion, &mut scratch));
             read.unwrap_or_else(|panic| {
                 scratch = Scratch::default(); // whatever it was left in
                 Err(Outcome::Error(panic))
@@ -188,13 +189,15 @@ fn read(
     tree: &dyn EntryReader,
     source: &dyn ByteSource,
     name: &str,
+    reference: Option<Reference<'_>>,
     distortion: Option<&Distortion>,
     scratch: &mut Scratch,
 ) -> Result<Vec<Leaf>, Outcome> {
     let of = |error: Error| of_error(&error);
     let wrong = |what: String| Outcome::Error(format!("the reader contradicts itself: {what}"));
     let info = tree.column(name).map_err(of)?;
-    let mut column = Column::new(&info.data_type, distortion).map_err(Outcome::Error)?;
+    let seen = rntuple::data_type(reference, &info.data_type);
+    let mut column = Column::new(&seen, distortion).map_err(Outcome::Error)?;
     let columns = [name.to_owned()];
     let entries = tree.entries();
     let mut first = 0;
@@ -213,7 +216,7 @@ fn read(
             if *array.data_type() != info.data_type {
                 return Err(wrong(format!("{} instead of {}", array.data_type(), info.data_type)));
             }
-            column.add(&**array);
+            column.add(&*rntuple::convert(array, &seen));
         }
         if first != end {
             return Err(wrong(format!("the last batch ends at {first} instead of {end}")));

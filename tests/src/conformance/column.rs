@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, UnionArray};
 use arrow_schema::DataType;
@@ -354,7 +354,7 @@ macro_rules! primitives {
 primitives! {
     Int8 "i1" Int8Type; Int16 "i2" Int16Type; Int32 "i4" Int32Type; Int64 "i8" Int64Type;
     UInt8 "u1" UInt8Type; UInt16 "u2" UInt16Type; UInt32 "u4" UInt32Type; UInt64 "u8" UInt64Type;
-    Float32 "f4" Float32Type; Float64 "f8" Float64Type;
+    Float16 "f2" Float16Type; Float32 "f4" Float32Type; Float64 "f8" Float64Type;
 }
 
 /// Cumulative offsets over all batches.

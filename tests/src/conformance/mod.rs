@@ -12,6 +12,7 @@ mod column;
 mod folder;
 mod panics;
 mod reference;
+mod rntuple;
 mod table;
 mod uproot;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::column::{Content, Distortion, Leaf, Level};
-use super::uproot;
+use super::{rntuple, uproot};
 
 /// What the reference says of one column: an entry of `branches`.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ impl<'a> Reference<'a> {
             if text("dtype") == "bool" && reference["max"].as_f64().is_some_and(|most| most > 1.0) {
                 return None;
             }
-            if let Some(wrong) = differ("type", (*dtype).to_owned(), wanted_dtype(dtype, reference)) {
+            if let Some(wrong) = differ("type", (*dtype).to_owned(), self.wanted_dtype(dtype, reference)) {
                 return Some(wrong);
             }
         }
@@ -122,19 +122,24 @@ impl<'a> Reference<'a> {
             Content::Nothing => None,
         })
     }
-}
 
-/// The type that the reference asks for. Whether an integer has a sign is known where one is negative:
-/// uproot gives members that count others none, which in their classes are `int`.
-fn wanted_dtype(ours: &str, reference: &Value) -> String {
-    let wanted = reference["dtype"].as_str().unwrap_or_default();
-    let wanted = wanted.replace("uint8", "u1").replace("int8", "i1");
-    let limits = [&reference["imin"], &reference["imax"]];
-    let limit = |value: &Value| value.as_str().map_or(Some(0), |text| text.parse::<i128>().ok());
-    let [Some(least), Some(most)] = limits.map(limit) else { return wanted };
-    let integers = wanted.starts_with(['i', 'u']) && ours.starts_with(['i', 'u']) && wanted[1..] == ours[1..];
-    let bits = 8 * wanted.get(1..).and_then(|bytes| bytes.parse::<u32>().ok()).unwrap_or(0);
-    if integers && least >= 0 && most < 1 << (bits.max(1) - 1) { ours.to_owned() } else { wanted }
+    /// The type that the reference asks for. Whether an integer has a sign is known where one is negative:
+    /// uproot gives members that count others none, which in their classes are `int`.
+    fn wanted_dtype(&self, ours: &str, reference: &Value) -> String {
+        let wanted = reference["dtype"].as_str().unwrap_or_default();
+        let wanted = wanted.replace("uint8", "u1").replace("int8", "i1");
+        // It takes a `char` of an RNTuple for a byte.
+        if wanted == "u1" && ours == "i1" && rntuple::may_hold_chars(self.value) {
+            return ours.to_owned();
+        }
+        let limits = [&reference["imin"], &reference["imax"]];
+        let limit = |value: &Value| value.as_str().map_or(Some(0), |text| text.parse::<i128>().ok());
+        let [Some(least), Some(most)] = limits.map(limit) else { return wanted };
+        let integers =
+            wanted.starts_with(['i', 'u']) && ours.starts_with(['i', 'u']) && wanted[1..] == ours[1..];
+        let bits = 8 * wanted.get(1..).and_then(|bytes| bytes.parse::<u32>().ok()).unwrap_or(0);
+        if integers && least >= 0 && most < 1 << (bits.max(1) - 1) { ours.to_owned() } else { wanted }
+    }
 }
 
 /// A leaf's path with the members of pairs, tuples and maps numbered, as uproot has them.
