@@ -32,6 +32,8 @@ rust: environment
 
 oracles: environment
 	cargo build --release
+	cargo build --release -p hep-tests --bin conformance
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_rntuple.py $(CARGO_TARGET_DIR)/release/conformance
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_dimuon.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_merge.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_new.py $(BINARY)
