@@ -45,6 +45,9 @@ pub enum Interpretation {
         /// The bytes before the length, 6 for a `std::string` inside a class.
         head: usize,
     },
+    /// A C string: its length and its bytes as of other strings, but of an empty one there may be nothing,
+    /// which only the basket's table of entry offsets tells.
+    CString,
     /// Objects, nested collections and whatever else has a size only its bytes tell.
     Streamed {
         /// How they are stored.
@@ -127,7 +130,7 @@ impl Interpretation {
             Self::Struct { members } => DataType::Struct(Self::fields(members)),
             Self::Counted { element, dims, .. } => DataType::List(item(fixed(*element, dims))),
             Self::Vector { element } => DataType::List(item(element.data_type())),
-            Self::String { .. } => DataType::Binary,
+            Self::String { .. } | Self::CString => DataType::Binary,
             Self::Streamed { layout, run } => match run {
                 Run::One => layout.data_type(),
                 Run::Counted(_) | Run::Pointer(_) => DataType::List(layout.item()),
@@ -155,7 +158,7 @@ impl Interpretation {
             Self::Fixed { element, dims } => format!("{}{}", element.type_name(), brackets(dims)),
             Self::Counted { element, dims, .. } => format!("{}[]{}", element.type_name(), brackets(dims)),
             Self::Vector { element } => format!("vector<{}>", element.type_name()),
-            Self::String { .. } => "string".to_owned(),
+            Self::String { .. } | Self::CString => "string".to_owned(),
             Self::Streamed { layout, run: Run::One } => layout.type_name(),
             Self::Streamed { layout, .. } => format!("{}[]", layout.type_name()),
             Self::Struct { members } => {
@@ -264,7 +267,7 @@ impl Evidence<'_> {
 
     fn one(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
         if leaf.class == b"TLeafC" {
-            return Ok(Interpretation::String { head: 0 });
+            return Ok(Interpretation::CString);
         }
         let pointer = matches!(leaf.code, Some(code) if (POINTER..POINTER + 20).contains(&code));
         let element = match leaf.code {
