@@ -134,7 +134,11 @@ fn unite(a: &Axis, b: &Axis) -> Axis {
         }
     }
     let bins = labels.len().max(a.bins);
-    Axis { bins, low: 0.0, high: bins as f64, edges: Vec::new(), labels, ..a.clone() }
+    let mut style = a.style.clone();
+    if let Some(style) = style.as_mut().filter(|_| bins != a.bins) {
+        style.range = [0, 0];
+    }
+    Axis { style, bins, low: 0.0, high: bins as f64, edges: Vec::new(), labels, ..a.clone() }
 }
 
 /// `histogram` with its bins moved to where `axes` have their labels.

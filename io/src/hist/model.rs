@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use super::{AxisStyle, Drawing};
+
 /// Which class a histogram is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class {
@@ -109,6 +111,8 @@ pub struct Axis {
     pub flags: u16,
     /// Whether bins should begin at whole numbers where ROOT finds the range (`TAxis::kIsInteger`).
     pub whole: bool,
+    /// How it is drawn; none for ROOT's default.
+    pub style: Option<AxisStyle>,
 }
 
 impl Axis {
@@ -189,6 +193,8 @@ pub struct Histogram {
     pub waiting: Waiting,
     /// The settings that come with it.
     pub settings: Settings,
+    /// How it is drawn.
+    pub drawing: Drawing,
 }
 
 /// Fills that wait for the axes' range (`TH1::fBuffer`).
@@ -290,6 +296,7 @@ impl Histogram {
             profile: None,
             waiting: Waiting::default(),
             settings: Settings::default(),
+            drawing: Drawing::default(),
         };
         histogram.statistics = histogram.statistics_of_bins();
         histogram
