@@ -34,6 +34,7 @@ oracles: environment
 	cargo build --release
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_dimuon.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_merge.py $(BINARY)
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_objects.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_new.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_adl.py $(BINARY)
 	cargo build --release -p hep-tests --bin conformance

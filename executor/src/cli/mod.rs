@@ -4,6 +4,7 @@ mod build;
 mod inspect;
 mod merge;
 pub mod new;
+mod objects;
 mod run;
 mod schema;
 

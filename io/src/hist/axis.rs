@@ -26,7 +26,7 @@ const MEMBERS: [&str; 13] = [
 pub(super) fn read(buffer: &mut Buffer<'_>, layouts: Layouts<'_>) -> Parse<Axis> {
     let version = layouts.version(buffer, "TAxis", 2..=10, &MEMBERS)?;
     let (bits, _, title) = buffer.tnamed_bits()?;
-    let style = AxisStyle::read(buffer)?;
+    let style = AxisStyle::read(buffer)?.map(|style| AxisStyle { bits: bits & AxisStyle::BITS, ..style });
     let at = buffer.position();
     let bins = buffer.i32()?;
     // `TAxis` had floats for its range before version 6.

@@ -5,6 +5,7 @@
 
 mod axis;
 mod fill;
+mod labels;
 mod merge;
 mod model;
 mod read;

@@ -172,7 +172,7 @@ impl Axis {
 pub struct Histogram {
     /// Its class.
     pub class: Class,
-    /// Its name.
+    /// Its own name, which need not be that of its key.
     pub name: String,
     /// Its title.
     pub title: String,

@@ -58,10 +58,8 @@ pub fn read(file: &RootFile, key: &Key) -> Result<Histogram> {
         wanted: "a histogram",
     })?;
     let object = file.object(key)?;
-    let mut histogram = decode(&mut object.buffer(), class, Layouts::of(file))
-        .map_err(|wrong| wrong.within(file.path(), format!("histogram `{}`", key.name), key.seek))?;
-    histogram.name.clone_from(&key.name);
-    Ok(histogram)
+    decode(&mut object.buffer(), class, Layouts::of(file))
+        .map_err(|wrong| wrong.within(file.path(), format!("histogram `{}`", key.name), key.seek))
 }
 
 /// The histogram at `path`, `dir/name` or `name;cycle`, with its fills in bins: what a table of scale
@@ -168,8 +166,9 @@ fn base(buffer: &mut Buffer<'_>, histogram: &mut Histogram, layouts: Layouts<'_>
     buffer.i32()?; // fNcells
     for at in 0..3 {
         let axis: Axis = axis::read(buffer, layouts)?;
-        if at < histogram.class.dimension {
-            histogram.axes.push(axis);
+        match at < histogram.class.dimension {
+            true => histogram.axes.push(axis),
+            false => histogram.drawing.other_axes.push(axis),
         }
     }
     let drawing = &mut histogram.drawing;

@@ -1,5 +1,6 @@
 //! How things are drawn. Nothing here is used; it is kept, so that what was merged looks as before.
 
+use super::Axis;
 use crate::root::{Buffer, Parse};
 
 /// Colours and styles of lines, areas and markers: `TAttLine`, `TAttFill` and `TAttMarker`.
@@ -25,6 +26,8 @@ impl Default for Style {
 /// How an axis is drawn: `TAttAxis` and what `TAxis` has beside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisStyle {
+    /// The bits of its `TObject`: a range is set, the title is centred, and so on.
+    pub bits: u32,
     /// `fNdivisions`.
     pub divisions: i32,
     /// The axis' and labels' colours, and the labels' font.
@@ -40,10 +43,14 @@ pub struct AxisStyle {
 }
 
 impl AxisStyle {
+    /// The bits of a `TAxis` that concern its drawing: 7 to 23 without `kIsInteger`.
+    pub(super) const BITS: u32 = 0x00BF_FF80;
+
     /// That of a new histogram's axis; the title of a y axis is closer.
     pub(crate) fn of_axis(number: usize) -> Self {
         let title_offset = if number == 1 { 0.0 } else { 1.0 };
         Self {
+            bits: 0,
             divisions: 510,
             labels: [1, 1, 42],
             sizes: [0.005, 0.035, 0.03, title_offset, 0.035],
@@ -61,6 +68,7 @@ impl AxisStyle {
             return Ok(None);
         }
         let style = Self {
+            bits: 0,
             divisions: buffer.i32()?,
             labels: [buffer.i16()?, buffer.i16()?, buffer.i16()?],
             sizes: [buffer.f32()?, buffer.f32()?, buffer.f32()?, buffer.f32()?, buffer.f32()?],
@@ -86,6 +94,8 @@ pub struct Drawing {
     pub norm: f64,
     /// The levels of contours.
     pub contour: Vec<f64>,
+    /// The axes that it has for its drawing alone, the y axis of a `TH1` first: their titles.
+    pub other_axes: Vec<Axis>,
     /// The option with which it is drawn.
     pub option: String,
     /// Fits and boxes that are drawn with it. They are counted, not kept.
@@ -107,6 +117,7 @@ impl Default for Drawing {
             norm: 0.0,
             contour: Vec::new(),
             option: String::new(),
+            other_axes: Vec::new(),
             functions: 0,
         }
     }

@@ -73,6 +73,9 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// `TGraph::kResetHisto`: the frame's ranges are to be found anew, for there are new points.
+    const RESET_FRAME: u32 = 1 << 17;
+
     /// The number of points.
     pub fn points(&self) -> usize {
         self.columns.first().map_or(0, Vec::len)
@@ -81,6 +84,9 @@ impl Graph {
     pub(super) fn merge(&mut self, other: &Self) -> Result<(), String> {
         if self.kind != other.kind {
             return Err(format!("is a {} in A and a {} in B", self.kind.class(), other.kind.class()));
+        }
+        if self.frame.is_some() && other.points() > 0 {
+            self.bits |= Self::RESET_FRAME;
         }
         for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
             mine.extend(theirs);

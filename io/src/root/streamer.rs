@@ -1,6 +1,6 @@
 //! The classes a file describes: what each version of a class has as members.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::buffer::{Buffer, Malformed, Object, Parse};
 
@@ -75,16 +75,13 @@ impl Streamers {
     /// The class `name` and those that it is made from, `name` first.
     pub(crate) fn ancestry(&self, name: &str) -> Vec<String> {
         let mut found = vec![name.to_owned()];
+        let mut known = HashSet::from([name.to_owned()]);
         let mut at = 0;
         while let Some(class) = found.get(at) {
             let bases = self.class(class).into_iter().flat_map(|class| &class.elements);
             let bases: Vec<String> =
                 bases.filter(|base| base.kind == "TStreamerBase").map(|base| base.name.clone()).collect();
-            for base in bases {
-                if !found.contains(&base) {
-                    found.push(base);
-                }
-            }
+            found.extend(bases.into_iter().filter(|base| known.insert(base.clone())));
             at += 1;
         }
         found

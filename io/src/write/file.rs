@@ -40,6 +40,8 @@ pub struct File {
 struct Directory {
     path: String,
     objects: Vec<Record>,
+    /// The newest cycle of each name that is copied.
+    cycles: HashMap<String, u16>,
 }
 
 /// An object's record: its bytes, and what its key says.
@@ -107,8 +109,9 @@ impl File {
     pub fn copy(&mut self, directory: &str, copy: Copy) {
         let Copy { class, name, title, bytes, long } = copy;
         let directory = self.find(directory);
-        let same = directory.objects.iter().filter(|known| known.name == name);
-        let cycle = same.map(|known| known.cycle).max().map_or(1, |newest| newest.saturating_add(1));
+        let newest = directory.cycles.entry(name.clone()).or_insert(0);
+        *newest = newest.saturating_add(1);
+        let cycle = *newest;
         directory.objects.push(Record { class, name, title, bytes, cycle, long });
     }
 
@@ -143,7 +146,11 @@ impl File {
 
     fn make(&mut self, path: &str) {
         if self.directories.iter().all(|directory| directory.path != path) {
-            self.directories.push(Directory { path: path.to_owned(), objects: Vec::new() });
+            self.directories.push(Directory {
+                path: path.to_owned(),
+                objects: Vec::new(),
+                cycles: HashMap::new(),
+            });
         }
     }
 

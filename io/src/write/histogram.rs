@@ -55,8 +55,9 @@ fn base(histogram: &Histogram, out: &mut Encoder) {
         attributes(&drawing.style, out);
         out.u32(histogram.contents.len() as u32);
         let unused = Axis { bins: 1, high: 1.0, ..Axis::default() };
+        let mut axes = histogram.axes.iter().chain(&drawing.other_axes);
         for at in 0..3 {
-            axis(at, histogram.axes.get(at).unwrap_or(&unused), out);
+            axis(at, axes.next().unwrap_or(&unused), out);
         }
         drawing.bar.into_iter().for_each(|value| out.i16(value));
         out.f64(histogram.entries);
@@ -104,7 +105,7 @@ fn axis(number: usize, axis: &Axis, out: &mut Encoder) {
     let name = ["xaxis", "yaxis", "zaxis"][number.min(2)];
     let style = axis.style.clone().unwrap_or_else(|| AxisStyle::of_axis(number));
     out.class(10, |out| {
-        out.tnamed(if axis.whole { IS_INTEGER } else { 0 }, name, &axis.title);
+        out.tnamed(style.bits | if axis.whole { IS_INTEGER } else { 0 }, name, &axis.title);
         out.class(4, |out| {
             out.i32(style.divisions);
             style.labels.into_iter().for_each(|value| out.i16(value));
