@@ -5,6 +5,7 @@ hadd (TFileMerger) makes of them."""
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -412,6 +413,39 @@ def merged_fixtures(binary: Path, folder: Path, files: dict[Path, set[str]]) -> 
     passed(f"merge equals hadd on {compared} objects of {len(files)} fixtures")
 
 
+def copied_fixtures(binary: Path, folder: Path) -> None:
+    """Objects of other classes are copied: uproot reads the copies as it reads the originals."""
+    compared = set()
+    for path in sorted(FIXTURES.rglob("*.root")):
+        try:
+            file = uproot.open(path)
+            names = file.classnames(cycle=True)
+        except Exception:
+            continue
+        if all(kind.startswith((*KNOWN[:-2], "TDirectory", "TTree", "TNtuple", "ROOT::RNTuple")) for kind in names.values()):
+            continue
+        run(binary, "merge", "--leave-out", "-o", "copies.root", path, folder=folder)
+        with uproot.open(folder / "copies.root") as copies:
+            there = copies.classnames(cycle=True)
+            for name, kind in names.items():
+                if kind.startswith((*KNOWN[:-2], "TDirectory")) or name not in there:
+                    continue
+                try:
+                    want = described(file[name])
+                except Exception:
+                    continue
+                assert described(copies[name]) == want, f"{path.name}:{name} ({kind})"
+                compared.add((path, name, kind))
+    assert len(compared) > 50, len(compared)
+    passed(f"{len(compared)} copies of {len({kind for *_, kind in compared})} classes are read as their originals")
+
+
+def described(item) -> str:
+    """An object's members as text, without places in memory."""
+    members = getattr(item, "all_members", {"": item})
+    return re.sub(r" at 0x[0-9a-f]+", "", str({name: str(value) for name, value in members.items()}))
+
+
 def main() -> None:
     binary = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as name:
@@ -421,6 +455,7 @@ def main() -> None:
             skip("objects of real files", f"{FIXTURES} is absent")
             return
         merged_fixtures(binary, Path(name), fixtures(binary))
+        copied_fixtures(binary, Path(name))
 
 
 if __name__ == "__main__":

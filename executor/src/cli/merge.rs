@@ -117,7 +117,7 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
 impl Merged {
     fn add(&mut self, input: &str) -> RunResult<()> {
         let file = open_root(input)?;
-        let entries = file.walk()?;
+        let entries = file.walk_cycles()?;
         let ledger = ledger(&file, &entries)?;
         match (&mut self.ledger, ledger) {
             (known, Some(ledger)) if self.names.is_empty() => *known = Some(ledger),
@@ -137,14 +137,19 @@ impl Merged {
             }
         }
         let mut copies = false;
-        for Entry { path, key } in entries {
-            if key.is_directory() || (path == LEDGER && key.class_name == "TObjString") {
+        for cycles in entries.chunk_by(|one, other| one.path == other.path) {
+            let Some(Entry { path, key: newest }) = cycles.last() else { continue };
+            // What says which objects others refer to is no object of its own.
+            let nothing = newest.is_directory() || newest.class_name == "TProcessID";
+            if nothing || (path == LEDGER && newest.class_name == "TObjString") {
                 continue;
             }
-            if Object::merges(&key.class_name) {
-                self.sum(&file, path, &key, input)?;
-            } else {
-                copies |= self.copy(&file, path, &key, input)?;
+            if Object::merges(&newest.class_name) {
+                self.sum(&file, path.clone(), newest, input)?;
+                continue;
+            }
+            for Entry { path, key } in cycles {
+                copies |= self.copy(&file, path.clone(), key, input)?;
             }
         }
         if copies {
@@ -201,7 +206,7 @@ impl Merged {
             Some(Item::Copies(known)) => {
                 known.push(copy);
                 self.notes.insert(format!(
-                    "`{path}` ({}) differs between inputs: all are kept, as cycles; a reader gets the last",
+                    "`{path}` ({}): those that differ are all kept, as cycles; readers find the last",
                     key.class_name
                 ));
                 Ok(true)
@@ -223,7 +228,7 @@ impl Merged {
 
 /// The ledger of an output, if it is one of ours.
 fn ledger(file: &RootFile, entries: &[Entry]) -> RunResult<Option<Ledger>> {
-    let found = entries.iter().find(|entry| entry.path == LEDGER && entry.key.class_name == "TObjString");
+    let found = entries.iter().rfind(|entry| entry.path == LEDGER && entry.key.class_name == "TObjString");
     let Some(Entry { key, .. }) = found else { return Ok(None) };
     let object = file.object(key)?;
     let text = (|| {

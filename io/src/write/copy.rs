@@ -29,7 +29,8 @@ impl Copy {
         if lies_elsewhere(file, &key.class_name) {
             return Err(refused("part of it lies elsewhere in the file, so it cannot be copied"));
         }
-        if file.keys().iter().any(|key| key.class_name == "TProcessID") {
+        let plain = matches!(key.class_name.as_str(), "TNamed" | "TObjString" | "TMacro" | "string");
+        if !plain && file.keys().iter().any(|key| key.class_name == "TProcessID") {
             return Err(refused("it may refer to other objects of the file (TRef), so it cannot be copied"));
         }
         let length = Key::head_length(&key.class_name, &key.name, &key.title);
