@@ -36,6 +36,7 @@ oracles: environment
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_rntuple.py $(CARGO_TARGET_DIR)/release/conformance
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_dimuon.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_merge.py $(BINARY)
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_objects.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_new.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_adl.py $(BINARY)
 	cargo build --release -p hep-tests --bin conformance

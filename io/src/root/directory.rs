@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::buffer::{Buffer, Malformed, Parse};
 use super::{Key, RootFile};
@@ -48,7 +48,7 @@ impl Directory {
 
     /// Each name once, as its newest key, in the file's order.
     pub fn newest(&self) -> impl Iterator<Item = &Key> {
-        let mut seen: std::collections::HashMap<&str, &Key> = std::collections::HashMap::new();
+        let mut seen: HashMap<&str, &Key> = HashMap::new();
         for key in &self.keys {
             let best = seen.entry(&key.name).or_insert(key);
             if key.cycle > best.cycle {
@@ -167,7 +167,21 @@ impl RootFile {
     pub fn walk(&self) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
-        self.walk_into(self.top(), "", 0, &mut seen, &mut found)?;
+        self.walk_into(self.top(), "", 0, &mut seen, &mut |entry, _| found.push(entry))?;
+        Ok(found)
+    }
+
+    /// As [`walk`](Self::walk), with older cycles too: those of one path follow each other, the oldest first.
+    ///
+    /// # Errors
+    /// Where a directory is damaged, or directories contain each other.
+    pub fn walk_cycles(&self) -> Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        self.walk_into(self.top(), "", 0, &mut seen, &mut |entry, older| {
+            found.extend(older.iter().map(|&key| Entry { path: entry.path.clone(), key: key.clone() }));
+            found.push(entry);
+        })?;
         Ok(found)
     }
 
@@ -177,11 +191,18 @@ impl RootFile {
         prefix: &str,
         depth: usize,
         seen: &mut HashSet<u64>,
-        found: &mut Vec<Entry>,
+        found: &mut dyn FnMut(Entry, &[&Key]),
     ) -> Result<()> {
+        let mut cycles: HashMap<&str, Vec<&Key>> = HashMap::new();
+        for key in directory.keys() {
+            cycles.entry(&key.name).or_default().push(key);
+        }
+        cycles.values_mut().for_each(|keys| keys.sort_by_key(|key| key.cycle));
         for key in directory.newest() {
             let path = if prefix.is_empty() { key.name.clone() } else { format!("{prefix}/{}", key.name) };
-            found.push(Entry { path: path.clone(), key: key.clone() });
+            let older: Vec<&Key> =
+                cycles[key.name.as_str()].iter().copied().filter(|other| other.cycle < key.cycle).collect();
+            found(Entry { path: path.clone(), key: key.clone() }, &older);
             if !key.is_directory() {
                 continue;
             }

@@ -7,7 +7,7 @@ use super::Key;
 use super::buffer::{Buffer, Malformed, Parse};
 use super::codec::Decompressor;
 use super::directory::{Directory, KeyList, read_keys};
-use super::streamer::Streamers;
+use super::streamer::{Description, Streamers, descriptions};
 use crate::open::HEAD;
 use crate::{ByteSource, Error, Result};
 
@@ -210,17 +210,27 @@ impl RootFile {
         self.streamers.get_or_init(|| self.read_streamers().map(Arc::new)).clone()
     }
 
+    /// The same as bytes, to be copied.
+    pub(crate) fn descriptions(&self) -> Result<Vec<Description>> {
+        self.streamer_list(descriptions)
+    }
+
     fn read_streamers(&self) -> Result<Streamers> {
+        self.streamer_list(Streamers::read)
+    }
+
+    /// What `read` makes of the list of streamers; nothing where there is no list.
+    fn streamer_list<T: Default>(&self, read: impl Fn(Buffer<'_>) -> Parse<T>) -> Result<T> {
         let range = self.header.streamers.clone();
         if range.start == 0 || range.is_empty() {
-            return Ok(Streamers::default());
+            return Ok(T::default());
         }
         let within = |wrong: Malformed| wrong.within(&self.path, "the list of streamers", range.start);
         let record = self.bytes(range.clone())?;
         let mut key = Key::read(&mut Buffer::new(&record, 0)).map_err(within)?;
         key.seek = range.start;
         let object = self.object(&key)?;
-        Streamers::read(object.buffer()).map_err(within)
+        read(object.buffer()).map_err(within)
     }
 }
 
