@@ -87,6 +87,16 @@ impl Streamers {
         found
     }
 
+    /// These classes.
+    #[cfg(test)]
+    pub(crate) fn of(classes: Vec<Class>) -> Self {
+        let mut streamers = Self::default();
+        for class in classes {
+            streamers.classes.entry(class.name.clone()).or_default().push(class);
+        }
+        streamers
+    }
+
     pub(super) fn read(mut buffer: Buffer<'_>) -> Parse<Self> {
         buffer.version()?;
         buffer.tobject()?;
@@ -106,6 +116,11 @@ impl Streamers {
         Ok(streamers)
     }
 }
+
+/// The longest name of a class that describes a member is `TStreamerObjectAnyPointer`.
+const LONGEST_KIND: usize = 25;
+/// The dimensions that an array can have: `TStreamerElement::fMaxIndex`.
+const MOST_DIMS: i32 = 5;
 
 /// The bytes that describe one version of a class, to be copied into another file: in pieces, because
 /// what stands before each piece counts from the start of the file's list.
@@ -172,7 +187,7 @@ impl Class {
     fn read(buffer: &mut Buffer<'_>) -> Parse<Self> {
         buffer.version()?;
         let (name, _) = buffer.tnamed()?;
-        let name = String::from_utf8_lossy(name).into_owned();
+        let name = String::from_utf8_lossy(buffer.short(name)?).into_owned();
         let checksum = buffer.u32()?;
         let version = buffer.i32()?;
         let mut elements = Vec::new();
@@ -180,7 +195,7 @@ impl Class {
             let (n, _) = buffer.tobjarray()?;
             for _ in 0..n {
                 let Object::Here { class, end, .. } = buffer.object()? else { continue };
-                elements.push(Element::read(&String::from_utf8_lossy(class), buffer)?);
+                elements.push(Element::read(class, buffer)?);
                 buffer.skip_to(counted(end, buffer)?)?;
             }
         }
@@ -189,7 +204,12 @@ impl Class {
 }
 
 impl Element {
-    fn read(kind: &str, buffer: &mut Buffer<'_>) -> Parse<Self> {
+    fn read(class: &[u8], buffer: &mut Buffer<'_>) -> Parse<Self> {
+        if class.len() > LONGEST_KIND {
+            return Err(Malformed::new(buffer.position(), "a member is of no class that describes members"));
+        }
+        let kind = String::from_utf8_lossy(class);
+        let kind = &*kind;
         // The derived class, which adds to the common part, and the common part.
         let derived = if kind == "TStreamerElement" { None } else { Some(buffer.version()?) };
         if kind == "TStreamerSTLstring" {
@@ -197,13 +217,17 @@ impl Element {
         }
         let version = buffer.version()?;
         let (name, title) = buffer.tnamed()?;
+        buffer.short(name)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (name, title) = (text(name), text(title));
         let code = buffer.i32()?;
         buffer.i32()?; // size in memory
         buffer.i32()?; // array length, the product of the dimensions
         let n = buffer.i32()?;
-        let slots = if version.number == 1 { buffer.i32()? } else { 5 };
+        let slots = if version.number == 1 { buffer.i32()? } else { MOST_DIMS };
+        if slots > MOST_DIMS {
+            return Err(Malformed::new(buffer.position() - 4, format!("an array of {slots} dimensions")));
+        }
         let mut dims = Vec::new();
         for at in 0..slots {
             let length = buffer.i32()?;

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields};
@@ -301,8 +302,8 @@ impl Evidence<'_> {
     /// The branch that counts its values.
     fn counter(&self, leaf: Option<&Leaf<'_>>) -> Result<Counter, String> {
         let place = leaf.and_then(|leaf| leaf.counter);
-        let counter = match place.and_then(|place| self.index.of_leaf(place).map(|node| (node, place))) {
-            Some((node, place)) => Some(Counter { node, leaf: self.index.leaf_of(node, place) }),
+        let counter = match place.and_then(|place| self.index.of_leaf(place)) {
+            Some((node, leaf)) => Some(Counter { node, leaf }),
             None => self
                 .class
                 .as_ref()
@@ -318,7 +319,7 @@ impl Evidence<'_> {
 
     /// A number of a class, by its type number.
     fn number(&self, code: i32) -> Option<Element> {
-        let title = || self.element().map(|(_, element)| element.title).unwrap_or_default();
+        let title = || self.element().map(|element| element.title).unwrap_or_default();
         match code {
             DOUBLE32 => Some(Packed::double32(&title())),
             FLOAT16 => Some(Element::Packed(Packed::float16(&title()))),
@@ -337,7 +338,7 @@ impl Evidence<'_> {
         let class_name = String::from_utf8_lossy(class.class_name);
         let layout = if class.id >= 0 {
             match self.element() {
-                Some((_, element)) => resolver.element(&element)?,
+                Some(element) => resolver.element(&element)?,
                 None if class.code == T_STRING => Layout::TString,
                 None => return Err(format!("the file does not describe its class `{class_name}`")),
             }
@@ -386,8 +387,8 @@ impl Evidence<'_> {
         Ok(Interpretation::Streamed { layout: Arc::new(Layout::Named(class)), run: Run::One })
     }
 
-    /// The member or base class that a sub-branch holds, and the class it is described in.
-    fn element(&self) -> Option<(Class, streamer::Element)> {
+    /// The member or base class that a sub-branch holds.
+    fn element(&self) -> Option<streamer::Element> {
         let class = self.class.as_ref()?;
         let streamers = (self.streamers)()?;
         let own = self.node.name.split('[').next()?;
@@ -397,9 +398,10 @@ impl Evidence<'_> {
             let found = streamers.version(&name, class.version).or_else(|| streamers.class(&name))?;
             let by_number = usize::try_from(class.id).ok().and_then(|id| found.elements.get(id));
             match by_number {
-                Some(element) if element.name == own => Some((found.clone(), element.clone())),
-                _ => find_member(&streamers, found, own, 0),
+                Some(element) if element.name == own => Some(element),
+                _ => find_member(&streamers, found, own),
             }
+            .cloned()
         })
     }
 }
@@ -410,25 +412,27 @@ const STRING_HEAD: usize = 6;
 /// Why a branch that only groups others is not a column.
 const GROUP: &str = "it is a group: read its sub-branches";
 
-fn find_member(
-    streamers: &Streamers,
-    class: &Class,
-    name: &str,
-    depth: usize,
-) -> Option<(Class, streamer::Element)> {
-    if depth > 16 {
-        return None;
-    }
-    class.elements.iter().find_map(|element| {
+/// The member `name` of a class or of its base classes.
+fn find_member<'a>(streamers: &'a Streamers, class: &'a Class, name: &str) -> Option<&'a streamer::Element> {
+    // Each class is looked at once, also where classes are said to be bases of each other.
+    let mut seen = HashSet::from([class.name.as_str()]);
+    let mut open = vec![class.elements.iter()];
+    while let Some(elements) = open.last_mut() {
+        let Some(element) = elements.next() else {
+            open.pop();
+            continue;
+        };
         if element.name == name {
-            return Some((class.clone(), element.clone()));
+            return Some(element);
         }
-        if element.kind == "TStreamerBase" {
-            let base = streamers.class(&element.name)?;
-            return find_member(streamers, base, name, depth + 1);
+        if element.kind == "TStreamerBase"
+            && let Some(base) = streamers.class(&element.name)
+            && seen.insert(&base.name)
+        {
+            open.push(base.elements.iter());
         }
-        None
-    })
+    }
+    None
 }
 
 /// A leaf list.
@@ -443,4 +447,35 @@ fn members(leaves: &[Leaf<'_>]) -> Result<Interpretation, String> {
         Ok(Member { name: String::from_utf8_lossy(leaf.name).into_owned(), element, dims: leaf.dims() })
     };
     Ok(Interpretation::Struct { members: leaves.iter().map(member).collect::<Result<_, String>>()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 60 times itself and 60 times another, which has the same bases: looked at again and again there
+    /// would be no end to it.
+    #[test]
+    fn classes_that_are_bases_of_each_other_are_looked_at_once() {
+        let base = |name: &str| streamer::Element {
+            kind: "TStreamerBase".to_owned(),
+            name: name.to_owned(),
+            title: String::new(),
+            code: 0,
+            type_name: "BASE".to_owned(),
+            dims: Vec::new(),
+            base_version: None,
+            counter: None,
+            contained: None,
+        };
+        let class = |name: &str, last: &str| {
+            let mut elements: Vec<_> = (0..60).flat_map(|_| [base("A"), base("B")]).collect();
+            elements.push(base(last));
+            Class { name: name.to_owned(), version: 1, checksum: 1, elements }
+        };
+        let streamers = Streamers::of(vec![class("A", "B"), class("B", "C")]);
+        let from = streamers.class("A").unwrap();
+        assert_eq!(find_member(&streamers, from, "C").map(|element| &*element.name), Some("C"));
+        assert!(find_member(&streamers, from, "x").is_none());
+    }
 }
