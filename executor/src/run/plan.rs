@@ -3,10 +3,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::friends::{Friends, Place};
 use super::retry::retrying;
 use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset};
-use crate::ledger::{FileLedger, Missed};
+use crate::friends::{self, Chain};
+use crate::ledger::{FileLedger, FriendLedger, Missed};
 use crate::local::without_panic;
 use crate::progress::Progress;
 use crate::range::{self, Opened};
@@ -22,6 +24,7 @@ pub struct Plan<'a> {
     pub(super) datasets: Vec<usize>,
     pub(super) files: Vec<PlannedFile<'a>>,
     pub(super) ranges: Vec<PlannedRange>,
+    pub(super) friends: Friends,
 }
 
 /// A file of a plan.
@@ -34,6 +37,12 @@ pub struct PlannedFile<'a> {
     pub ledger: FileLedger,
     /// The columns that will be read.
     pub columns: Vec<String>,
+    /// The friends of its dataset.
+    friends: Vec<Arc<Chain>>,
+    /// Those in which its entries are looked up.
+    pub(super) looks_up: Vec<Arc<Chain>>,
+    /// Where its entries are on the chains of the others.
+    pub(super) place: Place,
     opened: Mutex<Option<Arc<Opened>>>,
     left: AtomicUsize,
 }
@@ -60,10 +69,16 @@ impl<'a> Plan<'a> {
         progress: &Progress,
     ) -> RunResult<Self> {
         let datasets = chosen(fileset, &options.datasets)?;
+        let friends = Friends::open(fileset, &datasets, options, progress);
         let mut files = Vec::new();
         for (at, dataset) in fileset.datasets.iter().enumerate() {
             for (n, spec) in dataset.files.iter().enumerate() {
-                files.push(PlannedFile::new(at, spec, skip_reason(&datasets, at, n, options)));
+                files.push(PlannedFile::new(
+                    at,
+                    spec,
+                    friends.of(at),
+                    skip_reason(&datasets, at, n, options),
+                ));
             }
         }
         let schema = processor.schema();
@@ -76,7 +91,7 @@ impl<'a> Plan<'a> {
             }
             let (result, tries) = retrying(options.retries, progress, &file.spec.path, || {
                 without_panic(|| {
-                    let opened = range::open(file.spec, &schema)?;
+                    let opened = range::open(file.spec, &schema, &file.friends)?;
                     let ranges = range::split(&opened, file.spec, options.range_size)?;
                     Ok((opened, ranges))
                 })
@@ -96,9 +111,16 @@ impl<'a> Plan<'a> {
             }
         }
         same_file_twice(fileset, &files)?;
-        let mut plan = Self { fileset, datasets, files, ranges: Vec::new() };
-        let splits: Vec<_> =
+        friends.align(fileset, &mut files);
+        friends.index(&mut files, options, progress);
+        let mut splits: Vec<_> =
             splits.into_iter().map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        for (file, ranges) in files.iter().zip(&mut splits).filter(|(file, _)| !file.ledger.failed.is_empty())
+        {
+            file.close();
+            ranges.clear();
+        }
+        let mut plan = Self { fileset, datasets, files, ranges: Vec::new(), friends };
         plan.cut(&splits, options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
@@ -125,7 +147,13 @@ impl<'a> Plan<'a> {
         self.ranges.iter().map(|range| range.entries.end - range.entries.start).sum()
     }
 
-    /// Compressed bytes that a file's ranges will read.
+    /// The accounts of a dataset's friends.
+    pub fn friends(&self, dataset: usize) -> Vec<FriendLedger> {
+        self.friends.of(dataset).iter().map(|chain| chain.ledger()).collect()
+    }
+
+    /// Compressed bytes that a file's ranges will read; without those of friends that are looked up,
+    /// since only the entries tell which they are.
     ///
     /// # Errors
     /// Where it cannot be opened again, or its record of its baskets is damaged.
@@ -135,6 +163,12 @@ impl<'a> Plan<'a> {
         let mut bytes = 0;
         for range in ranges {
             bytes += opened.reader.plan(&opened.columns, range.entries.clone())?.bytes();
+            for joined in &opened.joined {
+                let first = self.files[file].place.on(&joined.chain);
+                let plans =
+                    friends::plans(joined, &(first + range.entries.start..first + range.entries.end))?;
+                bytes += plans.iter().map(|(_, plan)| plan.bytes()).sum::<u64>();
+            }
         }
         Ok(bytes)
     }
@@ -172,7 +206,7 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> PlannedFile<'a> {
-    fn new(dataset: usize, spec: &'a FileSpec, skipped: Option<String>) -> Self {
+    fn new(dataset: usize, spec: &'a FileSpec, friends: Vec<Arc<Chain>>, skipped: Option<String>) -> Self {
         let entries = spec.entries.map(|entries| (0, entries));
         let skipped = skipped.map(|reason| Missed { entries, reason }).into_iter().collect();
         let ledger = FileLedger {
@@ -188,6 +222,9 @@ impl<'a> PlannedFile<'a> {
             spec,
             ledger,
             columns: Vec::new(),
+            friends,
+            looks_up: Vec::new(),
+            place: Place::default(),
             opened: Mutex::default(),
             left: AtomicUsize::new(0),
         }
@@ -200,14 +237,22 @@ impl<'a> PlannedFile<'a> {
                 self.ledger.uuid.clone_from(&opened.uuid);
                 self.ledger.tree.clone_from(&opened.tree);
                 self.ledger.entries = Some(opened.reader.entries());
-                self.columns.clone_from(&opened.columns);
+                self.columns = opened.all_columns();
+                let joined = opened.joined.iter().map(|joined| &joined.chain);
+                self.looks_up = joined.filter(|chain| !chain.index().is_empty()).cloned().collect();
                 self.opened = Mutex::new(keep.then(|| Arc::new(opened)));
             }
             Err(error) => {
-                let reason = error.to_string();
-                let entries = self.ledger.entries.map(|entries| (0, entries));
-                self.ledger.failed.push(Missed { entries, reason });
+                self.fail(&error.to_string());
             }
+        }
+    }
+
+    /// Accounts for all its entries as failed, if they are to be processed and have not failed yet.
+    pub(super) fn fail(&mut self, reason: &str) {
+        if self.ledger.failed.is_empty() && self.ledger.skipped.is_empty() {
+            let entries = self.ledger.entries.map(|entries| (0, entries));
+            self.ledger.failed.push(Missed { entries, reason: reason.to_owned() });
         }
     }
 
@@ -230,7 +275,7 @@ impl<'a> PlannedFile<'a> {
             tree: Some(self.ledger.tree.clone()),
             ..self.spec.clone()
         };
-        let opened = Arc::new(range::open(&spec, &processor.schema())?);
+        let opened = Arc::new(range::open(&spec, &processor.schema(), &self.friends)?);
         *slot = Some(Arc::clone(&opened));
         Ok(opened)
     }
