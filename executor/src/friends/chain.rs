@@ -10,8 +10,8 @@ use crate::fileset::{FileSpec, Friend};
 use crate::ledger::{FriendFile, FriendLedger};
 use crate::range::{OpenTree, open_tree};
 
-/// Files of a friend that stay open.
-const OPEN_FILES: usize = 16;
+/// Files of a friend that stay open: ranges of a few files are processed at a time.
+const OPEN_FILES: usize = 8;
 
 /// The files of a friend, opened once, as one chain of entries.
 pub struct Chain {
@@ -32,6 +32,32 @@ struct Link {
     entries: u64,
 }
 
+/// What is learnt from opening a file of a friend.
+pub(crate) struct Found {
+    spec: FileSpec,
+    entries: u64,
+    /// The first ones stay open.
+    opened: Option<OpenTree>,
+}
+
+impl Found {
+    /// Opens the `at`th file of a friend.
+    ///
+    /// # Errors
+    /// Those of [`open_tree`].
+    pub(crate) fn open(spec: &FileSpec, at: usize) -> RunResult<Self> {
+        let opened = open_tree(spec)?;
+        let entries = opened.reader.entries();
+        let spec = FileSpec {
+            uuid: Some(opened.uuid.clone()),
+            tree: Some(opened.tree.clone()),
+            entries: Some(entries),
+            ..spec.clone()
+        };
+        Ok(Self { spec, entries, opened: (at < OPEN_FILES).then_some(opened) })
+    }
+}
+
 /// The columns that a friend gives to the batches of a file.
 pub struct Joined {
     /// The friend.
@@ -41,30 +67,21 @@ pub struct Joined {
 }
 
 impl Chain {
-    /// The chain of a friend's files, of which `opened` is what came of opening each. It ends before
+    /// The chain of a friend's files, of which `found` is what came of opening each. It ends before
     /// the first that failed, since nobody knows how many entries that has.
-    pub(crate) fn new(friend: &Friend, of_all: bool, opened: Vec<RunResult<OpenTree>>) -> Self {
+    pub(crate) fn new(friend: &Friend, of_all: bool, found: Vec<RunResult<Found>>) -> Self {
         let mut links: Vec<Link> = Vec::new();
         let mut open = VecDeque::new();
         let (mut start, mut broken) = (0_u64, None);
-        for (spec, opened) in friend.files.iter().zip(opened) {
-            let opened = match opened {
-                Ok(opened) => opened,
+        for found in found {
+            let Found { spec, entries, opened } = match found {
+                Ok(found) => found,
                 Err(error) => {
                     broken = Some(error.to_string());
                     break;
                 }
             };
-            let entries = opened.reader.entries();
-            let spec = FileSpec {
-                uuid: Some(opened.uuid.clone()),
-                tree: Some(opened.tree.clone()),
-                entries: Some(entries),
-                ..spec.clone()
-            };
-            if open.len() < OPEN_FILES {
-                open.push_back((links.len(), Arc::new(opened)));
-            }
+            open.extend(opened.map(|opened| (links.len(), Arc::new(opened))));
             links.push(Link { spec, start, entries });
             let Some(end) = start.checked_add(entries) else {
                 broken = Some("its number of entries is absurd".to_owned());

@@ -12,7 +12,7 @@ mod chain;
 mod join;
 mod lookup;
 
-pub(crate) use chain::resolve;
 pub use chain::{Chain, Joined};
+pub(crate) use chain::{Found, resolve};
 pub(crate) use join::{Fetched, Join, plans};
 pub(crate) use lookup::{Key, Lookup, MOST_KEYS, keys_of};

@@ -8,10 +8,9 @@ use super::plan::PlannedFile;
 use super::retry::retrying;
 use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset, Friend};
-use crate::friends::{Chain, Key, Lookup, MOST_KEYS, keys_of};
+use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, keys_of};
 use crate::local::without_panic;
 use crate::progress::Progress;
-use crate::range::open_tree;
 use crate::{Error, RunResult};
 
 /// The friends of a fileset.
@@ -50,13 +49,14 @@ impl Friends {
         for &at in datasets {
             all.extend(fileset.datasets[at].friends.iter().map(|friend| (friend, Some(at))));
         }
-        let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
-        let opened = each(options, progress, files.len(), |i| &files[i].path, |i| open_tree(files[i]));
-        let mut opened = opened.into_iter();
+        let files: Vec<(usize, &FileSpec)> =
+            all.iter().flat_map(|(friend, _)| friend.files.iter().enumerate()).collect();
+        let open = |i: usize| Found::open(files[i].1, files[i].0);
+        let mut found = each(options, progress, files.len(), |i| &files[i].1.path, open).into_iter();
         let mut friends = Self { of_all: Vec::new(), own: vec![Vec::new(); fileset.datasets.len()] };
         for (friend, dataset) in all {
-            let opened = opened.by_ref().take(friend.files.len()).collect();
-            let chain = Arc::new(Chain::new(friend, dataset.is_none(), opened));
+            let found = found.by_ref().take(friend.files.len()).collect();
+            let chain = Arc::new(Chain::new(friend, dataset.is_none(), found));
             match dataset {
                 Some(at) => friends.own[at].push(chain),
                 None => friends.of_all.push(chain),

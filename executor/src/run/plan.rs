@@ -37,6 +37,8 @@ pub struct PlannedFile<'a> {
     pub ledger: FileLedger,
     /// The columns that will be read.
     pub columns: Vec<String>,
+    /// Its entries, split; until they are the plan's.
+    ranges: Vec<Range<u64>>,
     /// The friends of its dataset.
     friends: Vec<Arc<Chain>>,
     /// Those in which its entries are looked up.
@@ -82,8 +84,8 @@ impl<'a> Plan<'a> {
             }
         }
         let schema = processor.schema();
-        let splits: Vec<Mutex<Vec<Range<u64>>>> = files.iter().map(|_| Mutex::default()).collect();
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
+        let open = AtomicUsize::new(0);
         options.executor.for_each::<()>(files.len(), &AtomicBool::new(false), |(), i| {
             let file = &files[i];
             if !file.ledger.skipped.is_empty() {
@@ -98,30 +100,20 @@ impl<'a> Plan<'a> {
                 .unwrap_or_else(|panic| Err(Error::Usage(panic)))
             });
             let result = result.map(|(opened, ranges)| {
-                *lock(&splits[i]) = ranges;
-                opened
+                Found::new(opened, ranges, open.fetch_add(1, Ordering::Relaxed) < OPEN_FILES)
             });
             *lock(&facts[i]) = Some(FileFacts { result, tries });
         });
-        let mut open = 0;
         for (file, facts) in files.iter_mut().zip(facts) {
             if let Some(facts) = facts.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                file.learn(facts, open < OPEN_FILES);
-                open += 1;
+                file.learn(facts);
             }
         }
         same_file_twice(fileset, &files)?;
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
-        let mut splits: Vec<_> =
-            splits.into_iter().map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-        for (file, ranges) in files.iter().zip(&mut splits).filter(|(file, _)| !file.ledger.failed.is_empty())
-        {
-            file.close();
-            ranges.clear();
-        }
         let mut plan = Self { fileset, datasets, files, ranges: Vec::new(), friends };
-        plan.cut(&splits, options.max_entries);
+        plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
             plan.files
@@ -175,12 +167,12 @@ impl<'a> Plan<'a> {
 
     /// Numbers the leaves of each dataset's merge tree, and leaves out what is past `max_entries`
     /// or outside of the fileset's steps.
-    fn cut(&mut self, splits: &[Vec<Range<u64>>], max_entries: Option<u64>) {
+    fn cut(&mut self, max_entries: Option<u64>) {
         let mut left: HashMap<usize, (u64, usize)> = HashMap::new();
-        for (at, (file, ranges)) in self.files.iter_mut().zip(splits).enumerate() {
+        for (at, file) in self.files.iter_mut().enumerate() {
             let (budget, leaf) = left.entry(file.dataset).or_insert((max_entries.unwrap_or(u64::MAX), 0));
             let mut reached = 0;
-            for range in ranges {
+            for range in std::mem::take(&mut file.ranges) {
                 file.skip(reached..range.start, "not in the fileset's steps");
                 let end = range.end.min(range.start.saturating_add(*budget));
                 if range.start < end {
@@ -222,6 +214,7 @@ impl<'a> PlannedFile<'a> {
             spec,
             ledger,
             columns: Vec::new(),
+            ranges: Vec::new(),
             friends,
             looks_up: Vec::new(),
             place: Place::default(),
@@ -230,21 +223,15 @@ impl<'a> PlannedFile<'a> {
         }
     }
 
-    fn learn(&mut self, facts: FileFacts, keep: bool) {
+    fn learn(&mut self, facts: FileFacts) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
-            Ok(opened) => {
-                self.ledger.uuid.clone_from(&opened.uuid);
-                self.ledger.tree.clone_from(&opened.tree);
-                self.ledger.entries = Some(opened.reader.entries());
-                self.columns = opened.all_columns();
-                let joined = opened.joined.iter().map(|joined| &joined.chain);
-                self.looks_up = joined.filter(|chain| !chain.index().is_empty()).cloned().collect();
-                self.opened = Mutex::new(keep.then(|| Arc::new(opened)));
+            Ok(Found { uuid, tree, entries, columns, looks_up, ranges, opened }) => {
+                (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
+                (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
+                self.opened = Mutex::new(opened);
             }
-            Err(error) => {
-                self.fail(&error.to_string());
-            }
+            Err(error) => self.fail(&error.to_string()),
         }
     }
 
@@ -254,6 +241,8 @@ impl<'a> PlannedFile<'a> {
             let entries = self.ledger.entries.map(|entries| (0, entries));
             self.ledger.failed.push(Missed { entries, reason: reason.to_owned() });
         }
+        self.ranges.clear();
+        self.close();
     }
 
     fn skip(&mut self, entries: Range<u64>, reason: &str) {
@@ -292,8 +281,35 @@ impl<'a> PlannedFile<'a> {
 }
 
 struct FileFacts {
-    result: RunResult<Opened>,
+    result: RunResult<Found>,
     tries: u32,
+}
+
+/// What is learnt from opening a file.
+struct Found {
+    uuid: String,
+    tree: String,
+    entries: u64,
+    columns: Vec<String>,
+    looks_up: Vec<Arc<Chain>>,
+    ranges: Vec<Range<u64>>,
+    /// The file, if it stays open: a fileset may have more files than a process may open.
+    opened: Option<Arc<Opened>>,
+}
+
+impl Found {
+    fn new(opened: Opened, ranges: Vec<Range<u64>>, keep: bool) -> Self {
+        let joined = opened.joined.iter().map(|joined| &joined.chain);
+        Self {
+            uuid: opened.uuid.clone(),
+            tree: opened.tree.clone(),
+            entries: opened.reader.entries(),
+            columns: opened.all_columns(),
+            looks_up: joined.filter(|chain| !chain.index().is_empty()).cloned().collect(),
+            ranges,
+            opened: keep.then(|| Arc::new(opened)),
+        }
+    }
 }
 
 fn chosen(fileset: &Fileset, names: &[String]) -> RunResult<Vec<usize>> {
