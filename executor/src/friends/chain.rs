@@ -10,8 +10,34 @@ use crate::fileset::{FileSpec, Friend};
 use crate::ledger::{FriendFile, FriendLedger};
 use crate::range::{OpenTree, open_tree};
 
-/// Files of a friend that stay open: ranges of a few files are processed at a time.
-const OPEN_FILES: usize = 8;
+/// Files of all friends together that stay open.
+const OPEN_FILES: usize = 32;
+
+/// The files of friends that were used last.
+#[derive(Default)]
+pub(crate) struct OpenFiles(Mutex<VecDeque<Known>>);
+
+/// A file, by the numbers of its friend and in it.
+type Known = ((usize, usize), Arc<OpenTree>);
+
+impl OpenFiles {
+    fn find(&self, number: (usize, usize)) -> Option<Arc<OpenTree>> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = files.iter().position(|(known, _)| *known == number)?;
+        let known = files.remove(at)?;
+        let opened = Arc::clone(&known.1);
+        files.push_back(known);
+        Some(opened)
+    }
+
+    fn add(&self, number: (usize, usize), opened: Arc<OpenTree>) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if files.len() >= OPEN_FILES {
+            files.pop_front();
+        }
+        files.push_back((number, opened));
+    }
+}
 
 /// The files of a friend, opened once, as one chain of entries.
 pub struct Chain {
@@ -22,7 +48,9 @@ pub struct Chain {
     /// Why the chain is known up to here only.
     broken: Option<String>,
     lookup: OnceLock<Result<Lookup, String>>,
-    open: Mutex<VecDeque<(usize, Arc<OpenTree>)>>,
+    /// Which of all friends it is.
+    number: usize,
+    open: Arc<OpenFiles>,
 }
 
 /// A file of a chain, with uuid, tree and entries as they were found.
@@ -36,12 +64,12 @@ struct Link {
 pub(crate) struct Found {
     spec: FileSpec,
     entries: u64,
-    /// The first ones stay open.
+    /// It stays open, if it is one of the first.
     opened: Option<OpenTree>,
 }
 
 impl Found {
-    /// Opens the `at`th file of a friend.
+    /// Opens a file, the `at`th of all friends.
     ///
     /// # Errors
     /// Those of [`open_tree`].
@@ -69,9 +97,14 @@ pub struct Joined {
 impl Chain {
     /// The chain of a friend's files, of which `found` is what came of opening each. It ends before
     /// the first that failed, since nobody knows how many entries that has.
-    pub(crate) fn new(friend: &Friend, of_all: bool, found: Vec<RunResult<Found>>) -> Self {
+    pub(crate) fn new(
+        friend: &Friend,
+        of_all: bool,
+        found: Vec<RunResult<Found>>,
+        number: usize,
+        open: Arc<OpenFiles>,
+    ) -> Self {
         let mut links: Vec<Link> = Vec::new();
-        let mut open = VecDeque::new();
         let (mut start, mut broken) = (0_u64, None);
         for found in found {
             let Found { spec, entries, opened } = match found {
@@ -81,7 +114,9 @@ impl Chain {
                     break;
                 }
             };
-            open.extend(opened.map(|opened| (links.len(), Arc::new(opened))));
+            if let Some(opened) = opened {
+                open.add((number, links.len()), Arc::new(opened));
+            }
             links.push(Link { spec, start, entries });
             let Some(end) = start.checked_add(entries) else {
                 broken = Some("its number of entries is absurd".to_owned());
@@ -89,14 +124,8 @@ impl Chain {
             };
             start = end;
         }
-        Self {
-            friend: friend.clone(),
-            of_all,
-            links,
-            broken,
-            lookup: OnceLock::new(),
-            open: Mutex::new(open),
-        }
+        let friend = friend.clone();
+        Self { friend, of_all, links, broken, lookup: OnceLock::new(), number, open }
     }
 
     /// Its name.
@@ -165,16 +194,11 @@ impl Chain {
 
     /// A file, opened again if it was closed in between. It must still be the same.
     pub(crate) fn open(&self, file: usize) -> RunResult<Arc<OpenTree>> {
-        let lock = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, opened)) = lock().iter().find(|(at, _)| *at == file) {
-            return Ok(Arc::clone(opened));
+        if let Some(opened) = self.open.find((self.number, file)) {
+            return Ok(opened);
         }
         let opened = Arc::new(open_tree(&self.links[file].spec)?);
-        let mut open = lock();
-        if open.len() >= OPEN_FILES {
-            open.pop_front();
-        }
-        open.push_back((file, Arc::clone(&opened)));
+        self.open.add((self.number, file), Arc::clone(&opened));
         Ok(opened)
     }
 

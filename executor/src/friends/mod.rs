@@ -13,6 +13,6 @@ mod join;
 mod lookup;
 
 pub use chain::{Chain, Joined};
-pub(crate) use chain::{Found, resolve};
+pub(crate) use chain::{Found, OpenFiles, resolve};
 pub(crate) use join::{Fetched, Join, plans};
 pub(crate) use lookup::{Key, Lookup, MOST_KEYS, keys_of};

@@ -8,7 +8,7 @@ use super::plan::PlannedFile;
 use super::retry::retrying;
 use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset, Friend};
-use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, keys_of};
+use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, OpenFiles, keys_of};
 use crate::local::without_panic;
 use crate::progress::Progress;
 use crate::{Error, RunResult};
@@ -49,14 +49,14 @@ impl Friends {
         for &at in datasets {
             all.extend(fileset.datasets[at].friends.iter().map(|friend| (friend, Some(at))));
         }
-        let files: Vec<(usize, &FileSpec)> =
-            all.iter().flat_map(|(friend, _)| friend.files.iter().enumerate()).collect();
-        let open = |i: usize| Found::open(files[i].1, files[i].0);
-        let mut found = each(options, progress, files.len(), |i| &files[i].1.path, open).into_iter();
+        let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
+        let open = |i: usize| Found::open(files[i], i);
+        let mut found = each(options, progress, files.len(), |i| &files[i].path, open).into_iter();
+        let open = Arc::new(OpenFiles::default());
         let mut friends = Self { of_all: Vec::new(), own: vec![Vec::new(); fileset.datasets.len()] };
-        for (friend, dataset) in all {
+        for (number, (friend, dataset)) in all.into_iter().enumerate() {
             let found = found.by_ref().take(friend.files.len()).collect();
-            let chain = Arc::new(Chain::new(friend, dataset.is_none(), found));
+            let chain = Arc::new(Chain::new(friend, dataset.is_none(), found, number, open.clone()));
             match dataset {
                 Some(at) => friends.own[at].push(chain),
                 None => friends.of_all.push(chain),
