@@ -136,9 +136,14 @@ def by_position(binary: Path, folder: Path, found: ak.Array, whole: Answer) -> N
     fileset = f"datasets: {{d: {{files: {json.dumps(main)}, friends: {{f: {json.dumps(friend)}}}}}}}\n"
     for options in PARTITIONS:
         same(f"by position, {' '.join(options)}", ours(binary, fileset, folder, *options), want)
-    # The friend as one Parquet file, and the files of the dataset too.
+    # The friend as one Parquet file.
     members = {f"Muon_{name}": found.Muon[name] for name in FRIEND[1]}
     ak.to_parquet(ak.zip({"genWeight": found.genWeight} | members, depth_limit=1), folder / "friend.parquet", row_group_size=333)
+    # The same as an RNTuple.
+    with uproot.recreate(folder / "ntuple.root") as file:
+        file.mkrntuple("Friend", ak.zip({"genWeight": found.genWeight} | members, depth_limit=1))
+    ntuple = f"datasets: {{d: {{files: {json.dumps(main)}, friends: {{f: ntuple.root}}}}}}\n"
+    same("by position, the friend as RNTuple", ours(binary, ntuple, folder, "--entries-per-range", "300"), want)
     fileset = f"datasets: {{d: {{files: {json.dumps(main)}, friends: {{f: friend.parquet}}}}}}\n"
     same("by position, the friend in Parquet", ours(binary, fileset, folder), want)
     # The ledger counts the friend's files, and a run names their number.
