@@ -175,11 +175,11 @@ impl<'a> Basket<'a> {
         let word = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize);
         let key = usize::from(u16::from_be_bytes(bytes.get(14..16)?.try_into().ok()?));
         let class = 26 + usize::from(u16::from_be_bytes(bytes.get(4..6)?.try_into().ok()?) > 1000) * 8;
-        let class_length = usize::from(*bytes.get(class - 8)?);
-        if bytes.get(class - 7..class - 7 + class_length)? != b"TBasket" {
+        let class_length = usize::from(*bytes.get(class)?);
+        let name = class + 1 + class_length;
+        if bytes.get(class + 1..name)? != b"TBasket" {
             return None;
         }
-        let name = class - 7 + class_length;
         let name_length = usize::from(*bytes.get(name)?);
         Some(Self {
             name: bytes.get(name + 1..name + 1 + name_length)?,
