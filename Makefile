@@ -4,6 +4,7 @@
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 BINARY := $(CARGO_TARGET_DIR)/release/hep-run
+CONFORMANCE := $(CARGO_TARGET_DIR)/release/conformance
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
 export HEP_RUN_SKIPS := $(SKIPS)
 
@@ -40,6 +41,7 @@ oracles: environment
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_new.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_adl.py $(BINARY)
 	cargo build --release -p hep-tests --bin conformance
+	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_zoo.py $(CONFORMANCE)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_parquet.py $(BINARY)
 	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_friends.py $(BINARY)
 
