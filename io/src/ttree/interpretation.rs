@@ -355,7 +355,9 @@ impl Evidence<'_> {
             }
         };
         if matches!(layout, Layout::Unknown | Layout::AnyPointer) {
-            return Err(format!("the file does not say how its values of `{class_name}` are stored"));
+            let element = if class.id >= 0 { self.element() } else { None };
+            let type_name = element.map_or(class_name.into_owned(), |element| element.type_name);
+            return Err(format!("the file does not say how values of `{type_name}` are stored"));
         }
         if self.is_inside() {
             let run = Run::Counted(self.counter(self.leaves.first())?);
