@@ -1,63 +1,210 @@
-"""root_says.py FILE < questions > answers: what ROOT reads at some places of a file's trees.
+"""What ROOT reads at some places of a file's trees: how many numbers or strings, their hash, and the lists around them.
 
-A question is a JSON list [tree, column, field, dtype], an answer [count, SHA-256] of the numbers as little-endian
-`dtype`, or null where ROOT cannot be asked: strings, and what its formulas do not reach. One process for each file,
-since ROOT crashes on some.
+An object is read by ROOT and then looked at in memory (`root_objects.h`), since ROOT's own formulas and its JSON fail
+for some classes that it has no dictionary of. A leaf of a branch without a class is asked itself.
 """
 
 import hashlib
 import json
+import os
 import re
-import sys
+import resource
+import signal
+from pathlib import Path
 
 import numpy as np
 import ROOT
 
-ROOT.gErrorIgnoreLevel = ROOT.kFatal
-MEMBERS = {"0": "first", "1": "second"}
+ROOT.gErrorIgnoreLevel = ROOT.kBreak
+ROOT.gInterpreter.Declare((Path(__file__).parent / "root_objects.h").read_text())
+
+SECONDS = 30  # of one file, in which ROOT needs less than three
+# TVirtualStreamerInfo's types.
+DTYPES = {1: "i1", 2: "i2", 3: "i4", 4: "i8", 5: "f4", 6: "i4", 8: "f8", 9: "f8", 10: "i1", 11: "u1", 12: "u2"}
+DTYPES |= {13: "u4", 14: "u8", 15: "u4", 16: "i8", 17: "u8", 18: "u1", 19: "f4"}
+STRINGS = 7
+# TObject's bits that ROOT changes on reading: one of objects it made itself, one of objects that are referred to.
+MUST_CLEANUP, IS_REFERENCED, IS_ON_HEAP = 0x8, 0x10, 0x01000000
 
 
-def expressions(column: str, field: str) -> list[str]:
-    """What the place may be called in a formula. A column is the path of a branch; ROOT knows its last part."""
-    names = [column.rsplit("/", 1)[-1], column.replace("/", ".")]
-    names = [name.split("[", 1)[0] for name in names]
-    members = ".".join(MEMBERS.get(part, part) for part in field.split("."))
-    # The numbers of a `TArrayD` and its like, a base class or a member.
-    array = re.sub(r"\bTArray\w$", "fArray", members)
-    fields = dict.fromkeys([array if array != members else f"{members}.fArray", field, members]) if field else [""]
-    return [f"{name.rstrip('.')}.{field}" if field else name for name in names for field in fields]
+class NoAnswer(Exception):
+    """Why ROOT cannot be asked."""
 
 
-def ask(tree, column: str, field: str, dtype: str):
-    # ROOT sets bits of its own in objects that it reads: kIsOnHeap, kNotDeleted.
-    if (field or column).endswith("fBits"):
-        return None
-    for expression in expressions(column, field):
-        formula = ROOT.TTreeFormula("formula", expression, tree)
-        if not formula.GetNdim() or formula.IsString():
-            continue
-        count = tree.Draw(expression, "", "goff")
-        if count < 0:
-            continue
-        values = np.frombuffer(tree.GetV1(), count=count, dtype="f8") if count else np.zeros(0)
-        # Beyond 2^53 a double has no place for every integer.
-        if dtype in ("i8", "u8") and np.any(np.abs(values) >= 2**53):
-            return None
-        with np.errstate(all="ignore"):
-            stored = values.astype("u1" if dtype == "bool" else "<" + dtype)
-        return [int(count), hashlib.sha256(stored.tobytes()).hexdigest()]
-    return None
+def ask(path: Path, columns: list[tuple[str, str, list]]):
+    """For each (tree, column, leaves) the answers, one of each leaf: a list of what it may be, or a string, why there
+    is none. ROOT runs in another process, and in a new one for what comes after a crash."""
+    done = 0
+    while done < len(columns):
+        before = done
+        for answers in in_process(path, columns[done:]):
+            yield answers
+            done += 1
+        if done < len(columns):
+            yield ["ROOT crashes"] * len(columns[done][2])
+            done += 1
+        assert done > before
 
 
-def main() -> None:
-    file = ROOT.TFile.Open(sys.argv[1])
-    for line in sys.stdin:
-        tree, column, field, dtype = json.loads(line)
-        tree = file.Get(tree)
-        tree.SetEstimate(-1 if tree.GetEntries() < 1_000_000 else 100_000_000)
-        tree.SetEstimate(50_000_000)
-        print(json.dumps(ask(tree, column, field, dtype)), flush=True)
+def in_process(path: Path, columns: list[tuple[str, str, list]]):
+    reading, writing = os.pipe()
+    process = os.fork()
+    if not process:
+        os.close(reading)
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1), os.dup2(quiet, 2)
+        # A crash is one answer less, and needs no debugger; a hang is one.
+        for crash in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE):
+            signal.signal(crash, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        file = ROOT.TFile.Open(str(path))
+        with os.fdopen(writing, "w") as pipe:
+            for column in columns:
+                print(json.dumps(answer(file, *column)), file=pipe, flush=True)
+        os._exit(0)  # ROOT may not survive what it has read
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        yield from map(json.loads, (line for line in pipe if line.endswith("\n")))
+    os.waitpid(process, 0)
 
 
-if __name__ == "__main__":
-    main()
+def answer(file, tree: str, column: str, leaves: list) -> list:
+    try:
+        found = read(file, tree, column)
+    except NoAnswer as why:
+        return [str(why)] * len(leaves)
+    answers = []
+    for leaf in leaves:
+        try:
+            answers.append(of_leaf(found, leaf))
+        except NoAnswer as why:
+            answers.append(str(why))
+    return answers
+
+
+def of_leaf(found, leaf: dict) -> list[dict]:
+    place, lists = found, [list(ends) for ends in found.lists]
+    for part in leaf["field"].split(".") if leaf["field"] else []:
+        if not place.has(part):
+            part = {"0": "first", "1": "second"}.get(part, part)
+        if not place.has(part) and (place.n or place.objects):
+            raise NoAnswer(f"ROOT has no member {part}")
+        # Nothing is known of what is inside of no objects.
+        place = place.at(part)
+        lists += [list(ends) for ends in place.lists]
+    answer = {"lists": [sha256(offsets(ends)) for ends in lists]}
+    if leaf.get("kind") == "empty-record":
+        return [answer | {"n": int(place.objects)}]
+    size = place.bytes.size()
+    stored = np.frombuffer(place.bytes.data(), dtype="u1", count=size) if size else np.zeros(0, "u1")
+    if leaf.get("kind") == "string":
+        if place.type not in (0, STRINGS):
+            raise NoAnswer("ROOT has numbers")
+        of = {"n": place.ends.size(), "nbytes": size, "offsets_sha256": sha256(offsets(list(place.ends)))}
+        return [answer | of | {"content_sha256": sha256(stored)}]
+    if place.type and place.type not in DTYPES:
+        raise NoAnswer("ROOT has strings")
+    values = stored.view("<" + DTYPES.get(place.type, "u1"))
+    of = answer | {"n": len(values)}
+    return [of | {"content_sha256": sha256(cast(values, leaf["dtype"]))} for values in as_stored(values, leaf)]
+
+
+def as_stored(values: np.ndarray, leaf: dict) -> list[np.ndarray]:
+    if not leaf.get("bits"):
+        return [values]
+    referenced = (values & IS_REFERENCED) != 0
+    bits = [values, values & ~np.uint32(IS_ON_HEAP)]
+    return bits + [np.where(referenced, values & ~np.uint32(MUST_CLEANUP), values) for values in bits]
+
+
+def cast(values: np.ndarray, dtype: str) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        return values.astype("u1" if dtype == "bool" else "<" + dtype)
+
+
+def offsets(ends: list[int]) -> np.ndarray:
+    return np.array([0, *ends], dtype="<i8")
+
+
+def sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
+def read(file, tree_name: str, column: str):
+    """All of a column."""
+    tree = file.Get(tree_name)
+    if not tree:
+        raise NoAnswer("ROOT has no such tree")
+    branch = next((branch for path, branch in branches(tree) if path == column), None)
+    if branch is None:
+        raise NoAnswer("ROOT has no such branch")
+    if isinstance(branch, ROOT.TBranchElement):
+        return read_object(tree, branch)
+    place = ROOT.oracle.Place()
+    leaves = list(branch.GetListOfLeaves())
+    for leaf in leaves:
+        ROOT.oracle.values(leaf, tree.GetEntries(), place if len(leaves) == 1 else place.at(leaf.GetName()))
+    return place
+
+
+def read_object(tree, branch):
+    top = branch.GetMother()
+    # What is switched off gets no place in the object.
+    tree.SetBranchStatus("*", 1)
+    top.SetupAddresses()
+    tree.SetBranchStatus("*", 0)
+    for ancestor in ancestors(top, branch):
+        ancestor.ResetBit(ROOT.kDoNotProcess)
+    switch_on(branch)
+    reader = ROOT.oracle.Reader(ROOT.std.vector["std::string"](steps(top, branch)))
+    try:
+        ROOT.oracle.objects(top, tree.GetEntries(), reader)
+    except Exception as failed:
+        raise NoAnswer(str(failed).strip().split("\n")[-1].split(": ", 1)[-1]) from failed
+    # Nothing is known of what is inside of no objects.
+    empty = all(not ends.size() or not ends.back() for ends in reader.place.lists) and reader.place.lists.size()
+    if tree.GetEntries() and not reader.found and not empty:
+        raise NoAnswer("ROOT has no such member")
+    return ROOT.oracle.Place(reader.place)
+
+
+def branches(tree, above: str = ""):
+    """The branches below, with their paths; the second of a path is told from the first by `#2`."""
+    seen: dict[str, int] = {}
+    for path, branch in all_branches(tree, ""):
+        seen[path] = seen.get(path, 0) + 1
+        yield path if seen[path] == 1 else f"{path}#{seen[path]}", branch
+
+
+def all_branches(of, above: str):
+    for branch in of.GetListOfBranches():
+        path = above + str(branch.GetName())
+        yield path, branch
+        yield from all_branches(branch, path + "/")
+
+
+def ancestors(top, branch) -> list:
+    """From `top` to `branch`."""
+    if top == branch:
+        return [top]
+    for below in top.GetListOfBranches():
+        if path := ancestors(below, branch):
+            return [top, *path]
+    return []
+
+
+def switch_on(branch) -> None:
+    branch.ResetBit(ROOT.kDoNotProcess)
+    for below in branch.GetListOfBranches():
+        switch_on(below)
+
+
+def steps(top, branch) -> list[str]:
+    """The members, or base classes, that lead from the object of the one to that of the other."""
+    if top == branch:
+        return []
+    name, above = str(branch.GetName()), str(top.GetName()).rstrip(".")
+    if name.startswith(above + "."):
+        name = name[len(above) + 1 :]
+    return re.sub(r"\[[^\]]*\]", "", name).split(".")

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use hep_tests::conformance::{Checked, Content, Counts, Folder, Leaf, Outcome, Table, record_panics};
+use hep_tests::conformance::{Checked, Content, Counts, Folder, Leaf, Level, Outcome, Table, record_panics};
 use serde_json::{Value, json};
 
 /// Reads every column of every file below a folder, compares it with the `reference.json` beside them,
@@ -134,18 +134,28 @@ fn list(files: &[String], all: &[Vec<Checked>], arguments: &Arguments) {
     }
 }
 
-/// A leaf in the terms of `reference.json`; without what its levels hash to.
+/// A leaf in the terms of `reference.json`; of its levels only the lists of any length.
 fn leaf(leaf: &Leaf) -> Value {
+    let lists: Vec<&str> = leaf.levels.iter().filter_map(offsets).collect();
     match &leaf.content {
-        Content::Numbers { dtype, n, hash, .. } => {
-            json!({"field": leaf.field, "dtype": dtype, "n": n, "content_sha256": hash})
-        }
+        Content::Numbers { dtype, n, hash, .. } => json!({
+            "field": leaf.field, "dtype": dtype, "n": n, "content_sha256": hash, "lists": lists,
+        }),
         Content::Strings { n, bytes, offsets, hash, .. } => json!({
             "field": leaf.field, "kind": "string", "n": n, "nbytes": bytes,
-            "offsets_sha256": offsets, "content_sha256": hash,
+            "offsets_sha256": offsets, "content_sha256": hash, "lists": lists,
         }),
-        Content::EmptyRecord { n } => json!({"field": leaf.field, "kind": "empty-record", "n": n}),
+        Content::EmptyRecord { n } => {
+            json!({"field": leaf.field, "kind": "empty-record", "n": n, "lists": lists})
+        }
         Content::Nothing => json!({"field": leaf.field, "kind": "nothing"}),
+    }
+}
+
+fn offsets(level: &Level) -> Option<&str> {
+    match level {
+        Level::Jagged(hash) => Some(hash),
+        Level::Fixed(_) | Level::Optional(_) | Level::Union(..) => None,
     }
 }
 

@@ -1,5 +1,5 @@
 //! What uproot 5 makes of a few kinds of branches, where ROOT reads something else. Each is checked
-//! against ROOT by `tests/python/check_explained.py`.
+//! against ROOT by `tests/python/check_conformance.py`.
 
 use std::sync::Arc;
 
