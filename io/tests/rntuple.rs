@@ -129,6 +129,29 @@ fn a_flipped_bit_in_a_page_is_told_with_its_place() {
     assert!(place.contains(&format!("at byte {at}\n")) && reason.contains("and the file says"), "{text}");
 }
 
+/// `RNTupleWriter::Recreate` gives all its files the UUID 0, and two of them are not the same file.
+#[test]
+fn a_file_without_an_identifier_has_one_by_its_content() {
+    let honest = std::fs::read(pages()).unwrap();
+    let uuid = |bytes: &[u8]| {
+        let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("a.root", bytes.to_vec()));
+        EntryFile::open(source).unwrap().uuid()
+    };
+    let first = uuid(&honest);
+    assert_eq!((first.len(), &first[14..15]), (36, "8"));
+    assert_eq!(open(&pages()).uuid(), first);
+    let mut other = honest.clone();
+    let middle = other.len() / 2;
+    other[middle..middle + 100].fill(7);
+    assert_ne!(uuid(&other), first);
+    other.truncate(0);
+    other.extend(&honest);
+    other.push(0);
+    assert_ne!(uuid(&other), first);
+    // Written with one, it is kept.
+    assert_eq!(open(&dataset("nano_dy_rntuple.root")).uuid(), "5aa41eba-a9f5-11f0-ba63-0f00a8c0beef");
+}
+
 #[test]
 fn names_that_are_wrong_are_told() {
     let file = open(&dataset("nano_dy_rntuple.root"));
