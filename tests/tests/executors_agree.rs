@@ -29,6 +29,13 @@ fn results_are_the_same_bits_for_any_number_of_workers() {
 }
 
 #[test]
+fn skipping_checksums_changes_nothing_in_sound_files() {
+    let verified = options(Executor::Serial, 3);
+    let skipped = Options { skip_checksums: true, ..verified.clone() };
+    assert_eq!(bits(&run("adl_q5", FILESET, &skipped)), bits(&run("adl_q5", FILESET, &verified)));
+}
+
+#[test]
 fn any_partition_counts_the_same_events() {
     let kept = |entries| {
         let mut events = Vec::new();

@@ -88,6 +88,9 @@ struct RunArgs {
     /// How often what failed for the storage's fault is tried again
     #[arg(long, value_name = "N", default_value_t = 2)]
     retries: u32,
+    /// Stop decompressing zlib and lzma where the values end, before their checksum
+    #[arg(long)]
+    skip_checksums: bool,
     /// What fraction of the entries may be missing: 0.1%, or 0.001
     #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = parse_fraction)]
     allow_missing: f64,

@@ -74,6 +74,7 @@ fn options(args: &RunArgs) -> Options {
         executor,
         range_size: RangeSize { bytes, entries: args.entries_per_range },
         retries: args.retries,
+        skip_checksums: args.skip_checksums,
         max_files: args.max_files,
         max_entries: args.max_entries,
         datasets: args.dataset.clone(),

@@ -36,6 +36,9 @@ pub struct Options {
     pub range_size: RangeSize,
     /// How often a range or file that failed is tried again.
     pub retries: u32,
+    /// Whether zlib and lzma are decompressed no further than the values go, so that their checksums are
+    /// not verified: [`Scratch::skip_checksums`].
+    pub skip_checksums: bool,
     /// At most so many files of each dataset.
     pub max_files: Option<usize>,
     /// At most so many entries of each dataset.
@@ -50,6 +53,7 @@ impl Default for Options {
             executor: Executor::all_cores(),
             range_size: RangeSize::default(),
             retries: 2,
+            skip_checksums: false,
             max_files: None,
             max_entries: None,
             datasets: Vec::new(),
@@ -120,7 +124,8 @@ impl Plan<'_> {
             let dataset = &datasets[file.dataset];
             let (started, cpu) = (Instant::now(), thread_cpu());
             let (result, tries) = retrying(options.retries, progress, &file.spec.path, || {
-                let work = || process(processor, file, dataset, entries.clone(), scratch);
+                let work =
+                    || process(processor, file, dataset, entries.clone(), options.skip_checksums, scratch);
                 without_panic(work).unwrap_or_else(|panic| {
                     *scratch = Workspace::default();
                     Err(hep_analysis::Error::new(panic).into())
@@ -187,12 +192,22 @@ struct Workspace {
     friends: Vec<Scratch>,
 }
 
+impl Workspace {
+    /// Makes as many as there are friends, and sets all.
+    fn prepare(&mut self, friends: usize, skip_checksums: bool) {
+        self.friends.resize_with(friends, Scratch::default);
+        self.scratch.skip_checksums(skip_checksums);
+        self.friends.iter_mut().for_each(|scratch| scratch.skip_checksums(skip_checksums));
+    }
+}
+
 /// One range: read, decode, process. Returns the partial output and the bytes read.
 fn process(
     processor: &dyn AnyProcessor,
     file: &PlannedFile<'_>,
     dataset: &Dataset,
     entries: Range<u64>,
+    skip_checksums: bool,
     workspace: &mut Workspace,
 ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
     let opened = file.open(processor)?;
@@ -200,7 +215,7 @@ fn process(
     let plan = opened.reader.plan(&opened.columns, entries)?;
     let bytes = coalesce::read(&*opened.source, &plan.ranges)?;
     let mut output = processor.output(dataset);
-    workspace.friends.resize_with(friends.scratches(), Scratch::default);
+    workspace.prepare(friends.scratches(), skip_checksums);
     let mut join = Join::new(&opened, &friends, &mut workspace.friends)?;
     let mut batches = opened.reader.decode(&plan, &bytes, &mut workspace.scratch)?;
     while let Some(batch) = batches.next(BATCH_ENTRIES)? {
