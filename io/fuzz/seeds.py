@@ -1,4 +1,5 @@
-"""Makes the fuzz targets' templates and seeds with ROOT: run it with a Python that has ROOT and uproot.
+"""Makes the fuzz targets' templates and seeds with ROOT: run it with a Python that has ROOT, uproot
+and pyarrow.
 
     python seeds.py            # writes templates/ and corpus/
 
@@ -11,6 +12,9 @@ import pathlib
 import struct
 import tempfile
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import ROOT
 import uproot
 
@@ -191,6 +195,47 @@ def templates():
     file.Close()
 
 
+def ntuples():
+    file = ROOT.TFile(str(TEMPLATES / "ntuples.root"), "RECREATE", "", 0)
+    ROOT.ntuple(file, "plain", 0)
+    ROOT.ntuple(file, "split", 505)
+    file.Close()
+
+
+def parquets():
+    """Tables with columns of every kind: pages of both versions, all encodings and codecs."""
+    point = pa.struct([("x", pa.float32()), ("hits", pa.list_(pa.int16()))])
+    table = pa.table(
+        {
+            "flag": pa.array([True, False, True, False, True]),
+            "i8": pa.array([1, -2, 3, -4, 5], pa.int8()),
+            "u64": pa.array([1, 2, 3, 4, 2**63], pa.uint64()),
+            "f": pa.array([0.5, 1, 1.5, 2, 2.5], pa.float32()),
+            "half": np.array([0.5, 1, 1.5, 2, 2.5], "f2"),
+            "text": ["", "a", "bb", "a", "bb"],
+            "list": pa.array([[], [1], [1, 2], [], [3]], pa.list_(pa.float32())),
+            "nested": pa.array([[], [[1], []], [[1, 2]], [], [[3]]], pa.list_(pa.list_(pa.int32()))),
+            "fixed": pa.array([[1, 2]] * 5, pa.list_(pa.float64(), 2)),
+            "point": pa.array([{"x": 1, "hits": [1]}] * 5, point),
+            "points": pa.array([[], [{"x": 1, "hits": []}], [{"x": 1, "hits": [2]}] * 2, [], []], pa.list_(point)),
+        }
+    )
+    numbers = ["i8", "u64", "nested.list.element.list.element"]
+    deltas = {name: "DELTA_BINARY_PACKED" for name in numbers}
+    deltas |= {"text": "DELTA_BYTE_ARRAY", "f": "BYTE_STREAM_SPLIT", "list.list.element": "BYTE_STREAM_SPLIT"}
+    options = {
+        "plain": {"compression": "none", "use_dictionary": False},
+        "dictionary": {"compression": "snappy", "use_dictionary": True, "write_page_checksum": True},
+        "delta": {"compression": "none", "use_dictionary": False, "column_encoding": deltas},
+        "zstd": {"compression": "zstd", "data_page_version": "2.0", "use_dictionary": ["text"]},
+        "gzip": {"compression": "gzip", "data_page_version": "2.0", "use_dictionary": False},
+        "brotli": {"compression": "brotli", "use_dictionary": False},
+    }
+    for name, more in options.items():
+        path = TEMPLATES / f"{name}.parquet"
+        pq.write_table(table, path, row_group_size=3, write_page_index=True, data_page_size=16, **more)
+
+
 def raw(path, name):
     """The bytes of an object as they lie in an uncompressed file."""
     data = path.read_bytes()
@@ -310,9 +355,12 @@ def main():
     for folder in (TEMPLATES, CORPUS):
         folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as built:
-        assert ROOT.gSystem.CompileMacro(str(TEMPLATES / "members.h"), "k", "", built)
+        for header in ("members.h", "ntuples.h"):
+            assert ROOT.gSystem.CompileMacro(str(TEMPLATES / header), "k", "", built)
     ROOT.gInterpreter.Declare("struct List { int x; float y; double z[2]; };")
     templates()
+    ntuples()
+    parquets()
     trees()
     files()
     streamers()

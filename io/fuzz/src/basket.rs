@@ -54,7 +54,10 @@ pub fn run(data: &[u8]) -> usize {
             touched.iter().filter(|basket| basket.tree == tree).map(|basket| &*basket.column).collect();
         // Where counts changed, all that they count did.
         let all = tree == "counted" && !columns.is_empty();
-        answers += reading::columns(&file, tree, |name| all || columns.contains(&name)).unwrap();
+        let tree = Tree::open(&file, tree).unwrap();
+        answers += reading::columns(&tree, &**file.source(), reading::Alike::Values, |name| {
+            all || columns.contains(&name)
+        });
     }
     answers
 }

@@ -12,6 +12,8 @@ pub mod codec;
 mod file;
 mod histogram;
 pub mod memory;
+pub mod ntuple;
+pub mod parquet;
 mod reading;
 mod streamers;
 mod tree;
@@ -24,21 +26,30 @@ pub struct Target {
     run: fn(&[u8]) -> usize,
     /// How many bytes of memory an input may cost, and how many more for each of its bytes.
     memory: (usize, usize),
+    /// How many changes of kept inputs the test tries: fewer where each takes longer.
+    pub changed: usize,
 }
 
-const fn target(name: &'static str, run: fn(&[u8]) -> usize, memory: (usize, usize)) -> Target {
-    Target { name, run, memory }
+const fn target(
+    name: &'static str,
+    run: fn(&[u8]) -> usize,
+    memory: (usize, usize),
+    changed: usize,
+) -> Target {
+    Target { name, run, memory, changed }
 }
 
 /// Compressed inputs may cost a block of 16 MiB, and the same again where a buffer grows. All others
 /// cost what they hold, many times over where names are short.
-pub static TARGETS: [Target; 6] = [
-    target("basket", basket::run, (128 << 20, 200)),
-    target("codec", codec::run, (192 << 20, 200)),
-    target("file", file::run, (128 << 20, 200)),
-    target("histogram", histogram::run, (1 << 20, 200)),
-    target("streamers", streamers::run, (4 << 20, 400)),
-    target("tree", tree::run, (4 << 20, 400)),
+pub static TARGETS: [Target; 8] = [
+    target("basket", basket::run, (128 << 20, 200), 1000),
+    target("codec", codec::run, (192 << 20, 200), 2000),
+    target("file", file::run, (128 << 20, 200), 2000),
+    target("histogram", histogram::run, (1 << 20, 200), 4000),
+    target("ntuple", ntuple::run, (128 << 20, 400), 300),
+    target("parquet", parquet::run, (128 << 20, 400), 1000),
+    target("streamers", streamers::run, (4 << 20, 400), 300),
+    target("tree", tree::run, (4 << 20, 400), 1000),
 ];
 
 /// Runs the target called `name`.

@@ -4,29 +4,43 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
 use hep_io::root::RootFile;
+use hep_io::source::coalesce;
 use hep_io::ttree::Tree;
-use hep_io::{EntryReader, Result, Scratch};
+use hep_io::{ByteSource, EntryReader, Result, Scratch};
 
 /// Entries beyond this are not read: a sound file of a few kilobytes may have millions of them, and
 /// the time is better spent on other files.
 const MOST_ENTRIES: u64 = 300;
 const MOST_COLUMNS: usize = 40;
 
-/// Opens the tree at `path` and asks it everything. Answers how many columns can be read.
-pub(super) fn tree(file: &Arc<RootFile>, path: &str) -> Result<usize> {
-    columns(file, path, |_| true)
+/// What the ways to read the same must have in common.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Alike {
+    Values,
+    /// Nothing but that they end: what the `parquet` crate makes of damaged pages depends on where batches
+    /// begin.
+    Nothing,
 }
 
-/// As [`tree`], of those columns alone that are `wanted`.
-pub(super) fn columns(file: &Arc<RootFile>, path: &str, wanted: impl Fn(&str) -> bool) -> Result<usize> {
-    let tree = Tree::open(file, path)?;
+/// Opens the tree at `path` and asks it everything. Answers how many columns can be read.
+pub(super) fn tree(file: &Arc<RootFile>, path: &str) -> Result<usize> {
+    Ok(columns(&Tree::open(file, path)?, &**file.source(), Alike::Values, |_| true))
+}
+
+/// Asks `tree`, whose bytes `source` has, everything of those columns that are `wanted`.
+pub(super) fn columns(
+    tree: &dyn EntryReader,
+    source: &dyn ByteSource,
+    alike: Alike,
+    wanted: impl Fn(&str) -> bool,
+) -> usize {
     let mut scratch = Scratch::default();
     let mut good = Vec::new();
     for name in tree.column_names().into_iter().filter(|name| wanted(name)).take(MOST_COLUMNS) {
         let _ = tree.stored(&name);
         let Ok(column) = tree.column(&name) else { continue };
         let columns = [name];
-        if let Some(whole) = agreed(&tree, &columns, &mut scratch) {
+        if let Some(whole) = agreed(tree, source, alike, &columns, &mut scratch) {
             for array in whole {
                 assert_eq!(*array.data_type(), column.data_type, "{columns:?}");
             }
@@ -34,14 +48,20 @@ pub(super) fn columns(file: &Arc<RootFile>, path: &str, wanted: impl Fn(&str) ->
         }
     }
     if good.len() > 1 {
-        agreed(&tree, &good, &mut scratch);
+        agreed(tree, source, alike, &good, &mut scratch);
     }
     let _ = tree.column("no such column");
-    Ok(good.len())
+    good.len()
 }
 
 /// The columns, where all ways to read them that give an answer give the same.
-fn agreed(tree: &Tree, columns: &[String], scratch: &mut Scratch) -> Option<Vec<ArrayRef>> {
+fn agreed(
+    tree: &dyn EntryReader,
+    source: &dyn ByteSource,
+    alike: Alike,
+    columns: &[String],
+    scratch: &mut Scratch,
+) -> Option<Vec<ArrayRef>> {
     if let Ok(boundaries) = tree.boundaries(columns) {
         let entries = tree.entries();
         assert_eq!(boundaries.first(), Some(&0), "{columns:?}");
@@ -49,13 +69,17 @@ fn agreed(tree: &Tree, columns: &[String], scratch: &mut Scratch) -> Option<Vec<
         assert_eq!(boundaries.last(), Some(&entries), "{columns:?}");
     }
     let end = tree.entries().min(MOST_ENTRIES);
-    let whole = read(tree, columns, 0..end, usize::MAX, scratch);
-    let small = read(tree, columns, 0..end, 2, scratch);
-    let parts = [0..end / 2, end / 2..end].map(|range| read(tree, columns, range, usize::MAX, scratch));
+    let whole = read(tree, source, columns, 0..end, usize::MAX, scratch);
+    let small = read(tree, source, columns, 0..end, 2, scratch);
+    let parts =
+        [0..end / 2, end / 2..end].map(|range| read(tree, source, columns, range, usize::MAX, scratch));
     scratch.skip_checksums(true);
-    let fast = read(tree, columns, 0..end, usize::MAX, scratch);
+    let fast = read(tree, source, columns, 0..end, usize::MAX, scratch);
     scratch.skip_checksums(false);
     let whole = whole.ok()?;
+    if alike == Alike::Nothing {
+        return whole.into_iter().next();
+    }
     for other in [small, fast].into_iter().flatten() {
         same(&whole, &other, columns);
     }
@@ -68,14 +92,15 @@ fn agreed(tree: &Tree, columns: &[String], scratch: &mut Scratch) -> Option<Vec<
 
 /// The batches of a range, each with its columns.
 fn read(
-    tree: &Tree,
+    tree: &dyn EntryReader,
+    source: &dyn ByteSource,
     columns: &[String],
     entries: std::ops::Range<u64>,
     at_once: usize,
     scratch: &mut Scratch,
 ) -> Result<Vec<Vec<ArrayRef>>> {
     let plan = tree.plan(columns, entries.clone())?;
-    let bytes = tree.file().source().read(&plan.ranges)?;
+    let bytes = coalesce::read(source, &plan.ranges)?;
     let mut batches = tree.decode(&plan, &bytes, scratch)?;
     let mut read = Vec::new();
     let mut next = entries.start;

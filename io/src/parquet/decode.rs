@@ -12,14 +12,15 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 use parquet::errors::ParquetError;
+use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::chunks::Chunks;
 use super::file::{ParquetFile, TABLE};
 use super::guard::guarded;
-use super::nested;
 use super::pages::Claims;
 use super::plan::{self, Part, parts};
 use super::schema::{Column, Step};
+use super::{levels, nested};
 use crate::{Batches, Error, ReadPlan, Result};
 
 /// More entries are not decoded at once, whoever asks: a run-length of any number of entries takes
@@ -58,7 +59,41 @@ impl<'a> Decoder<'a> {
         let (left, names) = (plan.entries.clone(), Arc::new(names));
         let decoder = Self { file, left, chunks, columns, leaves, names, reader: None };
         decoder.check_pages()?;
+        decoder.check_levels()?;
         Ok(decoder)
+    }
+
+    /// Makes sure that the rows before the first can be passed over.
+    fn check_levels(&self) -> Result<()> {
+        let parts = parts(self.file, &self.left);
+        let Some(part) = parts.first().filter(|part| part.rows.start > 0) else { return Ok(()) };
+        for (&leaf, column) in self.leaves.iter().zip(&self.columns) {
+            let chunk = self.file.chunk(part.group, leaf);
+            let most = chunk.column_descr().max_rep_level();
+            if most == 0 {
+                continue;
+            }
+            // The last piece has the pages, one behind the other; a dictionary may be before it.
+            let pieces = plan::pieces(self.file, column, leaf, part)?;
+            let Some(pages) = pieces.last() else { continue };
+            let checked = guarded(|| {
+                let only = chunk.clone().into_builder();
+                let only = only.set_dictionary_page_offset(None).set_data_page_offset(pages.start as i64);
+                let only = only.set_total_compressed_size((pages.end - pages.start) as i64).build()?;
+                let group = self.file.metadata().metadata().row_group(part.group);
+                let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+                let chunks = Arc::new(self.chunks.clone());
+                for page in SerializedPageReader::new(chunks, &only, rows, None)? {
+                    levels::check(&page?, most).map_err(ParquetError::General)?;
+                }
+                Ok(())
+            });
+            checked.map_err(|reason| {
+                let entries = self.left.start..self.left.start + (part.rows.end - part.rows.start);
+                self.cannot_decode(column, entries, format!("row group {}", part.group), reason)
+            })?;
+        }
+        Ok(())
     }
 
     fn check_pages(&self) -> Result<()> {

@@ -9,7 +9,8 @@
 //! * `decode` hands exactly those bytes to the `parquet` crate, and makes its arrays ours.
 //!
 //! The crate trusts some of the numbers that a file states. `thrift` reads them first: `footer` and
-//! `pages` refuse what would take memory out of proportion, `guard` catches what panics.
+//! `pages` refuse what would take memory out of proportion, `levels` what would have no end, `guard` catches
+//! what panics.
 //!
 //! The format: <https://parquet.apache.org/docs/file-format/>, with the structures of
 //! `parquet.thrift` in apache/parquet-format.
@@ -20,6 +21,7 @@ mod file;
 mod footer;
 mod guard;
 mod index;
+mod levels;
 mod nested;
 mod pages;
 mod plan;

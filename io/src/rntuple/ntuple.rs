@@ -28,6 +28,11 @@ const PRERELEASE: &str = "ROOT::Experimental::RNTuple";
 const EXPANSION: u64 = 1024;
 const SMALL: u64 = 16 << 20;
 
+/// The most bytes that `size` bytes of envelopes may expand to.
+fn longest(size: u64) -> u64 {
+    size.saturating_mul(EXPANSION).saturating_add(SMALL)
+}
+
 /// Whether the object is an RNTuple, of whichever version.
 pub(crate) fn is_ntuple(key: &Key) -> bool {
     matches!(key.class_name.as_str(), CLASS | PRERELEASE)
@@ -315,14 +320,21 @@ impl Opening<'_> {
 
     fn clusters(&self, groups: &[Group], checksum: u64, limit: u64) -> Result<Clusters> {
         let what = |number: usize| format!("page list {number}");
-        let mut total = 0_u64;
+        let (mut total, mut lengths) = (0_u64, 0_u64);
         for (number, group) in groups.iter().enumerate() {
             let (seek, size) = (group.place.start, group.place.end - group.place.start);
             self.check(&what(number), &Link { seek, size, length: group.length }, limit)?;
             // Honest lists do not overlap, and together they are no longer than the file.
             total = total.saturating_add(size);
-            if total > self.file.size() {
-                let reason = "the page lists together are longer than the file";
+            lengths = lengths.saturating_add(group.length);
+            let wrong = if total > self.file.size() {
+                Some("the page lists together are longer than the file")
+            } else if lengths > longest(total) {
+                Some("the page lists together claim to expand to absurdly much")
+            } else {
+                None
+            };
+            if let Some(reason) = wrong {
                 return Err(Malformed::new(0, reason).within(
                     self.file.path(),
                     self.what(&what(number)),
@@ -355,7 +367,7 @@ impl Opening<'_> {
                 reason: format!("its {} bytes lie in several pieces of {limit}", link.size),
             });
         }
-        if link.length > link.size.saturating_mul(EXPANSION).saturating_add(SMALL) {
+        if link.length > longest(link.size) {
             let reason = format!("{} bytes claim to expand to {}", link.size, link.length);
             return Err(Malformed::new(0, reason).within(self.file.path(), self.what(what), link.seek));
         }

@@ -14,6 +14,11 @@ const MOST_COLUMNS: usize = 8;
 /// Fields nest no deeper than this: it bounds the recursion of all that walks them.
 const DEEPEST: u32 = 64;
 
+/// The paths of all fields have so many times the bytes of their descriptions at most: a long name is
+/// in the path of everything inside of it. A description has at least 34 bytes beside the name.
+const PATHS: usize = 16;
+const SMALLEST_FIELD: usize = 34;
+
 const REPETITIVE: u16 = 1;
 const DEFERRED: u16 = 1;
 const RANGED: u16 = 2;
@@ -191,10 +196,21 @@ impl Schema {
     /// Makes sure that every field is inside a top-level one, and none is too deep.
     fn check_depths(&self) -> Parse<()> {
         let mut seen = 0;
-        let mut level = self.top.clone();
+        // Each field with the length of the path to what it is in.
+        let mut level: Vec<(usize, usize)> = self.top.iter().map(|&field| (field, 0)).collect();
+        let described = |field: &Field| field.name.len() + SMALLEST_FIELD;
+        let mut room = PATHS * self.fields.iter().map(described).sum::<usize>();
         for _ in 0..DEEPEST {
             seen += level.len();
-            level = level.iter().flat_map(|&field| &self.fields[field].children).copied().collect();
+            let mut next = Vec::new();
+            for (at, before) in level {
+                let field = &self.fields[at];
+                let path = before + 1 + field.name.len();
+                let left = room.checked_sub(path);
+                room = left.ok_or_else(|| Malformed::new(0, "fields are inside of absurdly long names"))?;
+                next.extend(field.children.iter().map(|&child| (child, path)));
+            }
+            level = next;
             if level.is_empty() {
                 break;
             }
@@ -240,5 +256,27 @@ impl StoredColumn {
         let range = if flags & RANGED != 0 { Some((record.f64()?, record.f64()?)) } else { None };
         let encoding = Encoding::new(kind, bits, range);
         Ok(Self { encoding, field, representation, deferred, column: usize::MAX })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: String, parent: u32) -> Field {
+        let (type_name, children, columns) = (String::new(), Vec::new(), Vec::new());
+        Field { name, type_name, role: Role::Record, repeats: None, parent, children, columns }
+    }
+
+    #[test]
+    fn a_long_name_is_not_multiplied_by_what_is_inside_of_it() {
+        let members = |n: u32| (1..=n).map(|at| field(format!("m{at}"), 0));
+        let with = |name: String, n: u32| {
+            let fields = [field(name, 0)].into_iter().chain(members(n)).collect();
+            Schema { fields, ..Schema::default() }.link()
+        };
+        assert_eq!(with("Jet".to_owned(), 10_000), Ok(()));
+        let error = with("x".repeat(100_000), 10_000).unwrap_err();
+        assert_eq!(error.reason, "fields are inside of absurdly long names");
     }
 }
