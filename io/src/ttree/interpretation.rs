@@ -288,7 +288,8 @@ impl Evidence<'_> {
             if inside {
                 return Err("it points to arrays of objects in a collection".to_owned());
             }
-            let (layout, run) = (Arc::new(Layout::Number(element)), Run::Pointer(self.counter(Some(leaf))?));
+            let counter = self.counting_member().map_or_else(|| self.counter(Some(leaf)), Ok)?;
+            let (layout, run) = (Arc::new(Layout::Number(element)), Run::Pointer(counter));
             return Ok(Interpretation::Streamed { layout, run });
         }
         Ok(Interpretation::Counted { counter: self.counter(Some(leaf))?, element, dims })
@@ -315,6 +316,19 @@ impl Evidence<'_> {
             return Err("it is said to count itself".to_owned());
         }
         Ok(counter)
+    }
+
+    /// The branch beside this one of the member that counts what a pointer leads to. What the leaf and the
+    /// branch name is the first `n` in the tree, which may be that of another object.
+    fn counting_member(&self) -> Option<Counter> {
+        let name = self.element()?.counter?;
+        let start = match self.node.name.rsplit_once('.') {
+            Some((before, _)) => before.len() + 1,
+            None => 0,
+        };
+        let around = self.node.path.strip_suffix(&self.node.name)?;
+        let node = self.index.find(&format!("{around}{}{name}", &self.node.name[..start]))?;
+        Some(Counter { node, leaf: 0 })
     }
 
     /// A number of a class, by its type number.
