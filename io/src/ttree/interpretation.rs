@@ -352,7 +352,13 @@ impl Evidence<'_> {
         let class_name = String::from_utf8_lossy(class.class_name);
         let layout = if class.id >= 0 {
             match self.element() {
-                Some(element) => resolver.element(&element)?,
+                Some(element) => match resolver.element(&element)? {
+                    // The bases of the objects of a collection have no versions of their own.
+                    Layout::Class(base) if element.kind == "TStreamerBase" && self.is_inside() => {
+                        Layout::Members(base)
+                    }
+                    layout => layout,
+                },
                 None if class.code == T_STRING => Layout::TString,
                 None => return Err(format!("the file does not describe its class `{class_name}`")),
             }
