@@ -405,7 +405,9 @@ impl Evidence<'_> {
     fn branch_object(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
         let class = String::from_utf8_lossy(leaf.title);
         let streamers = (self.streamers)().unwrap_or_default();
-        let class = Resolver::new(&streamers).class(&class, None)?;
+        let Layout::Class(class) = Resolver::new(&streamers).value(&class)? else {
+            return Err(format!("the file does not say how values of `{class}` are stored"));
+        };
         Ok(Interpretation::Streamed { layout: Arc::new(Layout::Named(class)), run: Run::One })
     }
 
