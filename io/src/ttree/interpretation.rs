@@ -288,7 +288,8 @@ impl Evidence<'_> {
             if inside {
                 return Err("it points to arrays of objects in a collection".to_owned());
             }
-            let (layout, run) = (Arc::new(Layout::Number(element)), Run::Pointer(self.counter(Some(leaf))?));
+            let counter = self.counting_member().map_or_else(|| self.counter(Some(leaf)), Ok)?;
+            let (layout, run) = (Arc::new(Layout::Number(element)), Run::Pointer(counter));
             return Ok(Interpretation::Streamed { layout, run });
         }
         Ok(Interpretation::Counted { counter: self.counter(Some(leaf))?, element, dims })
@@ -317,6 +318,19 @@ impl Evidence<'_> {
         Ok(counter)
     }
 
+    /// The branch beside this one of the member that counts what a pointer leads to. What the leaf and the
+    /// branch name is the first `n` in the tree, which may be that of another object.
+    fn counting_member(&self) -> Option<Counter> {
+        let name = self.element()?.counter?;
+        let start = match self.node.name.rsplit_once('.') {
+            Some((before, _)) => before.len() + 1,
+            None => 0,
+        };
+        let around = self.node.path.strip_suffix(&self.node.name)?;
+        let node = self.index.find(&format!("{around}{}{name}", &self.node.name[..start]))?;
+        Some(Counter { node, leaf: 0 })
+    }
+
     /// A number of a class, by its type number.
     fn number(&self, code: i32) -> Option<Element> {
         let title = || self.element().map(|element| element.title).unwrap_or_default();
@@ -338,7 +352,13 @@ impl Evidence<'_> {
         let class_name = String::from_utf8_lossy(class.class_name);
         let layout = if class.id >= 0 {
             match self.element() {
-                Some(element) => resolver.element(&element)?,
+                Some(element) => match resolver.element(&element)? {
+                    // The bases of the objects of a collection have no versions of their own.
+                    Layout::Class(base) if element.kind == "TStreamerBase" && self.is_inside() => {
+                        Layout::Members(base)
+                    }
+                    layout => layout,
+                },
                 None if class.code == T_STRING => Layout::TString,
                 None => return Err(format!("the file does not describe its class `{class_name}`")),
             }
@@ -385,7 +405,9 @@ impl Evidence<'_> {
     fn branch_object(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
         let class = String::from_utf8_lossy(leaf.title);
         let streamers = (self.streamers)().unwrap_or_default();
-        let class = Resolver::new(&streamers).class(&class, None)?;
+        let Layout::Class(class) = Resolver::new(&streamers).value(&class)? else {
+            return Err(format!("the file does not say how values of `{class}` are stored"));
+        };
         Ok(Interpretation::Streamed { layout: Arc::new(Layout::Named(class)), run: Run::One })
     }
 

@@ -5,16 +5,26 @@
 #include <array>
 #include <bitset>
 #include <deque>
+#include <complex>
 #include <list>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <Math/Vector4D.h>
+#include <TArrayD.h>
+#include <TArrayF.h>
+#include <TArrayI.h>
+#include <TBits.h>
 #include <TClonesArray.h>
+#include <TDatime.h>
 #include <TLorentzVector.h>
+#include <TNamed.h>
+#include <TObjArray.h>
+#include <TObjString.h>
 #include <TObject.h>
 #include <TRef.h>
 #include <TString.h>
@@ -170,6 +180,96 @@ struct Nested {
    std::vector<std::vector<Point>> deep;
 };
 
+// Arrays of what has no fixed size.
+struct Arrays {
+   std::string s[2];
+   TString t[2];
+   std::vector<int> v[3];
+   std::map<int, float> m[2];
+   Point p[2][2];
+   Derived d[2];
+   std::array<Point, 2> ap;
+   std::array<std::array<short, 2>, 3> aas;
+   int after = 0;
+};
+// Pointers to what this object owns.
+struct Pointers {
+   std::vector<int> *v = nullptr;
+   Point *p = nullptr;
+   Derived *d = nullptr;
+   Point *pp[2] = {};
+   std::unique_ptr<Point> u;
+   int after = 0;
+   Pointers() = default;
+   Pointers(const Pointers &) = delete;
+   Pointers &operator=(const Pointers &) = delete;
+   ~Pointers()
+   {
+      delete v;
+      delete p;
+      delete d;
+      delete pp[0];
+      delete pp[1];
+   }
+};
+struct Hollow : Empty {
+   Empty e;
+   int i = 0;
+   std::vector<Empty> v;
+   int after = 0;
+};
+struct Partly {
+   int a = 0;
+   float none = 1; //! not in files
+   static int all;
+   double b = 0;
+};
+template <class T> struct Holder {
+   T one{};
+   std::vector<T> many;
+};
+// A collection with members of its own.
+struct Series : std::vector<float> {
+   int id = 0;
+};
+// Numbers with fewer bits in collections: of those that no other class has of double, for which
+// rootcling would make the same functions.
+struct PackedLists {
+   std::vector<Double32_t> v;
+   std::map<short, Double32_t> m;
+   int n = 0;
+   Double32_t *x = nullptr; //[n]
+   Double32_t *y = nullptr; //[n][0,10,12]
+   Float16_t *h = nullptr;  //[n]
+   PackedLists() = default;
+   PackedLists(const PackedLists &) = delete;
+   PackedLists &operator=(const PackedLists &) = delete;
+   ~PackedLists() { resize(0); }
+   void resize(int size)
+   {
+      delete[] x;
+      delete[] y;
+      delete[] h;
+      n = size;
+      x = n ? new Double32_t[n]{} : nullptr;
+      y = n ? new Double32_t[n]{} : nullptr;
+      h = n ? new Float16_t[n]{} : nullptr;
+   }
+};
+struct Keyed {
+   std::map<std::pair<int, short>, Point> pairs;
+   std::map<int, std::vector<Derived>> lists;
+   std::set<std::pair<int, float>> set;
+   std::map<Flavour, int> flavours;
+   std::vector<Color> colors;
+   std::vector<std::bitset<10>> bits;
+   std::vector<std::map<int, std::string>> maps;
+};
+struct Recursive {
+   int id = 0;
+   std::vector<Recursive> inside;
+};
+
 // TObjects.
 class Hit : public TObject {
 public:
@@ -191,11 +291,11 @@ public:
    int run = 0;
    Point vertex;
    std::vector<Point> points;
-   TClonesArray hits;
+   TClonesArray clones;
    TLorentzVector p4;
    Track track;
    double last = 0;
-   Event() : hits("zoo::Hit", 8) {}
+   Event() : clones("zoo::Hit", 8) {}
    ClassDefOverride(Event, 2)
 };
 class Referring : public TObject {
@@ -219,6 +319,55 @@ public:
       delete track;
    }
    ClassDefOverride(Pointing, 1)
+};
+
+// ROOT's own.
+struct Owned {
+   int before = 0;
+   TDatime time;
+   TArrayI ai;
+   TArrayF af;
+   TArrayD ad;
+   TNamed named;
+   TObjString text;
+   TBits bits;
+   std::vector<TRef> refs;
+   std::vector<TNamed> names;
+   std::vector<TString> texts;
+   int after = 0;
+};
+class Label : public TNamed {
+public:
+   int value = 0;
+   ClassDefOverride(Label, 1)
+};
+// Objects of any class, which are passed over.
+class Mixed : public TObject {
+public:
+   int before = 0;
+   TObject *any = nullptr;
+   TObjArray all;
+   int after = 0;
+   Mixed() { all.SetOwner(); }
+   Mixed(const Mixed &) = delete;
+   Mixed &operator=(const Mixed &) = delete;
+   ~Mixed() override { delete any; }
+   ClassDefOverride(Mixed, 1)
+};
+// Both a TObject and something else.
+class Both : public TNamed, public Derived {
+public:
+   std::vector<Hit> hits;
+   std::vector<Track *> tracks;
+   Both() = default;
+   Both(const Both &) = delete;
+   Both &operator=(const Both &) = delete;
+   ~Both() override
+   {
+      for (Track *track : tracks)
+         delete track;
+   }
+   ClassDefOverride(Both, 4)
 };
 
 } // namespace zoo

@@ -23,8 +23,10 @@ struct Value {
    virtual void *slot() = 0;
 };
 
+template <class T> T *create() { return new T{}; }
+
 template <class T> struct Held : Value {
-   T *object = new T{};
+   T *object = create<T>();
    Held() = default;
    Held(const Held &) = delete;
    Held &operator=(const Held &) = delete;

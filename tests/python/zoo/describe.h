@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <bitset>
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -250,6 +251,26 @@ template <class T> struct Option {
 template <class T> struct Describe<std::optional<T>> : Option<T> {};
 template <class T> struct Describe<std::unique_ptr<T>> : Option<T> {};
 template <class T> struct Describe<T *> : Option<T> {};
+// Of a pointer to a collection, ROOT writes an empty one where there is none.
+template <class T> struct Describe<std::vector<T> *> {
+   static void shape(Node &node) { zoo::shape<std::vector<T>>(node); }
+   static void add(Node &node, const std::vector<T> *value) { zoo::add(node, value ? *value : std::vector<T>()); }
+};
+
+template <class T> struct Describe<std::complex<T>> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<T>(node.child(0, "_real"));
+      zoo::shape<T>(node.child(1, "_imag"));
+   }
+   static void add(Node &node, const std::complex<T> &value)
+   {
+      ++node.n;
+      zoo::add<T>(node.child(0), value.real());
+      zoo::add<T>(node.child(1), value.imag());
+   }
+};
 
 template <class T> struct Describe<std::atomic<T>> {
    static void shape(Node &node) { zoo::shape<T>(node); }
@@ -281,6 +302,13 @@ inline void hidden(Node &node, std::uint32_t value)
    node.dtype = "u4";
    node.kind = 'h';
 }
+// Adds a record's last members.
+inline void hidden(Node &node, std::size_t at, const TObject &value)
+{
+   hidden(node.child(at, "fUniqueID"), value.GetUniqueID());
+   // Where an object lies, and that it lives, is not written.
+   hidden(node.child(at + 1, "fBits"), value.TestBits(~(TObject::kIsOnHeap | TObject::kNotDeleted)));
+}
 
 template <class T> struct Describe<T, std::enable_if_t<HasMembers<T>::value>> {
    static void shape(Node &node)
@@ -299,11 +327,8 @@ template <class T> struct Describe<T, std::enable_if_t<HasMembers<T>::value>> {
       ++node.n;
       std::size_t at = 0;
       Members<T>::each(value, [&](const char *, const auto &member) { zoo::add(node.child(at++), member); });
-      if constexpr (std::is_base_of_v<TObject, T>) {
-         hidden(node.child(at++, "fUniqueID"), value.GetUniqueID());
-         // Where an object lies, and that it lives, is not written.
-         hidden(node.child(at++, "fBits"), value.TestBits(~(TObject::kIsOnHeap | TObject::kNotDeleted)));
-      }
+      if constexpr (std::is_base_of_v<TObject, T>)
+         hidden(node, at, value);
    }
 };
 

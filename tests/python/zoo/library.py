@@ -15,7 +15,8 @@ from environment import alone, cache  # noqa: E402
 CLASSES = """
     zoo::Point zoo::Record zoo::Base zoo::Other zoo::Derived zoo::Twice zoo::Empty zoo::Numbers zoo::Packed zoo::Counted
     zoo::Strings zoo::CString zoo::Containers zoo::Bits zoo::Nested zoo::Hit zoo::Track zoo::Event zoo::Referring
-    zoo::Pointing
+    zoo::Pointing zoo::Arrays zoo::Pointers zoo::Hollow zoo::Partly zoo::Holder<short> zoo::Holder<zoo::Point> zoo::Series
+    zoo::PackedLists zoo::Keyed zoo::Recursive zoo::Owned zoo::Label zoo::Mixed zoo::Both
 """.split()
 
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "classes.h"
+#include "columns.h"
 #include "values.h"
 
 template <> struct zoo::Fill<zoo::Color> {
@@ -36,7 +37,7 @@ ZOO_MEMBERS(zoo::Nested, f("p", o.p); f("d", o.d); f("grid", o.grid); f("points"
             f("deriveds", o.deriveds); f("named", o.named); f("deep", o.deep);)
 ZOO_MEMBERS(zoo::Hit, f("e", o.e); f("channel", o.channel); f("pos", o.pos);)
 ZOO_MEMBERS(zoo::Track, f("id", o.id); f("p", o.p); f("name", o.name); f("chi2", o.chi2);)
-ZOO_MEMBERS(zoo::Event, f("run", o.run); f("vertex", o.vertex); f("points", o.points); f("hits", o.hits);
+ZOO_MEMBERS(zoo::Event, f("run", o.run); f("vertex", o.vertex); f("points", o.points); f("clones", o.clones);
             f("p4", o.p4); f("track", o.track); f("last", o.last);)
 ZOO_MEMBERS(zoo::Referring, f("before", o.before); f("ref", o.ref); f("after", o.after);)
 ZOO_MEMBERS(zoo::Pointing, f("point", o.point); f("track", o.track); f("after", o.after);)
@@ -86,6 +87,12 @@ template <> struct zoo::Fill<zoo::Packed> {
    }
 };
 
+// What ROOT cannot read leaves a pointer that leads nowhere.
+template <class T> std::vector<T> counted(const T *first, int n)
+{
+   return first && n > 0 ? std::vector<T>(first, first + n) : std::vector<T>();
+}
+
 template <> struct zoo::Fill<zoo::Counted> {
    static void fill(Rng &rng, Counted &o)
    {
@@ -108,8 +115,8 @@ template <> struct zoo::Describe<zoo::Counted> {
    {
       ++node.n;
       zoo::add(node.child(0), o.n);
-      zoo::add(node.child(1), std::vector<float>(o.x, o.x + o.n));
-      zoo::add(node.child(2), std::vector<double>(o.y, o.y + o.n));
+      zoo::add(node.child(1), counted<float>(o.x, o.n));
+      zoo::add(node.child(2), counted<double>(o.y, o.n));
    }
 };
 
@@ -192,6 +199,7 @@ template <>
 struct zoo::Fill<ROOT::Math::LorentzVector<ROOT::Math::PxPyPzE4D<double>>>
    : FillLorentz<ROOT::Math::LorentzVector<ROOT::Math::PxPyPzE4D<double>>> {};
 
+template <> inline TClonesArray *zoo::create<TClonesArray>() { return new TClonesArray("zoo::Hit", 8); }
 template <> struct zoo::Describe<TClonesArray> {
    static void shape(Node &node)
    {
@@ -215,3 +223,190 @@ template <> struct zoo::Fill<TClonesArray> {
          zoo::fill(rng, *static_cast<Hit *>(hits.ConstructedAt(i)));
    }
 };
+
+ZOO_MEMBERS(zoo::Arrays, f("s", o.s); f("t", o.t); f("v", o.v); f("m", o.m); f("p", o.p); f("d", o.d); f("ap", o.ap);
+            f("aas", o.aas); f("after", o.after);)
+ZOO_MEMBERS(zoo::Pointers, f("v", o.v); f("p", o.p); f("d", o.d); f("pp", o.pp); f("u", o.u); f("after", o.after);)
+ZOO_MEMBERS(zoo::Hollow, f("e", o.e); f("i", o.i); f("v", o.v); f("after", o.after);)
+ZOO_MEMBERS(zoo::Partly, f("a", o.a); f("b", o.b);)
+template <class T> struct zoo::Members<zoo::Holder<T>> {
+   static void known() {}
+   template <class O, class F> static void each(O &o, F &&f)
+   {
+      f("one", o.one);
+      f("many", o.many);
+   }
+};
+template <> struct zoo::Fill<zoo::Series> {
+   static void fill(Rng &rng, Series &o)
+   {
+      zoo::fill(rng, static_cast<std::vector<float> &>(o));
+      zoo::fill(rng, o.id);
+   }
+};
+ZOO_MEMBERS(zoo::Series, f("vector<float>", static_cast<const std::vector<float> &>(o)); f("id", o.id);)
+ZOO_MEMBERS(zoo::Keyed, f("pairs", o.pairs); f("lists", o.lists); f("set", o.set); f("flavours", o.flavours);
+            f("colors", o.colors); f("bits", o.bits); f("maps", o.maps);)
+ZOO_MEMBERS(zoo::Recursive, f("id", o.id);)
+
+template <> struct zoo::Fill<zoo::PackedLists> {
+   static void fill(Rng &rng, PackedLists &o)
+   {
+      zoo::fill(rng, o.v);
+      zoo::fill(rng, o.m);
+      o.resize(static_cast<int>(length(rng)));
+      for (int i = 0; i < o.n; ++i) {
+         zoo::fill(rng, o.x[i]);
+         o.y[i] = rng.uniform() * 10;
+         o.h[i] = static_cast<float>(ordinary(rng));
+      }
+   }
+};
+template <> struct zoo::Describe<zoo::PackedLists> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<std::vector<double>>(node.child(0, "v"));
+      zoo::shape<std::map<short, double>>(node.child(1, "m"));
+      zoo::shape<int>(node.child(2, "n"));
+      zoo::shape<std::vector<double>>(node.child(3, "x"));
+      zoo::shape<std::vector<double>>(node.child(4, "y"));
+      zoo::shape<std::vector<float>>(node.child(5, "h"));
+   }
+   static void add(Node &node, const PackedLists &o)
+   {
+      ++node.n;
+      zoo::add(node.child(0), o.v);
+      zoo::add(node.child(1), o.m);
+      zoo::add(node.child(2), o.n);
+      zoo::add(node.child(3), counted<double>(o.x, o.n));
+      zoo::add(node.child(4), counted<double>(o.y, o.n));
+      zoo::add(node.child(5), counted<float>(o.h, o.n));
+   }
+};
+
+template <> struct zoo::Fill<TDatime> {
+   static void fill(Rng &rng, TDatime &value) { value.Set(static_cast<UInt_t>(rng.next() >> 33)); }
+};
+template <> struct zoo::Describe<TDatime> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<unsigned int>(node.child(0, "fDatime"));
+   }
+   static void add(Node &node, const TDatime &value)
+   {
+      ++node.n;
+      zoo::add<unsigned int>(node.child(0), value.Get());
+   }
+};
+template <class A, class T> struct FillArray {
+   static void fill(zoo::Rng &rng, A &value)
+   {
+      value.Set(static_cast<int>(zoo::length(rng)));
+      for (int i = 0; i < value.GetSize(); ++i)
+         zoo::fill(rng, value[i]);
+   }
+};
+template <class A, class T> struct DescribeArray {
+   static void shape(zoo::Node &node) { zoo::shape<std::vector<T>>(node); }
+   static void add(zoo::Node &node, const A &value)
+   {
+      zoo::add(node, std::vector<T>(value.GetArray(), value.GetArray() + value.GetSize()));
+   }
+};
+template <> struct zoo::Fill<TArrayI> : FillArray<TArrayI, int> {};
+template <> struct zoo::Fill<TArrayF> : FillArray<TArrayF, float> {};
+template <> struct zoo::Fill<TArrayD> : FillArray<TArrayD, double> {};
+template <> struct zoo::Describe<TArrayI> : DescribeArray<TArrayI, int> {};
+template <> struct zoo::Describe<TArrayF> : DescribeArray<TArrayF, float> {};
+template <> struct zoo::Describe<TArrayD> : DescribeArray<TArrayD, double> {};
+template <> struct zoo::Fill<TNamed> {
+   static void fill(Rng &rng, TNamed &value)
+   {
+      std::string name = text(rng), title = text(rng);
+      value.SetNameTitle(name.c_str(), title.c_str());
+   }
+};
+ZOO_MEMBERS(TNamed, f("fName", TString(o.GetName())); f("fTitle", TString(o.GetTitle()));)
+template <> struct zoo::Fill<TObjString> {
+   static void fill(Rng &rng, TObjString &value) { value.SetString(text(rng).c_str()); }
+};
+ZOO_MEMBERS(TObjString, f("fString", o.GetString());)
+template <> struct zoo::Fill<TBits> {
+   static void fill(Rng &rng, TBits &value)
+   {
+      value.Clear();
+      for (std::size_t n = length(rng); n > 0; --n)
+         value.SetBitNumber(static_cast<UInt_t>(rng.below(100)));
+   }
+};
+template <> struct zoo::Describe<TBits> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<unsigned int>(node.child(0, "fNbits"));
+      zoo::shape<unsigned int>(node.child(1, "fNbytes"));
+      zoo::shape<std::vector<unsigned char>>(node.child(2, "fAllBits"));
+   }
+   static void add(Node &node, const TBits &value)
+   {
+      ++node.n;
+      zoo::add<unsigned int>(node.child(0), value.GetNbits());
+      zoo::add<unsigned int>(node.child(1), value.GetNbytes());
+      std::vector<unsigned char> bytes(value.GetNbytes());
+      for (UInt_t bit = 0; bit < value.GetNbits(); ++bit)
+         if (value.TestBitNumber(bit))
+            bytes[bit / 8] |= static_cast<unsigned char>(1 << bit % 8);
+      zoo::add(node.child(2), bytes);
+      zoo::hidden(node, 3, value);
+   }
+};
+ZOO_MEMBERS(zoo::Owned, f("before", o.before); f("time", o.time); f("ai", o.ai); f("af", o.af); f("ad", o.ad);
+            f("named", o.named); f("text", o.text); f("bits", o.bits); f("refs", o.refs); f("names", o.names);
+            f("texts", o.texts); f("after", o.after);)
+template <> struct zoo::Fill<zoo::Label> {
+   static void fill(Rng &rng, Label &o)
+   {
+      zoo::fill(rng, static_cast<TNamed &>(o));
+      zoo::fill(rng, o.value);
+   }
+};
+ZOO_MEMBERS(zoo::Label, ZOO_BASE(TNamed) f("value", o.value);)
+template <> struct zoo::Fill<zoo::Mixed> {
+   static TObject *object(Rng &rng)
+   {
+      std::string name = text(rng);
+      switch (rng.below(4)) {
+      case 0: return nullptr;
+      case 1: return new TObjString(name.c_str());
+      case 2: return new TNamed(name.c_str(), "title");
+      default: return new Hit;
+      }
+   }
+   static void fill(Rng &rng, Mixed &o)
+   {
+      zoo::fill(rng, o.before);
+      delete o.any;
+      o.any = object(rng);
+      o.all.Delete();
+      for (std::size_t n = length(rng); n > 0; --n)
+         o.all.Add(object(rng));
+      zoo::fill(rng, o.after);
+   }
+};
+ZOO_MEMBERS(zoo::Mixed, f("before", o.before); f("after", o.after);)
+template <> struct zoo::Fill<zoo::Both> {
+   static void fill(Rng &rng, Both &o)
+   {
+      zoo::fill(rng, static_cast<TNamed &>(o));
+      zoo::fill(rng, static_cast<Derived &>(o));
+      zoo::fill(rng, o.hits);
+      for (Track *track : o.tracks)
+         delete track;
+      o.tracks.clear();
+      for (std::size_t n = length(rng); n > 0; --n)
+         zoo::fill(rng, *o.tracks.emplace_back(new Track));
+   }
+};
+ZOO_MEMBERS(zoo::Both, ZOO_BASE(TNamed) ZOO_BASE(zoo::Derived) f("hits", o.hits); f("tracks", o.tracks);)

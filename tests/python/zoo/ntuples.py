@@ -47,7 +47,9 @@ FIELDS = {
     "atomic": "std::atomic<int>",
     "tuple": "std::tuple<int,std::string,float>",
     "v_tuple": "std::vector<std::tuple<int,std::vector<short>>>",
-    "v_color": "std::vector<zoo::Color>",
+    # These make ROOT crash when it writes a tree of them.
+    "rvec_point": "ROOT::RVec<zoo::Point>",
+    "rvec_rvec": "ROOT::RVec<ROOT::RVec<float>>",
     "late_int": "int",
     "late_v_float": "std::vector<float>",
     "late_v_point": "std::vector<zoo::Point>",

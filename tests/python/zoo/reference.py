@@ -106,7 +106,12 @@ def sub_branches(branch, path: str) -> Iterator[tuple[str, object]]:
 
 
 # What base classes hold: they have branches of their own, whose members do not name them.
-BASES = {"zoo::Base": ["id"], "zoo::Derived": ["id", "w", "v"], "zoo::Other": ["other", "shorts"], "TObject": ["fUniqueID", "fBits"]}
+BASES = {"zoo::Base": ["id"], "zoo::Derived": ["id", "w", "v"], "zoo::Other": ["other", "shorts"], "TObject": ["fUniqueID", "fBits"], "TNamed": ["fName", "fTitle"], "zoo::Empty": []}
+
+# What may be of any class, or of its own: it is not compared.
+UNDESCRIBED = {"any", "all", "inside"}
+# Members of streamed objects that only their bytes say the classes of: the column goes without them.
+PASSED_OVER = {"clones"}
 
 
 def inside_leaves(node: dict, top: str, branch) -> list[dict] | None:
@@ -121,11 +126,15 @@ def inside_leaves(node: dict, top: str, branch) -> list[dict] | None:
         node, levels = found
         if branch.GetListOfBranches().GetEntries():
             return count(node, levels)
-        if base:
+        if base is not None:
+            while node["kind"] in "lfo":
+                node, levels = node["children"][0][1], (*levels, level(node))
             children = [(name, {**child, "kind": "n"} if child["kind"] == "h" else child) for name, child in node["children"]]
             node = {**node, "children": [(name, child) for name, child in children if name in base]}
         return leaves(node, "", levels)
-    raise ValueError(f"no member {branch.GetName()} in {top}")
+    if UNDESCRIBED.isdisjoint(names):
+        raise ValueError(f"no member {branch.GetName()} in {top}")
+    return None
 
 
 def reference(tree, nodes: dict) -> dict:
@@ -140,7 +149,8 @@ def reference(tree, nodes: dict) -> dict:
     for top in tree.GetListOfBranches():
         node = nodes[top.GetName().rstrip(".")]
         group = top.GetListOfBranches().GetEntries()
-        add(top.GetName(), top, count(node, ()) if group else leaves(node))
+        whole = count(node, ()) if group else [leaf for leaf in leaves(node) if leaf["field"].split(".")[0] not in PASSED_OVER]
+        add(top.GetName(), top, whole)
         for path, sub in sub_branches(top, top.GetName()):
             add(path, sub, inside_leaves(node, top.GetName().rstrip("."), sub))
     return {"entries": tree.GetEntries(), "branches": branches}

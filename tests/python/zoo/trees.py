@@ -49,6 +49,13 @@ STANDARD = {
     "v_nested": "std::vector<zoo::Nested>",
     "vv_point": "std::vector<std::vector<zoo::Point>>",
     "m_int_point": "std::map<int,zoo::Point>",
+    "m_string_string": "std::map<std::string,std::string>",
+    "m_pair": "std::map<std::pair<int,short>,float>",
+    "v_m": "std::vector<std::map<int,float>>",
+    "v_color": "std::vector<zoo::Color>",
+    "v_empty": "std::vector<zoo::Empty>",
+    "v_hollow": "std::vector<zoo::Hollow>",
+    "rvec_bool": "ROOT::RVec<bool>",
 }
 # Only in a TTree.
 TREE = {
@@ -71,6 +78,24 @@ TREE = {
     "event": "zoo::Event",
     "referring": "zoo::Referring",
     "pointing": "zoo::Pointing",
+    "clones": "TClonesArray",
+    "v_complex": "std::vector<std::complex<float>>",
+    "complex": "std::complex<double>",
+    "owned": "zoo::Owned",
+    "label": "zoo::Label",
+    "mixed": "zoo::Mixed",
+    "both": "zoo::Both",
+    "arrays": "zoo::Arrays",
+    "pointers": "zoo::Pointers",
+    "packed_lists": "zoo::PackedLists",
+    "recursive": "zoo::Recursive",
+    "series": "zoo::Series",
+    "v_ptr": "std::vector<zoo::Point*>",
+    "l_ptr": "std::list<zoo::Track*>",
+    "v_double32": "std::vector<Double32_t>",
+    "v_named": "std::vector<TNamed>",
+    "v_label": "std::vector<zoo::Label>",
+    "v_tstring": "std::vector<TString>",
 }
 CLASSES = {
     "point": "zoo::Point",
@@ -80,13 +105,18 @@ CLASSES = {
     "packed": "zoo::Packed",
     "bits": "zoo::Bits",
     "nested": "zoo::Nested",
+    "hollow": "zoo::Hollow",
+    "partly": "zoo::Partly",
+    "holder_short": "zoo::Holder<short>",
+    "holder_point": "zoo::Holder<zoo::Point>",
+    "keyed": "zoo::Keyed",
     "pt_eta_phi_m": "ROOT::Math::LorentzVector<ROOT::Math::PtEtaPhiM4D<float>>",
     "px_py_pz_e": "ROOT::Math::LorentzVector<ROOT::Math::PxPyPzE4D<double>>",
 }
 # What is filled in the order of a hash table: read again, it has another one.
 UNORDERED = ["um_int_double", "umm_int_int", "uset_int", "umset_int"]
 # What is stored in fewer bits than it is given.
-ROUNDED = re.compile(r".*(float16|double32).*|packed")
+ROUNDED = re.compile(r".*(float16|double32).*|packed(_lists)?")
 TYPES = [*{**STANDARD, **TREE, **CLASSES}.values(), "zoo::Record"]
 
 # The letters of leaves, and what they are called here; with ranges and bits for numbers with fewer of these.
@@ -141,7 +171,7 @@ LAYOUTS = [
     Layout("generated", 1, basket=1500, generated=True),
 ]
 # What ROOT 6.40 itself cannot read again in a layout, though it is in the file.
-UNREAD = {"generated": re.compile("(arrays|counted)_.*")}
+UNREAD = {"generated": re.compile("(arrays|counted)_.*|counted|packed_lists")}
 
 
 def object_columns(ROOT, types: dict[str, str]):

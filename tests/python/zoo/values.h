@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <complex>
 #include <limits>
 
 #include "describe.h"
@@ -139,6 +140,13 @@ template <class T> struct Key {
          zoo::fill(rng, value);
    }
 };
+template <class A, class B> struct Key<std::pair<A, B>> {
+   static void fill(Rng &rng, std::pair<A, B> &value)
+   {
+      Key<A>::fill(rng, value.first);
+      Key<B>::fill(rng, value.second);
+   }
+};
 template <class C, class T> struct Keys {
    static void fill(Rng &rng, C &value)
    {
@@ -172,6 +180,14 @@ template <class K, class V> struct Fill<std::multimap<K, V>> : Pairs<std::multim
 template <class K, class V> struct Fill<std::unordered_map<K, V>> : Pairs<std::unordered_map<K, V>, K, V> {};
 template <class K, class V> struct Fill<std::unordered_multimap<K, V>> : Pairs<std::unordered_multimap<K, V>, K, V> {};
 
+template <class T> struct Fill<std::complex<T>> {
+   static void fill(Rng &rng, std::complex<T> &value)
+   {
+      T parts[2];
+      zoo::fill(rng, parts);
+      value = {parts[0], parts[1]};
+   }
+};
 template <class A, class B> struct Fill<std::pair<A, B>> {
    static void fill(Rng &rng, std::pair<A, B> &value)
    {

@@ -249,8 +249,10 @@ impl<'a> Stream<'a> {
         }
         for step in &program.steps {
             match (step.field, &step.layout) {
-                // Here a base class has no version of its own.
-                (Some(field), Layout::Class(base)) if matches!(columns[field], Column::Base { .. }) => {
+                // Here a base class has no version of its own, but where it streams itself.
+                (Some(field), Layout::Class(base))
+                    if matches!(columns[field], Column::Base { .. }) && base.name != "TNamed" =>
+                {
                     let Some(program) = base.programs.first() else { continue };
                     self.by_members(program, n, &mut columns[field])?;
                 }
