@@ -4,6 +4,9 @@
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 BINARY := $(CARGO_TARGET_DIR)/release/hep-run
+CONFORMANCE := $(CARGO_TARGET_DIR)/release/conformance
+# Made by `environment`: known once that has run.
+PYTHON = $$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
 export HEP_RUN_SKIPS := $(SKIPS)
 
@@ -31,15 +34,17 @@ rust: environment
 	cargo test --workspace --no-fail-fast
 
 oracles: environment
-	cargo build --release
-	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_dimuon.py $(BINARY)
-	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_merge.py $(BINARY)
-	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_new.py $(BINARY)
-	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_adl.py $(BINARY)
-	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_parquet.py $(BINARY)
-	cargo build --release -p hep-tests --bin conformance
-	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore tests/python/check_conformance.py \
-		$(CARGO_TARGET_DIR)/release/conformance
+	cargo build --release -p hep-run -p hep-tests --bins
+	$(PYTHON) tests/python/check_conformance.py $(CONFORMANCE)
+	$(PYTHON) tests/python/check_zoo.py $(CONFORMANCE)
+	$(PYTHON) tests/python/check_rntuple.py $(CONFORMANCE)
+	$(PYTHON) tests/python/check_parquet.py $(BINARY)
+	$(PYTHON) tests/python/check_friends.py $(BINARY)
+	$(PYTHON) tests/python/check_dimuon.py $(BINARY)
+	$(PYTHON) tests/python/check_merge.py $(BINARY)
+	$(PYTHON) tests/python/check_objects.py $(BINARY)
+	$(PYTHON) tests/python/check_new.py $(BINARY)
+	$(PYTHON) tests/python/check_adl.py $(BINARY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles
@@ -48,7 +53,7 @@ skips: rust oracles
 # make bench FILES="a.root b.root"; benchmarks/make_bench.py makes such files
 bench: environment
 	cargo build --release
-	$$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore benchmarks/run.py $(BINARY) $(FILES)
+	$(PYTHON) benchmarks/run.py $(BINARY) $(FILES)
 
 fmt:
 	cargo fmt --all

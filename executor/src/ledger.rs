@@ -27,6 +27,33 @@ pub struct DatasetLedger {
     pub name: String,
     /// One account for each file, in the fileset's order.
     pub files: Vec<FileLedger>,
+    /// The friends whose columns stood beside theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub friends: Vec<FriendLedger>,
+}
+
+/// The files of a friend. Their entries are read where the dataset's are, and not counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FriendLedger {
+    /// The friend's name in the fileset.
+    pub alias: String,
+    /// Its files, in the fileset's order.
+    pub files: Vec<FriendFile>,
+}
+
+/// A file of a friend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FriendFile {
+    /// The file, as the fileset names it.
+    pub path: String,
+    /// The tree.
+    pub tree: String,
+    /// The file's own identity; empty where it was not opened.
+    pub uuid: String,
+    /// How many entries the tree has; none where it was not opened.
+    pub entries: Option<u64>,
 }
 
 /// What became of a file's entries. The ranges are half-open, sorted, disjoint, and cover
@@ -260,6 +287,16 @@ impl DatasetLedger {
             }
             ours.absorb(file);
         }
+        for FriendLedger { alias, files } in other.friends {
+            match self.friends.iter_mut().find(|known| known.alias == alias) {
+                Some(known) => {
+                    let new = files.into_iter().filter(|file| !known.files.contains(file));
+                    let new: Vec<FriendFile> = new.collect();
+                    known.files.extend(new);
+                }
+                None => self.friends.push(FriendLedger { alias, files }),
+            }
+        }
         Ok(())
     }
 }
@@ -301,7 +338,7 @@ mod tests {
             skipped,
             ..FileLedger::default()
         };
-        let dataset = DatasetLedger { name: "DY".into(), files: vec![file] };
+        let dataset = DatasetLedger { name: "DY".into(), files: vec![file], friends: Vec::new() };
         Ledger { version: 1, processor: "dimuon".into(), datasets: vec![dataset] }
     }
 

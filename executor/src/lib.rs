@@ -8,7 +8,8 @@
 //! ```
 //!
 //! which gives that binary the command line of `hep-run` itself. The way through, in the order of
-//! the modules: [`fileset`] says which files; [`range`] splits them into entry ranges; [`local`]
+//! the modules: [`fileset`] says which files; [`range`] splits them into entry ranges; [`friends`]
+//! puts columns of other trees beside theirs; [`local`]
 //! maps each range to a partial output on this machine's threads and hands it to the
 //! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
 #![deny(unsafe_code)]
@@ -16,6 +17,7 @@
 pub mod cli;
 mod error;
 pub mod fileset;
+pub mod friends;
 pub mod ledger;
 pub mod local;
 pub mod merge_tree;

@@ -10,6 +10,7 @@ use hep_io::{EntryFile, EntryReader};
 
 use crate::RunResult;
 use crate::fileset::FileSpec;
+use crate::friends::{Chain, Joined, resolve};
 
 /// How ranges are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,19 @@ impl Default for RangeSize {
 /// decompressing the baskets around the cut twice.
 const OVERSIZE: u64 = 4;
 
-/// A file that has been opened, checked against what the processor needs, and split.
+/// A tree of a file.
+pub struct OpenTree {
+    /// The bytes.
+    pub source: Arc<dyn ByteSource>,
+    /// The tree.
+    pub reader: Arc<dyn EntryReader>,
+    /// The file's own identity.
+    pub uuid: String,
+    /// The path of the tree in the file.
+    pub tree: String,
+}
+
+/// A file that has been opened and checked against what the processor needs.
 pub struct Opened {
     /// The bytes.
     pub source: Arc<dyn ByteSource>,
@@ -43,15 +56,28 @@ pub struct Opened {
     pub uuid: String,
     /// The path of the tree in the file.
     pub tree: String,
-    /// The processor's columns that this file has.
+    /// The columns that are read of this file: the processor's, and those that friends are looked up
+    /// by.
     pub columns: Vec<String>,
+    /// The processor's columns that friends have.
+    pub joined: Vec<Joined>,
 }
 
-/// Opens a file and checks that it has every column of `schema`, readable as declared.
+impl Opened {
+    /// The columns that are read of the file and of its friends.
+    pub fn all_columns(&self) -> Vec<String> {
+        let joined = self.joined.iter().flat_map(|joined| {
+            joined.columns.iter().map(|(_, own)| format!("{}.{own}", joined.chain.alias()))
+        });
+        self.columns.iter().cloned().chain(joined).collect()
+    }
+}
+
+/// Opens a file's tree.
 ///
 /// # Errors
-/// Where it cannot be opened, is not the file that the fileset describes, or lacks a column.
-pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
+/// Where it cannot be opened or is not the file that the fileset describes.
+pub fn open_tree(file: &FileSpec) -> RunResult<OpenTree> {
     let entry_file = open_file(&file.path)?;
     let tree = match &file.tree {
         Some(tree) => entry_file.tree_name(tree).to_owned(),
@@ -64,13 +90,26 @@ pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
         reason: format!("its {what} is {found}, but the fileset says {said}: the file was replaced"),
     };
     let uuid = entry_file.uuid();
-    if let Some(said) = file.uuid.as_ref().filter(|said| !said.eq_ignore_ascii_case(&uuid)) {
+    // Other tools note the zeros of a file that has no identifier.
+    let is_told = |said: &&String| said.chars().any(|digit| !matches!(digit, '0' | '-'));
+    if let Some(said) = file.uuid.as_ref().filter(is_told).filter(|said| !said.eq_ignore_ascii_case(&uuid)) {
         return Err(changed("uuid", uuid, said.clone()).into());
     }
     if let Some(said) = file.entries.filter(|&said| said != reader.entries()) {
         return Err(changed("number of entries", reader.entries().to_string(), said.to_string()).into());
     }
+    Ok(OpenTree { source: Arc::clone(entry_file.source()), reader, uuid, tree })
+}
+
+/// Opens a file and checks that it, or else one of its friends, has every column of `schema`, readable
+/// as declared.
+///
+/// # Errors
+/// Where it cannot be opened, is not the file that the fileset describes, or lacks a column.
+pub fn open(file: &FileSpec, schema: &Schema, friends: &[Arc<Chain>]) -> RunResult<Opened> {
+    let OpenTree { source, reader, uuid, tree } = open_tree(file)?;
     let mut columns = Vec::new();
+    let mut joined: Vec<Vec<(String, String)>> = vec![Vec::new(); friends.len()];
     for need in schema.requirements() {
         match reader.column(&need.name) {
             Ok(info) => {
@@ -83,12 +122,42 @@ pub fn open(file: &FileSpec, schema: &Schema) -> RunResult<Opened> {
                     columns.push(need.name.clone());
                 }
             }
-            Err(hep_io::Error::NoColumn { .. }) if need.optional => {}
+            Err(error @ hep_io::Error::NoColumn { .. }) => match resolve(need, friends)? {
+                Some((friend, own)) => {
+                    let column = (need.name.clone(), own);
+                    if !joined[friend].contains(&column) {
+                        joined[friend].push(column);
+                    }
+                }
+                None if need.optional => {}
+                None => return Err(nor_in(friends, error).into()),
+            },
             Err(error) => return Err(error.into()),
         }
     }
-    let source = Arc::clone(entry_file.source());
-    Ok(Opened { source, reader, uuid, tree, columns })
+    let joined = friends.iter().zip(joined).filter(|(_, columns)| !columns.is_empty());
+    let joined: Vec<Joined> =
+        joined.map(|(chain, columns)| Joined { chain: Arc::clone(chain), columns }).collect();
+    for name in joined.iter().flat_map(|joined| joined.chain.index()) {
+        reader.column(name)?;
+        if !columns.contains(name) {
+            columns.push(name.clone());
+        }
+    }
+    Ok(Opened { source, reader, uuid, tree, columns, joined })
+}
+
+/// That no friend has the column either.
+fn nor_in(friends: &[Arc<Chain>], error: hep_io::Error) -> hep_io::Error {
+    match error {
+        hep_io::Error::NoColumn { path, tree, name, nearest } if !friends.is_empty() => {
+            let aliases: Vec<String> = friends.iter().map(|friend| format!("`{}`", friend.alias())).collect();
+            let plural = if aliases.len() > 1 { "s" } else { "" };
+            let tree = format!("{tree} or in its friend{plural} {}", aliases.join(", "));
+            hep_io::Error::NoColumn { path, tree, name, nearest }
+        }
+        other => other,
+    }
 }
 
 /// Opens a file with trees, wherever it is.
@@ -158,14 +227,17 @@ pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Vec
     if entries == 0 {
         return Ok(Vec::new());
     }
-    let bytes = opened.reader.plan(&opened.columns, 0..entries)?.bytes();
+    let mut bytes = opened.reader.plan(&opened.columns, 0..entries)?.bytes();
+    for Joined { chain, columns } in &opened.joined {
+        bytes = bytes.saturating_add(chain.estimate(columns, entries)?);
+    }
     let by_bytes = (u128::from(entries) * u128::from(size.bytes) / u128::from(bytes.max(1))).max(1);
     let target = u64::try_from(by_bytes).unwrap_or(u64::MAX).min(size.entries.unwrap_or(u64::MAX)).max(1);
     Ok(group(&opened.reader.boundaries(&opened.columns)?, target))
 }
 
 /// Takes clusters together up to `target` entries, and cuts those that are far larger.
-fn group(boundaries: &[u64], target: u64) -> Vec<Range<u64>> {
+pub(crate) fn group(boundaries: &[u64], target: u64) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     let mut start = boundaries.first().copied().unwrap_or(0);
     for (at, &end) in boundaries.iter().enumerate().skip(1) {

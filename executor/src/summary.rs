@@ -10,7 +10,7 @@ use crate::Object;
 use crate::ledger::Ledger;
 use crate::run::{DatasetOutcome, Outcome};
 
-/// A line for each dataset.
+/// A line for each dataset. `3 + 2` files are three of the dataset and two of its friends.
 pub fn text(outcome: &Outcome) -> String {
     let header =
         ["dataset", "entries", "kept", "files", "read", "wall", "CPU", "events/s"].map(str::to_owned);
@@ -20,7 +20,11 @@ pub fn text(outcome: &Outcome) -> String {
             dataset.dataset.name.clone(),
             facts.entries.to_string(),
             facts.kept.map_or_else(|| "-".to_owned(), |kept| kept.to_string()),
-            facts.files.to_string(),
+            if facts.friends > 0 {
+                format!("{} + {}", facts.files, facts.friends)
+            } else {
+                facts.files.to_string()
+            },
             bytes(dataset.cost.bytes),
             seconds(facts.wall),
             seconds(facts.cpu),
@@ -48,6 +52,7 @@ pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
                 "entries": facts.entries,
                 "entries_kept": facts.kept,
                 "files": facts.files,
+                "friend_files": facts.friends,
                 "bytes_read": dataset.cost.bytes,
                 "wall_seconds": facts.wall,
                 "cpu_seconds": facts.cpu,
@@ -91,6 +96,8 @@ struct Facts {
     entries: u64,
     kept: Option<u64>,
     files: usize,
+    /// Files of friends.
+    friends: usize,
     wall: f64,
     cpu: f64,
 }
@@ -104,6 +111,7 @@ fn facts(outcome: &Outcome) -> impl Iterator<Item = (&DatasetOutcome, Facts)> {
             entries: ledger.map_or(0, |ledger| ledger.totals().done),
             kept: kept(dataset),
             files,
+            friends: ledger.map_or(0, |ledger| ledger.friends.iter().map(|friend| friend.files.len()).sum()),
             wall: dataset.cost.wall.as_secs_f64(),
             cpu: dataset.cost.cpu.as_secs_f64(),
         };

@@ -239,3 +239,22 @@ fn usage_errors_end_with_1_and_help_with_0() {
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn a_fileset_may_have_more_files_than_a_process_may_open() {
+    let mut fileset = "processor: dimuon\ntree: Events\ndatasets:\n".to_owned();
+    for at in 0..150 {
+        fileset += &format!("  d{at}: {{files: [{at}.root], friends: {{f: [{at}.root:Events]}}}}\n");
+    }
+    let place = Place::new("many_files", &fileset);
+    fs::copy(datasets().join("nano_dy.root"), place.0.join("0.root")).unwrap();
+    for at in 1..150 {
+        fs::hard_link(place.0.join("0.root"), place.0.join(format!("{at}.root"))).unwrap();
+    }
+    let run = "ulimit -n 120; exec \"$0\" f.yaml --progress none --output out.json";
+    let command =
+        Command::new("sh").args(["-c", run, env!("CARGO_BIN_EXE_hep-run")]).current_dir(&place.0).output();
+    let output = command.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    fs::remove_dir_all(&place.0).unwrap();
+}

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hep_run::fileset::{Dataset, FileSpec, Fileset, FilesetProblem, Format, ProcessorSpec};
+use hep_run::fileset::{Dataset, FileSpec, Fileset, FilesetProblem, Format, Friend, ProcessorSpec};
 use serde_json::{Map, Value};
 
 #[test]
@@ -144,9 +144,23 @@ impl Dice {
                 steps,
             }
         };
+        let mut friends = |dice: &mut Self, level: &str| -> Vec<Friend> {
+            if dice.roll(3) > 0 {
+                return Vec::new();
+            }
+            let friend = |i| Friend {
+                alias: format!("{}{level}{i}", dice.text()).replace('.', "_"),
+                files: (0..=dice.roll(2)).map(|_| FileSpec { steps: None, ..file(dice) }).collect(),
+                index: if dice.roll(2) == 0 { vec![] } else { vec![dice.text(), "event".to_owned()] },
+            };
+            (0..2).map(friend).collect()
+        };
+        let friends = [friends(self, "all"), friends(self, "own")];
+        let [all, own] = friends;
         let datasets = (0..=self.roll(4)).map(|i| Dataset {
             name: format!("{}{i}", self.text()),
             files: (0..=self.roll(3)).map(|_| file(self)).collect(),
+            friends: if i == 1 { own.clone() } else { Vec::new() },
             metadata: self.map(2),
         });
         let datasets: Vec<_> = datasets.collect();
@@ -155,7 +169,7 @@ impl Dice {
             path: (self.roll(2) == 0).then(|| "/somewhere/my analysis".into()),
             settings: self.map(2),
         });
-        Fileset { processor, datasets, place: "/place".into() }
+        Fileset { processor, datasets, friends: all, place: "/place".into() }
     }
 }
 

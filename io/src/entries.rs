@@ -56,7 +56,9 @@ pub trait EntryReader: Send + Sync {
     /// Where the file's record of its baskets is damaged.
     fn boundaries(&self, columns: &[String]) -> Result<Vec<u64>>;
 
-    /// Which bytes the half-open range `entries` of `columns` needs.
+    /// Which bytes the half-open range `entries` of `columns` needs. A range of whole clusters is
+    /// planned without a read; where one is cut, a reader may read what tells which bytes lie behind
+    /// the cut.
     ///
     /// # Errors
     /// Where a column is absent or unreadable, or its baskets do not cover the range.

@@ -14,6 +14,7 @@
 mod entries;
 mod error;
 pub mod hist;
+pub mod object;
 mod open;
 pub mod parquet;
 pub mod rntuple;

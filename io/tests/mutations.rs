@@ -8,11 +8,14 @@ mod samples;
 mod skip;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hep_io::root::RootFile;
+use hep_io::hist::{Axis, Histogram, Waiting};
+use hep_io::object::Object;
+use hep_io::root::{Entry, Key, RootFile};
 use hep_io::source::{ByteSource, MemorySource};
+use hep_io::write::{Copy, File};
 use hep_io::{EntryFile, EntryReader, Result, Scratch};
 use memory::peak;
 use parquet::basic::Compression;
@@ -26,6 +29,13 @@ const EACH: u64 = 250;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// One test at a time: they count the same memory.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn each() -> u64 {
+    std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(EACH)
+}
 
 struct Xorshift(u64);
 
@@ -74,13 +84,14 @@ fn mutate(honest: &[u8], from: usize, random: &mut Xorshift) -> Vec<u8> {
     bytes
 }
 
-/// The file with the records of its trees once more, uncompressed, at its end, and its keys pointing
-/// there: changes reach the branches and the embedded baskets instead of failing a checksum.
-fn expand(honest: &[u8]) -> Vec<u8> {
+/// The file with the records that `chosen` says once more, uncompressed, at its end, and their keys
+/// pointing there: changes reach what they hold instead of failing a checksum.
+fn expand(honest: &[u8], chosen: impl Fn(&Key) -> bool) -> Vec<u8> {
     let mut bytes = honest.to_vec();
     let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("honest.root", honest.to_vec()));
     let file = RootFile::open(source).unwrap();
-    for key in file.keys().iter().filter(|key| key.class_name == "TTree" && key.seek < 1 << 31) {
+    let entries = file.walk().unwrap();
+    for key in entries.iter().map(|entry| &entry.key).filter(|key| chosen(key) && key.seek < 1 << 31) {
         let object = file.object(key).unwrap();
         let (seek, length) = (key.seek as usize, key.key_length as usize);
         let label = honest[seek..seek + length].to_vec();
@@ -189,10 +200,118 @@ fn honest_files() -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Understands every object, merges it with itself, puts its fills into bins, and writes it or a copy.
+fn read_objects(bytes: Vec<u8>) -> Result<u64> {
+    let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("damaged.root", bytes));
+    let file = RootFile::open(source)?;
+    let mut output = File::new();
+    let mut objects = 0;
+    for Entry { path, key } in file.walk()?.iter().take(64) {
+        if let Ok(copy) = Copy::read(&file, key) {
+            output.copy("copies", copy);
+        }
+        let Ok(Some(mut object)) = Object::read(&file, key) else { continue };
+        objects += 1;
+        let again = object.clone();
+        let _ = object.merge(&again);
+        let _ = output.object("objects", path, &object);
+        if let Object::Histogram(mut histogram) = object {
+            let _ = histogram.find_range();
+            let centers = histogram.axes.iter().map(|axis| axis.center(1)).collect::<Vec<_>>();
+            let nearest = histogram.nearest_bin(&centers).unwrap_or(usize::MAX);
+            let _ = (histogram.value(nearest), histogram.variance(nearest));
+            let _ = histogram.axes.iter().map(|axis| axis.all_edges().len()).sum::<usize>();
+            output.histogram("found", &histogram);
+        }
+    }
+    let _ = output.describe(&file);
+    Ok(objects)
+}
+
+/// A file of labels, of fills that wait for a range, and of bins of different widths.
+fn own_objects() -> Vec<u8> {
+    let axis = |bins: usize| Axis { bins, high: bins as f64, ..Axis::default() };
+    let labels = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let labelled = Axis { labels: labels.clone(), flags: 3, ..axis(3) };
+    let mut file = File::new();
+    let plane = vec![labelled.clone(), Axis { labels, ..axis(3) }];
+    file.histogram("", &Histogram::doubles("plane", "", plane, vec![1.0; 25], Vec::new(), 9.0));
+    let edges = Axis { edges: vec![0.0, 1.0, 4.0, 9.0], high: 9.0, ..axis(3) };
+    file.histogram("", &Histogram::doubles("edges", "", vec![edges], vec![1.0; 5], vec![1.0; 5], 3.0));
+    for (name, dimension) in [("waits", 1), ("waits2", 2), ("waits3", 3)] {
+        let none = Axis { high: 0.0, whole: dimension == 2, ..axis(4) };
+        let cells = 6_usize.pow(dimension as u32);
+        let mut waits =
+            Histogram::doubles(name, "", vec![none; dimension], vec![0.0; cells], Vec::new(), 0.0);
+        waits.waiting = Waiting { size: 64, fills: (0..5 * (dimension + 1)).map(|at| at as f64).collect() };
+        file.histogram("", &waits);
+    }
+    let path = std::env::temp_dir().join(format!("hep-io-own-objects-{}.root", std::process::id()));
+    file.save(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    bytes
+}
+
+#[test]
+fn damaged_objects_neither_panic_nor_hang_nor_take_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut random = Xorshift(0xD1B5_4A32_D192_ED03);
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
+    let mut files = vec![("labels and fills that wait".to_owned(), own_objects())];
+    for name in [
+        "skhep/uproot-from-geant4.root",
+        "skhep/uproot-hepdata-example.root",
+        "skhep/uproot-issue209.root",
+        "skhep/uproot-issue-227a.root",
+        "skhep/uproot-issue-227b.root",
+        "skhep/uproot-issue-707.root",
+        "unroot/dedx2COMET.root",
+        "gohep/graphs.root",
+        "rootpy/test_file.root",
+    ] {
+        match std::fs::read(shared.join(name)) {
+            Ok(bytes) => files.push((name.to_owned(), bytes)),
+            Err(_) => skip(&format!("damaged objects, {name} is absent")),
+        }
+    }
+    for (name, honest) in files {
+        let size = honest.len();
+        let known = |key: &Key| Object::merges(&key.class_name) || key.class_name == "TGraph2D";
+        let honest = expand(&honest, known);
+        let (objects, allowed) = peak(|| read_objects(honest.clone()).unwrap());
+        assert!(objects > 0, "{name}");
+        let (mut worst, mut slowest, mut accepted) = (0, Duration::ZERO, 0);
+        // Large objects take longer, and most of them is bins.
+        let each = 4 * each() / (1 + (honest.len() - size) as u64 / 500_000);
+        for number in 0..each {
+            let seed = random.next() | 1;
+            let bytes = mutate(&honest, if number % 4 == 0 { 0 } else { size }, &mut Xorshift(seed));
+            let start = Instant::now();
+            let (answer, taken) = peak(|| read_objects(bytes));
+            slowest = slowest.max(start.elapsed());
+            worst = worst.max(taken);
+            accepted += usize::from(answer.is_ok_and(|read| read == objects));
+            assert!(
+                taken <= allowed + SLACK,
+                "{name} change {number} (seed {seed}): {taken} bytes, and {allowed} for the honest file"
+            );
+        }
+        println!(
+            "{name}: {accepted}/{} kept all objects, at most {} KiB (honest {} KiB), at most {slowest:?}",
+            each,
+            worst >> 10,
+            allowed >> 10
+        );
+        assert!(slowest < Duration::from_secs(5), "{name}: {slowest:?}");
+    }
+}
+
 #[test]
 fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
-    let each = std::env::var("MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(EACH);
+    let each = each();
     let files = honest_files();
     for ((name, honest), expanded) in files.iter().flat_map(|file| [(file, false), (file, true)]) {
         let mut honest = honest.clone();
@@ -201,7 +320,7 @@ fn damaged_files_neither_panic_nor_hang_nor_take_memory() {
             if name.ends_with(".parquet") {
                 continue;
             }
-            honest = expand(&honest);
+            honest = expand(&honest, |key| key.class_name == "TTree");
             if honest.len() == size {
                 continue;
             }

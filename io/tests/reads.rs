@@ -51,6 +51,30 @@ fn opening_a_file_costs_two_reads_and_its_tree_one_more() {
     assert_eq!(source.take(), [[]; 0], "planning reads nothing");
 }
 
+/// As wide as real NanoAOD gets: what is read is what opening needs, and the baskets.
+#[test]
+fn three_columns_of_2656_branches_take_four_reads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wide.root");
+    let source = Arc::new(Recorded::new(Arc::new(LocalFile::open(path).unwrap())));
+    let file = Arc::new(RootFile::open(source.clone()).unwrap());
+    let tree = Tree::open(&file, "Events").unwrap();
+    assert_eq!(tree.column_names().len(), 2656);
+    let columns = ["Muon_pt", "MET_pt", "HLT_Path1000"];
+    assert_eq!(read(&tree, &columns, 1000)[0].len(), 30);
+    let reads = source.take();
+    assert!(reads.len() <= 4, "{reads:?}");
+    let bytes: u64 = reads.iter().flatten().map(|range| range.end - range.start).sum();
+    // The record of the tree, and the baskets of the columns and of their counter.
+    let key = file.find("Events").unwrap();
+    let baskets: u64 = ["Muon_pt", "MET_pt", "HLT_Path1000", "nMuon"]
+        .map(|name| tree.stored(name).unwrap().bytes)
+        .iter()
+        .sum();
+    let needed = u64::from(key.nbytes) + baskets;
+    println!("{} reads of {bytes} bytes; {needed} are needed", reads.len());
+    assert!(bytes * 10 < needed * 12, "{bytes} bytes, and {needed} are needed");
+}
+
 #[test]
 fn one_column_reads_one_column_and_its_counter() {
     let (_, file) = recorded();

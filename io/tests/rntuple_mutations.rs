@@ -90,7 +90,8 @@ fn read_columns(
 fn honest_files() -> Vec<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let mut files = vec![own.join("nano_dy_rntuple.root")];
+    let own_data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut files = vec![own.join("nano_dy_rntuple.root"), own_data.join("pages.root")];
     let fixtures = [
         "jsroot/rntuple_test.root",
         "unroot/Run2012BC_DoubleMuParked_Muons_rntuple_1000evts.root",
@@ -223,6 +224,26 @@ fn what_has_a_right_checksum_is_not_believed() {
             }
         }
     }
+}
+
+#[test]
+fn an_unknown_feature_is_refused_by_its_number() {
+    let honest = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pages.root")).unwrap();
+    let opened = Unsealed::new(&honest);
+    let error = |change: fn(&mut Unsealed)| {
+        let source: Arc<dyn ByteSource> = Arc::new(MemorySource::new("a.root", opened.sealed(change)));
+        EntryFile::open(source).unwrap().reader("pages").map(drop).unwrap_err().to_string()
+    };
+    let header = error(|opened| opened.header[8] = 1 << 3);
+    assert_eq!(
+        header,
+        "the header of RNTuple `pages` in a.root cannot be read: it uses feature 3 of a newer RNTuple"
+    );
+    let footer = error(|opened| opened.footer[9] = 1);
+    assert_eq!(
+        footer,
+        "the footer of RNTuple `pages` in a.root cannot be read: it uses feature 8 of a newer RNTuple"
+    );
 }
 
 type Change = fn(&mut Unsealed, &mut Xorshift);

@@ -38,7 +38,21 @@ pub fn run(processor: &str, fileset: &str, options: &Options) -> Outcome {
     registry.add::<Dimuon>("Dimuon");
     registry.add::<AdlQ5>("AdlQ5");
     registry.add::<AdlQ6>("AdlQ6");
-    let fileset = Fileset::parse(fileset, Format::Yaml, &datasets()).expect("a sound fileset");
+    run_with(&registry, processor, fileset, &datasets(), options)
+}
+
+/// Runs a processor of `registry` over a fileset; relative paths start at `folder`.
+///
+/// # Panics
+/// Where the run cannot start or its outputs do not merge.
+pub fn run_with(
+    registry: &Registry,
+    processor: &str,
+    fileset: &str,
+    folder: &Path,
+    options: &Options,
+) -> Outcome {
+    let fileset = Fileset::parse(fileset, Format::Yaml, folder).expect("a sound fileset");
     let (_, processor) = registry.make(Some(processor), &serde_json::Map::new()).expect("a known processor");
     let progress = Progress::new(ProgressKind::None);
     let plan = Plan::new(&fileset, &*processor, options, &progress).expect("a sound request");

@@ -54,6 +54,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let lower = name.to_lowercase();
     candidates
         .into_iter()
+        // Names so long are not alike, and their distance takes memory.
+        .filter(|candidate| candidate.len() <= 4 * (name.len() + 3))
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .min()
         .filter(|(distance, _)| *distance <= (name.len() / 3).clamp(1, 3))

@@ -4,19 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use hep_io::object::Object;
 use hep_io::root::Entry;
 use hep_io::{EntryFile, EntryReader, Stored};
 use serde_json::{Value, json};
 
-use super::{Format, print, schema};
+use super::{Format, objects, print, schema};
 use crate::range::open_file;
 use crate::{Error, RunResult};
 
 /// `hep-run inspect`.
 #[derive(Args)]
 pub(super) struct InspectArgs {
-    /// The file, and the tree to list the branches of
-    #[arg(value_name = "FILE[:TREE]")]
+    /// The file, and the tree to list the branches of, or the object to show: a histogram, a graph…
+    #[arg(value_name = "FILE[:TREE|:OBJECT]")]
     target: String,
     /// Print the event struct of the tree, to paste into an analysis
     #[arg(long, value_enum)]
@@ -45,6 +46,16 @@ struct Listed {
 pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
     let (path, tree) = split_target(&args.target);
     let opened = open_file(path)?;
+    if let (EntryFile::Root(file), Some(path)) = (&opened, tree)
+        && let Ok(key) = file.find(path)
+        && let Some(object) = Object::read(file, &key)?
+    {
+        print(&match args.format {
+            Format::Text => objects::text(path, &object),
+            Format::Json => format!("{}\n", objects::json(path, &object)),
+        });
+        return Ok(());
+    }
     let entries = match &opened {
         EntryFile::Root(file) => file.walk()?,
         _ => Vec::new(),
@@ -155,9 +166,18 @@ fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) 
     for Entry { path, key } in keys {
         let ratio =
             f64::from(key.object_length) / f64::from(key.nbytes.saturating_sub(key.key_length).max(1));
+        let content = match file {
+            EntryFile::Root(file) => objects::line(file, key),
+            _ => None,
+        };
+        let content = match content {
+            Some(Ok(content)) => format!("  [{content}]"),
+            Some(Err(reason)) => format!("  [cannot be read: {reason}]"),
+            None => String::new(),
+        };
         let _ = writeln!(
             text,
-            "  {} {path};{}  {} bytes, ratio {ratio:.1}  {}",
+            "  {} {path};{}  {} bytes, ratio {ratio:.1}  {}{content}",
             key.class_name, key.cycle, key.nbytes, key.title
         );
     }
@@ -189,9 +209,19 @@ fn json_text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed
     let keys: Vec<Value> = keys
         .iter()
         .map(|Entry { path, key }| {
+            let content = match file {
+                EntryFile::Root(file) => objects::line(file, key),
+                _ => None,
+            };
+            let (content, reason) = match content {
+                Some(Ok(content)) => (Some(content), None),
+                Some(Err(reason)) => (None, Some(reason)),
+                None => (None, None),
+            };
             json!({
                 "path": path, "class": key.class_name, "cycle": key.cycle, "title": key.title,
                 "bytes": key.nbytes, "uncompressed_bytes": key.object_length,
+                "content": content, "unreadable": reason,
             })
         })
         .collect();

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hep_io::hist::{self, Histogram};
-use hep_io::root::{Entry, RootFile};
-use hep_io::write::File;
+use hep_io::object::Object;
+use hep_io::root::{Entry, Key, RootFile};
+use hep_io::write::{Copy, File};
 
 use super::print;
 use crate::ledger::Ledger;
@@ -18,6 +19,9 @@ pub(super) struct MergeArgs {
     /// Where the merged output goes
     #[arg(long, short, value_name = "OUT")]
     output: PathBuf,
+    /// Leave out what cannot be merged, trees for example, and say so, instead of refusing
+    #[arg(long)]
+    leave_out: bool,
     /// The outputs to merge
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
@@ -27,12 +31,23 @@ pub(super) struct MergeArgs {
 #[derive(Default)]
 struct Merged {
     /// By path, in order of first appearance.
-    histograms: Vec<(String, Histogram)>,
+    items: Vec<(String, Item)>,
     places: BTreeMap<String, usize>,
     ledger: Option<Ledger>,
     /// The inputs so far, for messages.
     names: Vec<String>,
     left_out: BTreeSet<String>,
+    /// What is not as one might expect, by class.
+    notes: BTreeSet<String>,
+    output: File,
+}
+
+/// What becomes of all objects of one path.
+enum Item {
+    /// One that they add up to.
+    Sum(Box<Object>),
+    /// All that differ: they do not add up.
+    Copies(Vec<Copy>),
 }
 
 pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
@@ -54,17 +69,30 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
     for input in &args.inputs {
         merged.add(&input.display().to_string())?;
     }
-    let Merged { histograms, ledger, left_out, .. } = merged;
-    if !left_out.is_empty() {
-        let objects = left_out.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Error::Usage(format!("only histograms and profiles can be merged, not {objects}")));
+    let Merged { items, ledger, left_out, notes, output: mut file, .. } = merged;
+    if !left_out.is_empty() && !args.leave_out {
+        let objects = left_out.into_iter().collect::<Vec<_>>().join("\n  ");
+        return Err(Error::Usage(format!(
+            "these cannot be merged (--leave-out leaves them out):\n  {objects}"
+        )));
     }
-    let mut file = File::new();
-    let count = histograms.len();
-    for (path, mut histogram) in histograms {
+    let notes = left_out.iter().map(|what| format!("left out: {what}")).chain(notes);
+    for note in notes {
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+    let (mut sums, mut copies) = (0, 0);
+    for (path, item) in items {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        name.clone_into(&mut histogram.name);
-        file.histogram(folder, &histogram);
+        match item {
+            Item::Sum(object) => {
+                file.object(folder, name, &object)?;
+                sums += 1;
+            }
+            Item::Copies(all) => {
+                copies += all.len();
+                all.into_iter().for_each(|copy| file.copy(folder, copy));
+            }
+        }
     }
     if let Some(ledger) = &ledger {
         for dataset in &ledger.datasets {
@@ -74,8 +102,9 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
         file.text("", LEDGER, &text);
     }
     file.save(&args.output)?;
+    let copied = if copies == 0 { String::new() } else { format!(" and {copies} copies") };
     let mut text =
-        format!("{count} histograms of {} files in {}\n", args.inputs.len(), args.output.display());
+        format!("{sums} objects{copied} of {} files in {}\n", args.inputs.len(), args.output.display());
     if let Some(ledger) = ledger {
         let totals = ledger.totals();
         text +=
@@ -88,7 +117,7 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
 impl Merged {
     fn add(&mut self, input: &str) -> RunResult<()> {
         let file = open_root(input)?;
-        let entries = file.walk()?;
+        let entries = file.walk_cycles()?;
         let ledger = ledger(&file, &entries)?;
         match (&mut self.ledger, ledger) {
             (known, Some(ledger)) if self.names.is_empty() => *known = Some(ledger),
@@ -107,39 +136,99 @@ impl Merged {
                 return Err(Error::Usage(message));
             }
         }
-        for Entry { path, key } in entries {
-            if key.is_directory() || (path == LEDGER && key.class_name == "TObjString") {
+        let mut copies = false;
+        for cycles in entries.chunk_by(|one, other| one.path == other.path) {
+            let Some(Entry { path, key: newest }) = cycles.last() else { continue };
+            // What says which objects others refer to is no object of its own.
+            let nothing = newest.is_directory() || newest.class_name == "TProcessID";
+            if nothing || (path == LEDGER && newest.class_name == "TObjString") {
                 continue;
             }
-            if hist::Class::parse(&key.class_name).is_none() {
-                self.left_out.insert(format!("`{path}` ({}) of {input}", key.class_name));
+            if Object::merges(&newest.class_name) {
+                self.sum(&file, path.clone(), newest, input)?;
                 continue;
             }
-            let histogram = hist::read(&file, &key)?;
-            match self.places.get(&path) {
-                Some(&at) => {
-                    let known = &mut self.histograms[at].1;
-                    hist::merge(known, &histogram).map_err(|what| {
-                        let before = self.names.join(", ");
-                        Error::Usage(format!(
-                            "histogram `{path}`: {what}\n  where A is {before} and B is {input}"
-                        ))
-                    })?;
-                }
-                None => {
-                    self.places.insert(path.clone(), self.histograms.len());
-                    self.histograms.push((path, histogram));
-                }
+            for Entry { path, key } in cycles {
+                copies |= self.copy(&file, path.clone(), key, input)?;
             }
+        }
+        if copies {
+            self.output.describe(&file)?;
         }
         self.names.push(input.to_owned());
         Ok(())
     }
 }
 
+impl Merged {
+    /// Adds the object of `key` to those of the same path.
+    fn sum(&mut self, file: &RootFile, path: String, key: &Key, input: &str) -> RunResult<()> {
+        let Some(object) = Object::read(file, key)? else { return Ok(()) };
+        if object.functions() > 0 {
+            self.notes.insert(format!(
+                "`{path}` ({}) of {input} has fits or boxes of a plot, which are not kept",
+                key.class_name
+            ));
+        }
+        let differs = |what: &str, before: &[String]| {
+            let kind = if key.class_name.starts_with("TH") { "histogram" } else { "object" };
+            let before = before.join(", ");
+            Error::Usage(format!("{kind} `{path}`: {what}\n  where A is {before} and B is {input}"))
+        };
+        match self.places.get(&path).map(|&at| &mut self.items[at].1) {
+            Some(Item::Sum(known)) => known.merge(&object).map_err(|what| differs(&what, &self.names)),
+            Some(Item::Copies(_)) => Err(differs("is of different classes in A and B", &self.names)),
+            None => {
+                self.places.insert(path.clone(), self.items.len());
+                self.items.push((path, Item::Sum(Box::new(object))));
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the object of `key` if it is not the same as one of that path; whether it was kept.
+    fn copy(&mut self, file: &RootFile, path: String, key: &Key, input: &str) -> RunResult<bool> {
+        let what = format!("`{path}` ({}) of {input}", key.class_name);
+        if Object::merges_elsewhere(file, &key.class_name) {
+            self.left_out.insert(what);
+            return Ok(false);
+        }
+        let copy = match Copy::read(file, key) {
+            Ok(copy) => copy,
+            Err(hep_io::Error::Unsupported { reason, .. }) => {
+                self.left_out.insert(format!("{what}: {reason}"));
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match self.places.get(&path).map(|&at| &mut self.items[at].1) {
+            Some(Item::Copies(known)) if known.contains(&copy) => Ok(false),
+            Some(Item::Copies(known)) => {
+                known.push(copy);
+                self.notes.insert(format!(
+                    "`{path}` ({}): those that differ are all kept, as cycles; readers find the last",
+                    key.class_name
+                ));
+                Ok(true)
+            }
+            Some(Item::Sum(_)) => {
+                let before = self.names.join(", ");
+                Err(Error::Usage(format!(
+                    "object `{path}`: is of different classes in A and B\n  where A is {before} and B is {input}"
+                )))
+            }
+            None => {
+                self.places.insert(path.clone(), self.items.len());
+                self.items.push((path, Item::Copies(vec![copy])));
+                Ok(true)
+            }
+        }
+    }
+}
+
 /// The ledger of an output, if it is one of ours.
 fn ledger(file: &RootFile, entries: &[Entry]) -> RunResult<Option<Ledger>> {
-    let found = entries.iter().find(|entry| entry.path == LEDGER && entry.key.class_name == "TObjString");
+    let found = entries.iter().rfind(|entry| entry.path == LEDGER && entry.key.class_name == "TObjString");
     let Some(Entry { key, .. }) = found else { return Ok(None) };
     let object = file.object(key)?;
     let text = (|| {

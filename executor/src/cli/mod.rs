@@ -4,6 +4,7 @@ mod build;
 mod inspect;
 mod merge;
 pub mod new;
+mod objects;
 mod run;
 mod schema;
 
@@ -38,9 +39,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Merge outputs of runs (the same entries twice are an error), or plain ROOT histogram files as hadd does
+    /// Merge outputs of runs (the same entries twice are an error), or plain ROOT files (histograms, graphs, efficiencies, parameters) as hadd does
     Merge(merge::MergeArgs),
-    /// Show what a ROOT file holds: keys, trees, branches, types, codecs, sizes
+    /// Show what a ROOT file holds: keys, objects, trees, branches, types, codecs, sizes
     Inspect(inspect::InspectArgs),
     /// Make a new analysis crate that builds and runs
     New {

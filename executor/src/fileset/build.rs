@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    Dataset, FileSpec, Fileset, ProcessorSpec,
+    Dataset, FileSpec, Fileset, Friend, ProcessorSpec,
     error::{FilesetError, FilesetProblem},
     location,
     node::{Node, to_json_map},
@@ -19,6 +19,9 @@ use super::{
 pub(super) struct Builder {
     place: PathBuf,
     datasets: Vec<Dataset>,
+    friends: Vec<Friend>,
+    /// The friend whose files are being added.
+    friend: Option<Friend>,
     names: HashSet<String>,
     owners: HashMap<String, Owners>,
 }
@@ -33,7 +36,14 @@ struct Owners {
 
 impl Builder {
     pub(super) fn new(place: PathBuf) -> Self {
-        Self { place, datasets: Vec::new(), names: HashSet::new(), owners: HashMap::new() }
+        Self {
+            place,
+            datasets: Vec::new(),
+            friends: Vec::new(),
+            friend: None,
+            names: HashSet::new(),
+            owners: HashMap::new(),
+        }
     }
 
     /// Starts a dataset; the files that follow are its own.
@@ -67,23 +77,72 @@ impl Builder {
             },
             None => Map::<String, Value>::new(),
         };
-        self.datasets.push(Dataset { name: name.to_owned(), files: Vec::new(), metadata });
+        let (name, files, friends) = (name.to_owned(), Vec::new(), Vec::new());
+        self.datasets.push(Dataset { name, files, friends, metadata });
         Ok(())
     }
 
-    /// Adds a file, or the files that a pattern matches, to the dataset started last.
+    /// Starts a friend; the files that follow are its own.
+    pub(super) fn friend(&mut self, alias: &str, line: u64, index: Vec<String>) -> Result<(), FilesetError> {
+        let wrong = |why: &str| {
+            let what = format!("the friend's name `{}`", alias.escape_debug());
+            Err(FilesetError::at(line, FilesetProblem::Value { what, why: why.to_owned() }))
+        };
+        if alias.is_empty() {
+            return wrong("is empty");
+        }
+        if alias.contains(|c: char| c == '.' || c.is_control()) {
+            return wrong("has a dot or a control character; it stands before the dot in `friend.column`");
+        }
+        self.friend = Some(Friend { alias: alias.to_owned(), files: Vec::new(), index });
+        Ok(())
+    }
+
+    /// Ends the friend started last: one of the dataset started last, or of all datasets.
+    pub(super) fn end_friend(&mut self, line: u64, of_all: bool) -> Result<(), FilesetError> {
+        let Some(friend) = self.friend.take() else { return Ok(()) };
+        let wrong = |why: String| {
+            let what = format!("the friend `{}`", friend.alias);
+            Err(FilesetError::at(line, FilesetProblem::Value { what, why }))
+        };
+        if friend.files.is_empty() {
+            return wrong("has no files".to_owned());
+        }
+        if of_all {
+            let known = |dataset: &&Dataset| dataset.friends.iter().any(|known| known.alias == friend.alias);
+            if let Some(dataset) = self.datasets.iter().find(known) {
+                return wrong(format!("is also one of dataset `{}`; give one another name", dataset.name));
+            }
+            self.friends.push(friend);
+        } else if let Some(dataset) = self.datasets.last_mut() {
+            dataset.friends.push(friend);
+        }
+        Ok(())
+    }
+
+    /// Adds a file, or the files that a pattern matches, to the dataset or friend started last.
     pub(super) fn file(&mut self, file: &FileSpec, line: u64) -> Result<(), FilesetError> {
         let Some(index) = self.datasets.len().checked_sub(1) else { return Ok(()) };
         let blame = |why: String| {
-            let dataset = self.datasets[index].name.clone();
-            FilesetError::at(line, FilesetProblem::File { path: file.path.clone(), dataset, why })
+            let place = match &self.friend {
+                Some(friend) => format!("friend `{}`", friend.alias),
+                None => format!("dataset `{}`", self.datasets[index].name),
+            };
+            FilesetError::at(line, FilesetProblem::File { path: file.path.clone(), place, why })
         };
+        if self.friend.is_some() && file.steps.is_some() {
+            return Err(blame("has steps; a friend is read where the dataset is".to_owned()));
+        }
         let known = file.uuid.is_some() || file.entries.is_some() || file.steps.is_some();
         if known && location::is_pattern(&file.path, &self.place) {
             return Err(blame("is a pattern, so its uuid, entries and steps cannot be given".to_owned()));
         }
         check_steps(file).map_err(blame)?;
         let paths = location::resolve(&file.path, &self.place).map_err(blame)?;
+        if let Some(friend) = &mut self.friend {
+            friend.files.extend(paths.into_iter().map(|path| FileSpec { path, ..file.clone() }));
+            return Ok(());
+        }
         for path in paths {
             if let Some(first) = self.own(&path, file.tree.as_deref(), index) {
                 let name = |index: usize| self.datasets[index].name.clone();
@@ -129,7 +188,7 @@ impl Builder {
         if self.datasets.is_empty() {
             return Err(FilesetError::at(0, FilesetProblem::NoDatasets));
         }
-        Ok(Fileset { processor, datasets: self.datasets, place: self.place })
+        Ok(Fileset { processor, datasets: self.datasets, friends: self.friends, place: self.place })
     }
 }
 
@@ -166,18 +225,17 @@ pub(super) fn tree(node: &Node, what: &str) -> Result<String, FilesetError> {
 /// A file given as text, with the tree after its colon if it has one, else the default.
 pub(super) fn plain_file(
     node: &Node,
-    dataset: &str,
+    place: &str,
     wanted: &'static str,
     default: Option<&str>,
 ) -> Result<FileSpec, FilesetError> {
-    let given = node.text(&format!("a file of dataset `{dataset}`"), wanted)?;
+    let given = node.text(&format!("a file of {place}"), wanted)?;
     let (path, tree) = location::split_tree(given);
     let tree = match tree {
         None => default.map(str::to_owned),
         Some(tree) => Some(location::tree_path(tree).ok_or_else(|| {
             let why = "names no tree after its colon".to_owned();
-            let dataset = dataset.to_owned();
-            node.error(FilesetProblem::File { path: given.to_owned(), dataset, why })
+            node.error(FilesetProblem::File { path: given.to_owned(), place: place.to_owned(), why })
         })?),
     };
     Ok(FileSpec { path: path.to_owned(), tree, ..FileSpec::default() })

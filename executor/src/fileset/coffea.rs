@@ -55,11 +55,11 @@ fn dataset(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<
     match &node.shape {
         Shape::List(list) => {
             builder.dataset(name, line, None)?;
-            files_in_list(builder, name, list, None)
+            files_in_list(builder, &place, list, None)
         }
         Shape::Map(entries) if are_paths(entries) => {
             builder.dataset(name, line, None)?;
-            files_in_map(builder, name, entries, None)
+            files_in_map(builder, &place, entries, None)
         }
         Shape::Map(_) => {
             let fields = node.fields(&place, "a map", DATASET)?;
@@ -73,8 +73,8 @@ fn dataset(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<
                 return Err(node.error(FilesetProblem::MissingKey { key: "files", place }));
             };
             match &files.shape {
-                Shape::List(list) => files_in_list(builder, name, list, tree.as_deref()),
-                Shape::Map(entries) => files_in_map(builder, name, entries, tree.as_deref()),
+                Shape::List(list) => files_in_list(builder, &place, list, tree.as_deref()),
+                Shape::Map(entries) => files_in_map(builder, &place, entries, tree.as_deref()),
                 _ => {
                     Err(files
                         .wrong(&format!("`files` of {place}"), "a list of files or a map from file to tree"))
@@ -87,12 +87,12 @@ fn dataset(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<
 
 fn files_in_list(
     builder: &mut Builder,
-    dataset: &str,
+    place: &str,
     list: &[Node],
     default: Option<&str>,
 ) -> Result<(), FilesetError> {
     for node in list {
-        builder.file(&build::plain_file(node, dataset, "a path", default)?, node.line)?;
+        builder.file(&build::plain_file(node, place, "a path", default)?, node.line)?;
     }
     Ok(())
 }
@@ -100,12 +100,12 @@ fn files_in_list(
 /// `{file: tree}`; the colon in such a key belongs to the file's name.
 pub(super) fn files_in_map(
     builder: &mut Builder,
-    dataset: &str,
+    place: &str,
     entries: &[Entry],
     default: Option<&str>,
 ) -> Result<(), FilesetError> {
     for Entry { key: path, line, value } in entries {
-        let place = || format!("file `{}` of dataset `{dataset}`", path.escape_debug());
+        let place = || format!("file `{}` of {place}", path.escape_debug());
         let mut file =
             FileSpec { path: path.clone(), tree: default.map(str::to_owned), ..FileSpec::default() };
         match &value.shape {

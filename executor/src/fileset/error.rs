@@ -130,12 +130,12 @@ pub enum FilesetProblem {
         why: &'static str,
     },
     /// A path or a pattern that cannot be used.
-    #[error("`{}` in dataset `{dataset}` {why}", .path.escape_debug())]
+    #[error("`{}` in {place} {why}", .path.escape_debug())]
     File {
         /// The path as the fileset gives it.
         path: String,
-        /// The dataset it stands in.
-        dataset: String,
+        /// The dataset or friend it stands in.
+        place: String,
         /// What is wrong with it.
         why: String,
     },

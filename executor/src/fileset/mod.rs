@@ -7,6 +7,8 @@
 //!   `metadata` and, once preprocessed, `steps`, `num_entries` and `uuid` of each file;
 //! - RDataFrame's `FromSpec`, with `samples`.
 //!
+//! The first and the last may have `friends`: trees whose columns stand beside those of the datasets.
+//!
 //! All become a [`Fileset`] with every path resolved, every pattern expanded and everything checked that can
 //! be without opening a file: unknown keys, a file listed twice, steps that overlap. Relative paths start at
 //! the fileset's own folder, whatever the working folder is.
@@ -46,7 +48,7 @@ use std::{
 };
 
 pub use error::{FilesetError, FilesetProblem};
-pub use model::{Dataset, FileSpec, Fileset, ProcessorSpec};
+pub use model::{Dataset, FileSpec, Fileset, Friend, ProcessorSpec};
 
 use node::Node;
 

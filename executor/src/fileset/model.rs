@@ -15,6 +15,8 @@ pub struct Fileset {
     pub processor: Option<ProcessorSpec>,
     /// At least one dataset, in the fileset's order; their names differ.
     pub datasets: Vec<Dataset>,
+    /// Friends of all datasets: of the chain of all their files, in the fileset's order.
+    pub friends: Vec<Friend>,
     /// The absolute folder that relative paths started from.
     pub place: PathBuf,
 }
@@ -51,8 +53,23 @@ pub struct Dataset {
     pub name: String,
     /// At least one file.
     pub files: Vec<FileSpec>,
+    /// Friends of the chain of its files.
+    pub friends: Vec<Friend>,
     /// Whatever the fileset says about the dataset, for the processor: `is_mc`, a cross-section.
     pub metadata: Map<String, Value>,
+}
+
+/// Trees whose columns stand beside those of the trees that are processed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Friend {
+    /// What stands before the dot in `alias.column`.
+    pub alias: String,
+    /// At least one file. They need not correspond to the files that are processed: their entries are
+    /// one chain. A friend has no steps.
+    pub files: Vec<FileSpec>,
+    /// The branches, two or three integers in both trees, that tell which of its entries belongs to
+    /// an entry. None if it is the one at the same place in the chain.
+    pub index: Vec<String>,
 }
 
 /// One file, and what the fileset already knows about it.
@@ -89,6 +106,9 @@ impl Serialize for Fileset {
         }
         let datasets = DatasetMap { datasets: &self.datasets, write_tree: tree.is_none() };
         map.serialize_entry("datasets", &datasets)?;
+        if !self.friends.is_empty() {
+            map.serialize_entry("friends", &FriendMap(&self.friends))?;
+        }
         map.end()
     }
 }
@@ -118,7 +138,8 @@ impl Serialize for DatasetMap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.datasets.iter().map(|dataset| {
             let files = dataset.files.iter().map(|file| FileEntry { file, write_tree: self.write_tree });
-            let body = DatasetEntry { files: files.collect(), metadata: &dataset.metadata };
+            let friends = FriendMap(&dataset.friends);
+            let body = DatasetEntry { files: files.collect(), friends, metadata: &dataset.metadata };
             (&dataset.name, body)
         }))
     }
@@ -127,8 +148,34 @@ impl Serialize for DatasetMap<'_> {
 #[derive(Serialize)]
 struct DatasetEntry<'a> {
     files: Vec<FileEntry<'a>>,
+    #[serde(skip_serializing_if = "FriendMap::is_empty")]
+    friends: FriendMap<'a>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     metadata: &'a Map<String, Value>,
+}
+
+struct FriendMap<'a>(&'a [Friend]);
+
+impl FriendMap<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for FriendMap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|Friend { alias, files, index }| {
+            let files = files.iter().map(|file| FileEntry { file, write_tree: true });
+            (alias, FriendEntry { files: files.collect(), index })
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct FriendEntry<'a> {
+    files: Vec<FileEntry<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    index: &'a [String],
 }
 
 struct FileEntry<'a> {

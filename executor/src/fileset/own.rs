@@ -12,8 +12,9 @@ use super::{
 };
 
 /// The keys at the top.
-pub(super) const KEYS: &[&str] = &["processor", "tree", "datasets"];
-const DATASET: &[&str] = &["files", "tree", "metadata"];
+pub(super) const KEYS: &[&str] = &["processor", "tree", "datasets", "friends"];
+const DATASET: &[&str] = &["files", "tree", "friends", "metadata"];
+const FRIEND: &[&str] = &["files", "tree", "index"];
 const FILE: &[&str] = &["path", "tree", "uuid", "entries", "steps"];
 const PROCESSOR: &[&str] = &["name", "path"];
 
@@ -35,6 +36,9 @@ pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError>
     for Entry { key: name, line, value } in datasets {
         dataset(&mut builder, name, *line, value, tree.as_deref())?;
         builder.close(*line)?;
+    }
+    if let Some(node) = fields.find("friends") {
+        friends(&mut builder, node, "the fileset", true)?;
     }
     builder.finish(processor)
 }
@@ -93,7 +97,7 @@ fn dataset(
     let place = format!("dataset `{name}`");
     if matches!(node.shape, Shape::List(_) | Shape::Text(_)) {
         builder.dataset(name, line, None)?;
-        return files(builder, name, node, tree);
+        return files(builder, &place, node, tree);
     }
     let fields = node.fields(&place, "a list of files or a map with `files`", DATASET)?;
     builder.dataset(name, line, fields.find("metadata"))?;
@@ -102,40 +106,75 @@ fn dataset(
         None => None,
     };
     match fields.find("files") {
-        Some(node) => files(builder, name, node, own_tree.as_deref().or(tree)),
-        None => Err(FilesetError::at(line, FilesetProblem::MissingKey { key: "files", place })),
+        Some(node) => files(builder, &place, node, own_tree.as_deref().or(tree))?,
+        None => return Err(FilesetError::at(line, FilesetProblem::MissingKey { key: "files", place })),
     }
+    fields.find("friends").map_or(Ok(()), |node| friends(builder, node, &place, false))
+}
+
+/// A map from alias to files, with or without the branches to look entries up by.
+fn friends(builder: &mut Builder, node: &Node, of: &str, of_all: bool) -> Result<(), FilesetError> {
+    let wanted = "a map from a friend's name to its files";
+    let entries = node.as_map().ok_or_else(|| node.wrong(&format!("`friends` of {of}"), wanted))?;
+    for Entry { key: alias, line, value } in entries {
+        let place = format!("friend `{alias}` of {of}");
+        if value.find("files").is_none() && value.find("index").is_none() {
+            builder.friend(alias, *line, Vec::new())?;
+            files(builder, &place, value, None)?;
+        } else {
+            let fields = value.fields(&place, "a list of files or a map with `files`", FRIEND)?;
+            let index = fields.find("index").map(|node| index(node, &place)).transpose()?;
+            let tree = match fields.find("tree") {
+                Some(node) => Some(build::tree(node, &format!("`tree` of {place}"))?),
+                None => None,
+            };
+            let Some(list) = fields.find("files") else {
+                return Err(FilesetError::at(*line, FilesetProblem::MissingKey { key: "files", place }));
+            };
+            builder.friend(alias, *line, index.unwrap_or_default())?;
+            files(builder, &place, list, tree.as_deref())?;
+        }
+        builder.end_friend(*line, of_all)?;
+    }
+    Ok(())
+}
+
+/// The branches that a friend's entries are looked up by.
+fn index(node: &Node, place: &str) -> Result<Vec<String>, FilesetError> {
+    let what = || format!("`index` of {place}");
+    let wanted = "a list of two or three integer branches, as [run, luminosityBlock, event]";
+    let names = node.as_list().ok_or_else(|| node.wrong(&what(), wanted))?;
+    if !(2..=3).contains(&names.len()) {
+        let why = format!("has {} branches; it must be {wanted}", names.len());
+        return Err(node.error(FilesetProblem::Value { what: what(), why }));
+    }
+    names.iter().map(|name| name.text(&what(), wanted).map(str::to_owned)).collect()
 }
 
 /// A list, one file, or a map from file to tree.
-fn files(builder: &mut Builder, dataset: &str, node: &Node, tree: Option<&str>) -> Result<(), FilesetError> {
+fn files(builder: &mut Builder, place: &str, node: &Node, tree: Option<&str>) -> Result<(), FilesetError> {
     match &node.shape {
-        Shape::List(list) => list.iter().try_for_each(|node| file(builder, dataset, node, tree)),
-        Shape::Text(_) => file(builder, dataset, node, tree),
-        Shape::Map(_) if node.find("path").is_some() => file(builder, dataset, node, tree),
-        Shape::Map(entries) => coffea::files_in_map(builder, dataset, entries, tree),
-        _ => Err(node.wrong(&format!("`files` of dataset `{dataset}`"), "a list or a map of files")),
+        Shape::List(list) => list.iter().try_for_each(|node| file(builder, place, node, tree)),
+        Shape::Text(_) => file(builder, place, node, tree),
+        Shape::Map(_) if node.find("path").is_some() => file(builder, place, node, tree),
+        Shape::Map(entries) => coffea::files_in_map(builder, place, entries, tree),
+        _ => Err(node.wrong(&format!("`files` of {place}"), "a list or a map of files")),
     }
 }
 
 /// A path, with or without a tree after a colon, or a map of what is known about the file.
-fn file(
-    builder: &mut Builder,
-    dataset: &str,
-    node: &Node,
-    default: Option<&str>,
-) -> Result<(), FilesetError> {
+fn file(builder: &mut Builder, of: &str, node: &Node, default: Option<&str>) -> Result<(), FilesetError> {
     if node.as_map().is_none() {
-        let file = build::plain_file(node, dataset, "a path or a map with `path`", default)?;
+        let file = build::plain_file(node, of, "a path or a map with `path`", default)?;
         return builder.file(&file, node.line);
     }
-    let somewhere = format!("a file of dataset `{dataset}`");
+    let somewhere = format!("a file of {of}");
     let fields = node.fields(&somewhere, "a map", FILE)?;
     let Some(path) = fields.find("path") else {
         return Err(node.error(FilesetProblem::MissingKey { key: "path", place: somewhere }));
     };
     let path = path.text(&format!("`path` of {somewhere}"), "text")?.to_owned();
-    let place = format!("file `{}` of dataset `{dataset}`", path.escape_debug());
+    let place = format!("file `{}` of {of}", path.escape_debug());
     let tree = match fields.find("tree") {
         Some(node) => Some(build::tree(node, &format!("`tree` of {place}"))?),
         None => default.map(str::to_owned),

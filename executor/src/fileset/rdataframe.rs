@@ -7,10 +7,11 @@ use super::{
     build::{self, Builder},
     error::{FilesetError, FilesetProblem},
     location,
-    node::{Entry, Node, Shape},
+    node::{Entry, Fields, Node, Shape},
 };
 
 const KEYS: &[&str] = &["samples", "friends", "range"];
+const FRIEND: &[&str] = &["trees", "files"];
 const SAMPLE: &[&str] = &["trees", "files", "metadata"];
 
 /// Whether the value of `samples` is a specification's, and not a dataset of coffea's that is so named.
@@ -21,21 +22,32 @@ pub(super) fn are_samples(node: &Node) -> bool {
 
 pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError> {
     let fields = root.fields("the specification", "a map", KEYS)?;
-    for (key, what) in [("friends", "friend trees are"), ("range", "an entry range over all samples is")] {
-        let used = |node: &Node| match &node.shape {
-            Shape::List(items) => !items.is_empty(),
-            Shape::Map(entries) => !entries.is_empty(),
-            _ => true,
-        };
-        if let Some(node) = fields.find(key).filter(|node| used(node)) {
-            return Err(node.error(FilesetProblem::Unsupported { what: format!("`{key}`: {what}") }));
-        }
+    let used = |node: &&Node| match &node.shape {
+        Shape::List(items) => !items.is_empty(),
+        Shape::Map(entries) => !entries.is_empty(),
+        _ => true,
+    };
+    if let Some(node) = fields.find("range").filter(used) {
+        let what = "`range`: an entry range over all samples is".to_owned();
+        return Err(node.error(FilesetProblem::Unsupported { what }));
     }
     let mut builder = Builder::new(place);
     for Entry { key: name, line, value } in fields.find("samples").and_then(Node::as_map).unwrap_or_default()
     {
         sample(&mut builder, name, *line, value)?;
         builder.close(*line)?;
+    }
+    // ROOT has no use for an empty list, but some writers do.
+    if let Some(node) = fields.find("friends").filter(used) {
+        let wanted = "a map from a friend's name to its `trees` and `files`";
+        let friends = node.as_map().ok_or_else(|| node.wrong("`friends`", wanted))?;
+        for Entry { key: alias, line, value } in friends {
+            let place = format!("friend `{alias}`");
+            let fields = value.fields(&place, "a map with `trees` and `files`", FRIEND)?;
+            builder.friend(alias, *line, Vec::new())?;
+            files(&mut builder, &place, value, &fields)?;
+            builder.end_friend(*line, true)?;
+        }
     }
     builder.finish(None)
 }
@@ -44,8 +56,13 @@ fn sample(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<(
     let place = format!("sample `{name}`");
     let fields = node.fields(&place, "a map with `trees` and `files`", SAMPLE)?;
     builder.dataset(name, line, fields.find("metadata"))?;
+    files(builder, &place, node, &fields)
+}
+
+/// The `files` of a sample or a friend, with one of its `trees` for all or one for each.
+fn files(builder: &mut Builder, place: &str, node: &Node, fields: &Fields<'_>) -> Result<(), FilesetError> {
     let one_or_more = |key: &'static str| match fields.find(key) {
-        None => Err(node.error(FilesetProblem::MissingKey { key, place: place.clone() })),
+        None => Err(node.error(FilesetProblem::MissingKey { key, place: place.to_owned() })),
         Some(node) => Ok(match node.as_list() {
             Some(list) => (node, list),
             None => (node, std::slice::from_ref(node)),

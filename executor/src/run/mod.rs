@@ -1,5 +1,6 @@
 //! One run: fileset → entry ranges → partial outputs → merge tree → outputs and ledger.
 
+mod friends;
 mod plan;
 mod retry;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use hep_io::Scratch;
 use hep_io::source::coalesce;
 
+use crate::friends::{Fetched, Join};
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
 use crate::local::{Executor, thread_cpu, without_panic};
 use crate::merge_tree::MergeTree;
@@ -112,7 +114,7 @@ impl Plan<'_> {
         let stop = AtomicBool::new(false);
         progress.start(self.entries(), self.ranges.len(), self.files.len());
 
-        options.executor.for_each::<Scratch>(self.ranges.len(), &stop, |scratch, i| {
+        options.executor.for_each::<Workspace>(self.ranges.len(), &stop, |scratch, i| {
             let PlannedRange { file: file_at, entries, leaf } = &self.ranges[i];
             let file = &self.files[*file_at];
             let dataset = &datasets[file.dataset];
@@ -120,7 +122,7 @@ impl Plan<'_> {
             let (result, tries) = retrying(options.retries, progress, &file.spec.path, || {
                 let work = || process(processor, file, dataset, entries.clone(), scratch);
                 without_panic(work).unwrap_or_else(|panic| {
-                    *scratch = Scratch::default();
+                    *scratch = Workspace::default();
                     Err(hep_analysis::Error::new(panic).into())
                 })
             });
@@ -155,9 +157,10 @@ impl Plan<'_> {
         }
 
         let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
-        ledger
-            .datasets
-            .extend(datasets.iter().map(|d| DatasetLedger { name: d.name.clone(), files: Vec::new() }));
+        ledger.datasets.extend(datasets.iter().enumerate().map(|(at, dataset)| {
+            let friends = if self.datasets.contains(&at) { self.friends(at) } else { Vec::new() };
+            DatasetLedger { name: dataset.name.clone(), files: Vec::new(), friends }
+        }));
         for (file, account) in self.files.iter().zip(ledgers) {
             let mut account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
             account.tidy();
@@ -177,23 +180,33 @@ impl Plan<'_> {
     }
 }
 
+/// What a worker reuses from range to range.
+#[derive(Default)]
+struct Workspace {
+    scratch: Scratch,
+    friends: Vec<Scratch>,
+}
+
 /// One range: read, decode, process. Returns the partial output and the bytes read.
 fn process(
     processor: &dyn AnyProcessor,
     file: &PlannedFile<'_>,
     dataset: &Dataset,
     entries: Range<u64>,
-    scratch: &mut Scratch,
+    workspace: &mut Workspace,
 ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
     let opened = file.open(processor)?;
+    let friends = Fetched::read(&opened, &entries, |chain| file.place.on(chain))?;
     let plan = opened.reader.plan(&opened.columns, entries)?;
     let bytes = coalesce::read(&*opened.source, &plan.ranges)?;
     let mut output = processor.output(dataset);
-    let mut batches = opened.reader.decode(&plan, &bytes, scratch)?;
+    workspace.friends.resize_with(friends.scratches(), Scratch::default);
+    let mut join = Join::new(&opened, &friends, &mut workspace.friends)?;
+    let mut batches = opened.reader.decode(&plan, &bytes, &mut workspace.scratch)?;
     while let Some(batch) = batches.next(BATCH_ENTRIES)? {
-        processor.process(batch, &mut *output)?;
+        processor.process(join.add(batch)?, &mut *output)?;
     }
-    Ok((output, plan.bytes()))
+    Ok((output, plan.bytes() + friends.bytes() + join.bytes()))
 }
 
 /// The running cost of a dataset.

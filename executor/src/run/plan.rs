@@ -3,10 +3,12 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::friends::{Friends, Place};
 use super::retry::retrying;
 use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset};
-use crate::ledger::{FileLedger, Missed};
+use crate::friends::{self, Chain};
+use crate::ledger::{FileLedger, FriendLedger, Missed};
 use crate::local::without_panic;
 use crate::progress::Progress;
 use crate::range::{self, Opened};
@@ -22,6 +24,7 @@ pub struct Plan<'a> {
     pub(super) datasets: Vec<usize>,
     pub(super) files: Vec<PlannedFile<'a>>,
     pub(super) ranges: Vec<PlannedRange>,
+    pub(super) friends: Friends,
 }
 
 /// A file of a plan.
@@ -34,6 +37,14 @@ pub struct PlannedFile<'a> {
     pub ledger: FileLedger,
     /// The columns that will be read.
     pub columns: Vec<String>,
+    /// Its entries, split; until they are the plan's.
+    ranges: Vec<Range<u64>>,
+    /// The friends of its dataset.
+    friends: Vec<Arc<Chain>>,
+    /// Those in which its entries are looked up.
+    pub(super) looks_up: Vec<Arc<Chain>>,
+    /// Where its entries are on the chains of the others.
+    pub(super) place: Place,
     opened: Mutex<Option<Arc<Opened>>>,
     left: AtomicUsize,
 }
@@ -60,15 +71,21 @@ impl<'a> Plan<'a> {
         progress: &Progress,
     ) -> RunResult<Self> {
         let datasets = chosen(fileset, &options.datasets)?;
+        let friends = Friends::open(fileset, &datasets, options, progress);
         let mut files = Vec::new();
         for (at, dataset) in fileset.datasets.iter().enumerate() {
             for (n, spec) in dataset.files.iter().enumerate() {
-                files.push(PlannedFile::new(at, spec, skip_reason(&datasets, at, n, options)));
+                files.push(PlannedFile::new(
+                    at,
+                    spec,
+                    friends.of(at),
+                    skip_reason(&datasets, at, n, options),
+                ));
             }
         }
         let schema = processor.schema();
-        let splits: Vec<Mutex<Vec<Range<u64>>>> = files.iter().map(|_| Mutex::default()).collect();
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
+        let open = AtomicUsize::new(0);
         options.executor.for_each::<()>(files.len(), &AtomicBool::new(false), |(), i| {
             let file = &files[i];
             if !file.ledger.skipped.is_empty() {
@@ -76,30 +93,27 @@ impl<'a> Plan<'a> {
             }
             let (result, tries) = retrying(options.retries, progress, &file.spec.path, || {
                 without_panic(|| {
-                    let opened = range::open(file.spec, &schema)?;
+                    let opened = range::open(file.spec, &schema, &file.friends)?;
                     let ranges = range::split(&opened, file.spec, options.range_size)?;
                     Ok((opened, ranges))
                 })
                 .unwrap_or_else(|panic| Err(Error::Usage(panic)))
             });
             let result = result.map(|(opened, ranges)| {
-                *lock(&splits[i]) = ranges;
-                opened
+                Found::new(opened, ranges, open.fetch_add(1, Ordering::Relaxed) < OPEN_FILES)
             });
             *lock(&facts[i]) = Some(FileFacts { result, tries });
         });
-        let mut open = 0;
         for (file, facts) in files.iter_mut().zip(facts) {
             if let Some(facts) = facts.into_inner().unwrap_or_else(PoisonError::into_inner) {
-                file.learn(facts, open < OPEN_FILES);
-                open += 1;
+                file.learn(facts);
             }
         }
         same_file_twice(fileset, &files)?;
-        let mut plan = Self { fileset, datasets, files, ranges: Vec::new() };
-        let splits: Vec<_> =
-            splits.into_iter().map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
-        plan.cut(&splits, options.max_entries);
+        friends.align(fileset, &mut files);
+        friends.index(&mut files, options, progress);
+        let mut plan = Self { fileset, datasets, files, ranges: Vec::new(), friends };
+        plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
             plan.files
@@ -125,7 +139,13 @@ impl<'a> Plan<'a> {
         self.ranges.iter().map(|range| range.entries.end - range.entries.start).sum()
     }
 
-    /// Compressed bytes that a file's ranges will read.
+    /// The accounts of a dataset's friends.
+    pub fn friends(&self, dataset: usize) -> Vec<FriendLedger> {
+        self.friends.of(dataset).iter().map(|chain| chain.ledger()).collect()
+    }
+
+    /// Compressed bytes that a file's ranges will read; without those of friends that are looked up,
+    /// since only the entries tell which they are.
     ///
     /// # Errors
     /// Where it cannot be opened again, or its record of its baskets is damaged.
@@ -135,18 +155,24 @@ impl<'a> Plan<'a> {
         let mut bytes = 0;
         for range in ranges {
             bytes += opened.reader.plan(&opened.columns, range.entries.clone())?.bytes();
+            for joined in &opened.joined {
+                let first = self.files[file].place.on(&joined.chain);
+                let plans =
+                    friends::plans(joined, &(first + range.entries.start..first + range.entries.end))?;
+                bytes += plans.iter().map(|(_, plan)| plan.bytes()).sum::<u64>();
+            }
         }
         Ok(bytes)
     }
 
     /// Numbers the leaves of each dataset's merge tree, and leaves out what is past `max_entries`
     /// or outside of the fileset's steps.
-    fn cut(&mut self, splits: &[Vec<Range<u64>>], max_entries: Option<u64>) {
+    fn cut(&mut self, max_entries: Option<u64>) {
         let mut left: HashMap<usize, (u64, usize)> = HashMap::new();
-        for (at, (file, ranges)) in self.files.iter_mut().zip(splits).enumerate() {
+        for (at, file) in self.files.iter_mut().enumerate() {
             let (budget, leaf) = left.entry(file.dataset).or_insert((max_entries.unwrap_or(u64::MAX), 0));
             let mut reached = 0;
-            for range in ranges {
+            for range in std::mem::take(&mut file.ranges) {
                 file.skip(reached..range.start, "not in the fileset's steps");
                 let end = range.end.min(range.start.saturating_add(*budget));
                 if range.start < end {
@@ -172,7 +198,7 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> PlannedFile<'a> {
-    fn new(dataset: usize, spec: &'a FileSpec, skipped: Option<String>) -> Self {
+    fn new(dataset: usize, spec: &'a FileSpec, friends: Vec<Arc<Chain>>, skipped: Option<String>) -> Self {
         let entries = spec.entries.map(|entries| (0, entries));
         let skipped = skipped.map(|reason| Missed { entries, reason }).into_iter().collect();
         let ledger = FileLedger {
@@ -188,27 +214,35 @@ impl<'a> PlannedFile<'a> {
             spec,
             ledger,
             columns: Vec::new(),
+            ranges: Vec::new(),
+            friends,
+            looks_up: Vec::new(),
+            place: Place::default(),
             opened: Mutex::default(),
             left: AtomicUsize::new(0),
         }
     }
 
-    fn learn(&mut self, facts: FileFacts, keep: bool) {
+    fn learn(&mut self, facts: FileFacts) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
-            Ok(opened) => {
-                self.ledger.uuid.clone_from(&opened.uuid);
-                self.ledger.tree.clone_from(&opened.tree);
-                self.ledger.entries = Some(opened.reader.entries());
-                self.columns.clone_from(&opened.columns);
-                self.opened = Mutex::new(keep.then(|| Arc::new(opened)));
+            Ok(Found { uuid, tree, entries, columns, looks_up, ranges, opened }) => {
+                (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
+                (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
+                self.opened = Mutex::new(opened);
             }
-            Err(error) => {
-                let reason = error.to_string();
-                let entries = self.ledger.entries.map(|entries| (0, entries));
-                self.ledger.failed.push(Missed { entries, reason });
-            }
+            Err(error) => self.fail(&error.to_string()),
         }
+    }
+
+    /// Accounts for all its entries as failed, if they are to be processed and have not failed yet.
+    pub(super) fn fail(&mut self, reason: &str) {
+        if self.ledger.failed.is_empty() && self.ledger.skipped.is_empty() {
+            let entries = self.ledger.entries.map(|entries| (0, entries));
+            self.ledger.failed.push(Missed { entries, reason: reason.to_owned() });
+        }
+        self.ranges.clear();
+        self.close();
     }
 
     fn skip(&mut self, entries: Range<u64>, reason: &str) {
@@ -230,7 +264,7 @@ impl<'a> PlannedFile<'a> {
             tree: Some(self.ledger.tree.clone()),
             ..self.spec.clone()
         };
-        let opened = Arc::new(range::open(&spec, &processor.schema())?);
+        let opened = Arc::new(range::open(&spec, &processor.schema(), &self.friends)?);
         *slot = Some(Arc::clone(&opened));
         Ok(opened)
     }
@@ -247,8 +281,35 @@ impl<'a> PlannedFile<'a> {
 }
 
 struct FileFacts {
-    result: RunResult<Opened>,
+    result: RunResult<Found>,
     tries: u32,
+}
+
+/// What is learnt from opening a file.
+struct Found {
+    uuid: String,
+    tree: String,
+    entries: u64,
+    columns: Vec<String>,
+    looks_up: Vec<Arc<Chain>>,
+    ranges: Vec<Range<u64>>,
+    /// The file, if it stays open: a fileset may have more files than a process may open.
+    opened: Option<Arc<Opened>>,
+}
+
+impl Found {
+    fn new(opened: Opened, ranges: Vec<Range<u64>>, keep: bool) -> Self {
+        let joined = opened.joined.iter().map(|joined| &joined.chain);
+        Self {
+            uuid: opened.uuid.clone(),
+            tree: opened.tree.clone(),
+            entries: opened.reader.entries(),
+            columns: opened.all_columns(),
+            looks_up: joined.filter(|chain| !chain.index().is_empty()).cloned().collect(),
+            ranges,
+            opened: keep.then(|| Arc::new(opened)),
+        }
+    }
 }
 
 fn chosen(fileset: &Fileset, names: &[String]) -> RunResult<Vec<usize>> {

@@ -1,7 +1,7 @@
 //! Reading axes: the classes TAxis 2 to 10.
 
 use super::read::{array, skip_tail};
-use super::{Axis, Element};
+use super::{Axis, AxisStyle, Element};
 use crate::root::{Buffer, Layouts, Malformed, Object, Parse, Version};
 
 /// `TAxis::kIsInteger`.
@@ -26,7 +26,7 @@ const MEMBERS: [&str; 13] = [
 pub(super) fn read(buffer: &mut Buffer<'_>, layouts: Layouts<'_>) -> Parse<Axis> {
     let version = layouts.version(buffer, "TAxis", 2..=10, &MEMBERS)?;
     let (bits, _, title) = buffer.tnamed_bits()?;
-    buffer.skip_object()?; // TAttAxis
+    let style = AxisStyle::read(buffer)?.map(|style| AxisStyle { bits: bits & AxisStyle::BITS, ..style });
     let at = buffer.position();
     let bins = buffer.i32()?;
     // `TAxis` had floats for its range before version 6.
@@ -45,7 +45,7 @@ pub(super) fn read(buffer: &mut Buffer<'_>, layouts: Layouts<'_>) -> Parse<Axis>
         return Err(Malformed::new(at, format!("an axis of {bins} bins has {} edges", edges.len())));
     }
     let whole = bits & IS_INTEGER != 0;
-    let mut axis = Axis { title, bins, low, high, edges, whole, ..Axis::default() };
+    let mut axis = Axis { title, bins, low, high, edges, whole, style, ..Axis::default() };
     if version.number >= 6 {
         display(buffer, version, &mut axis)?;
     } else if version.end.is_none() {
@@ -57,12 +57,15 @@ pub(super) fn read(buffer: &mut Buffer<'_>, layouts: Layouts<'_>) -> Parse<Axis>
 
 /// What concerns drawing, and the labels.
 fn display(buffer: &mut Buffer<'_>, version: Version, axis: &mut Axis) -> Parse<()> {
-    buffer.skip(8)?; // fFirst, fLast
+    let range = [buffer.i32()?, buffer.i32()?];
     if version.number >= 8 {
         axis.flags = buffer.u16()?; // fBits2
     }
-    buffer.u8()?; // fTimeDisplay
-    buffer.tstring()?; // fTimeFormat
+    let (is_time, format) = (buffer.u8()? != 0, buffer.tstring()?);
+    if let Some(style) = &mut axis.style {
+        style.range = range;
+        style.time = is_time.then_some(format);
+    }
     let more = |buffer: &Buffer<'_>, since: u16| match version.end {
         Some(end) => buffer.position() < end,
         None => version.number >= since,

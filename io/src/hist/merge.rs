@@ -1,7 +1,7 @@
-use super::{Axis, Histogram};
+use super::{Axis, Histogram, labels};
 
 /// Adds `other` to `into`, as `hadd` does: contents, squared weights, statistics and entries add up.
-/// Axes must be the same, or all bins labelled: then equal labels meet and new ones come behind. Fills
+/// Axes must be the same, or all filled bins labelled: then equal labels meet and new ones come behind. Fills
 /// that wait for a range go into the bins of the histogram that has one; where none has, they go on
 /// waiting together, until they are more than ROOT's buffer takes.
 ///
@@ -20,15 +20,7 @@ pub fn merge(into: &mut Histogram, other: &Histogram) -> Result<(), String> {
         add(into, other);
         return Ok(());
     }
-    for (at, (a, b)) in into.axes.iter().zip(&other.axes).enumerate() {
-        if !(a.is_labelled() && b.is_labelled() || same_bins(a, b)) {
-            return Err(format!("axis {at} {}", difference(a, b)));
-        }
-    }
-    let axes: Vec<Axis> = into.axes.iter().zip(&other.axes).map(|(a, b)| unite(a, b)).collect();
-    *into = on_axes(into, &axes);
-    add(into, &on_axes(other, &axes));
-    Ok(())
+    labels::meet(into, other)
 }
 
 /// Merges where at least one of the two has no range yet.
@@ -66,7 +58,7 @@ fn refill(into: &mut Histogram, fills: &[f64], width: usize) {
     fills.chunks_exact(width).for_each(|fill| into.fill(&fill[1..], fill[0]));
 }
 
-fn same_bins(a: &Axis, b: &Axis) -> bool {
+pub(super) fn same_bins(a: &Axis, b: &Axis) -> bool {
     // Edges may have been rounded by whoever wrote them, as TAxis allows for.
     let width = (a.high - a.low) / a.bins.max(1) as f64;
     let close = |x: f64, y: f64| (x - y).abs() <= 1e-9 * width.abs();
@@ -77,7 +69,7 @@ fn same_bins(a: &Axis, b: &Axis) -> bool {
         && a.edges.iter().zip(&b.edges).all(|(&x, &y)| close(x, y))
 }
 
-fn difference(a: &Axis, b: &Axis) -> String {
+pub(super) fn difference(a: &Axis, b: &Axis) -> String {
     if a.bins != b.bins {
         return format!("has {} bins in A and {} bins in B", a.bins, b.bins);
     }
@@ -87,7 +79,7 @@ fn difference(a: &Axis, b: &Axis) -> String {
     "has other edges in A than in B".to_owned()
 }
 
-fn add(into: &mut Histogram, other: &Histogram) {
+pub(super) fn add(into: &mut Histogram, other: &Histogram) {
     // Statistics first: they may have to be taken from the bins.
     into.statistics = into.current_statistics().into_owned();
     sum(&mut into.statistics, &other.current_statistics());
@@ -120,64 +112,6 @@ fn sum(into: &mut [f64], other: &[f64]) {
     into.iter_mut().zip(other).for_each(|(mine, theirs)| *mine += theirs);
 }
 
-/// An axis with the labels of both, those of `a` first.
-fn unite(a: &Axis, b: &Axis) -> Axis {
-    if same_bins(a, b) && a.labels == b.labels {
-        return a.clone();
-    }
-    let named =
-        |axis: &Axis| axis.labels.iter().filter(|label| !label.is_empty()).cloned().collect::<Vec<_>>();
-    let mut labels = named(a);
-    for label in named(b) {
-        if !labels.contains(&label) {
-            labels.push(label);
-        }
-    }
-    let bins = labels.len().max(a.bins);
-    Axis { bins, low: 0.0, high: bins as f64, edges: Vec::new(), labels, ..a.clone() }
-}
-
-/// `histogram` with its bins moved to where `axes` have their labels.
-fn on_axes(histogram: &Histogram, axes: &[Axis]) -> Histogram {
-    let mut moved = Histogram { axes: axes.to_vec(), ..histogram.clone() };
-    let cells = moved.cells().unwrap_or(0);
-    let place = |bin: usize| {
-        let (mut rest, mut to, mut stride) = (bin, 0, 1);
-        for (from, axis) in histogram.axes.iter().zip(axes) {
-            let place = rest % (from.bins + 2);
-            rest /= from.bins + 2;
-            let label = from.labels.get(place.wrapping_sub(1)).filter(|label| !label.is_empty());
-            let there = match label.and_then(|label| axis.labels.iter().position(|known| known == label)) {
-                Some(position) => position + 1,
-                None if place == from.bins + 1 => axis.bins + 1,
-                None => place,
-            };
-            to += stride * there;
-            stride *= axis.bins + 2;
-        }
-        to
-    };
-    let scatter = |values: &[f64]| {
-        if values.is_empty() {
-            return Vec::new();
-        }
-        let mut out = vec![0.0; cells];
-        for (bin, value) in values.iter().enumerate() {
-            if let Some(cell) = out.get_mut(place(bin)) {
-                *cell += value;
-            }
-        }
-        out
-    };
-    moved.contents = scatter(&histogram.contents);
-    moved.sumw2 = scatter(&histogram.sumw2);
-    if let (Some(to), Some(from)) = (&mut moved.profile, &histogram.profile) {
-        to.bin_entries = scatter(&from.bin_entries);
-        to.bin_sumw2 = scatter(&from.bin_sumw2);
-    }
-    moved
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +133,31 @@ mod tests {
         merge(&mut a, &labelled(&["y", "z"], &[10.0, 20.0])).unwrap();
         assert_eq!(a.axes[0].labels, ["x", "y", "z"]);
         assert_eq!(a.contents, [0.0, 1.0, 12.0, 20.0, 0.0]);
+    }
+
+    #[test]
+    fn a_job_without_events_has_no_labels_yet() {
+        let mut a = labelled(&["", ""], &[0.0, 0.0]);
+        merge(&mut a, &labelled(&["y", "z", "x"], &[10.0, 20.0, 30.0])).unwrap();
+        assert_eq!(
+            (a.axes[0].labels.join(""), a.contents),
+            ("yzx".to_owned(), vec![0.0, 10.0, 20.0, 30.0, 0.0])
+        );
+    }
+
+    #[test]
+    fn bins_that_only_some_labels_name_stay_where_they_are() {
+        let mut a = labelled(&["", "b", ""], &[1.0, 2.0, 3.0]);
+        merge(&mut a, &labelled(&["", "", "c"], &[10.0, 20.0, 30.0])).unwrap();
+        assert_eq!(a.axes[0].labels, ["", "b", "c"]);
+        assert_eq!(a.contents, [0.0, 11.0, 22.0, 33.0, 0.0]);
+        let other = labelled(&["b", "", ""], &[10.0, 20.0, 30.0]);
+        assert_eq!(
+            merge(&mut a, &other).unwrap_err(),
+            "axis 0 has label `b` at bin 2 in A and at bin 1 in B"
+        );
+        let other = labelled(&["", "x", ""], &[10.0, 20.0, 30.0]);
+        assert_eq!(merge(&mut a, &other).unwrap_err(), "axis 0 has label `b` at bin 2 in A and `x` in B");
     }
 
     #[test]

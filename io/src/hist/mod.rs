@@ -5,10 +5,15 @@
 
 mod axis;
 mod fill;
+mod labels;
 mod merge;
 mod model;
 mod read;
+mod style;
 
 pub use merge::merge;
 pub use model::{Axis, Class, Element, Histogram, Profile, Settings, Waiting};
-pub use read::read;
+pub(crate) use read::{decode, functions, skip_tail};
+pub use read::{open, read};
+pub(crate) use style::attributes;
+pub use style::{AxisStyle, Drawing, Style};

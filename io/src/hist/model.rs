@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use super::{AxisStyle, Drawing};
+
 /// Which class a histogram is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Class {
@@ -109,6 +111,8 @@ pub struct Axis {
     pub flags: u16,
     /// Whether bins should begin at whole numbers where ROOT finds the range (`TAxis::kIsInteger`).
     pub whole: bool,
+    /// How it is drawn; none for ROOT's default.
+    pub style: Option<AxisStyle>,
 }
 
 impl Axis {
@@ -168,7 +172,7 @@ impl Axis {
 pub struct Histogram {
     /// Its class.
     pub class: Class,
-    /// Its name.
+    /// Its own name, which need not be that of its key.
     pub name: String,
     /// Its title.
     pub title: String,
@@ -189,6 +193,8 @@ pub struct Histogram {
     pub waiting: Waiting,
     /// The settings that come with it.
     pub settings: Settings,
+    /// How it is drawn.
+    pub drawing: Drawing,
 }
 
 /// Fills that wait for the axes' range (`TH1::fBuffer`).
@@ -290,6 +296,7 @@ impl Histogram {
             profile: None,
             waiting: Waiting::default(),
             settings: Settings::default(),
+            drawing: Drawing::default(),
         };
         histogram.statistics = histogram.statistics_of_bins();
         histogram
@@ -392,7 +399,26 @@ impl Histogram {
 
 #[cfg(test)]
 mod tests {
-    use super::Class;
+    use super::{Axis, Class, Histogram};
+
+    #[test]
+    fn scale_factors_are_found_by_their_coordinates() {
+        let pt =
+            Axis { bins: 3, low: 20.0, high: 100.0, edges: vec![20.0, 30.0, 50.0, 100.0], ..Axis::default() };
+        let eta = Axis { bins: 2, low: -2.4, high: 2.4, ..Axis::default() };
+        let values: Vec<f64> = (0..20).map(f64::from).collect();
+        let squares = vec![0.25; 20];
+        let table = Histogram::doubles("sf", "", vec![pt, eta], values, squares, 1.0);
+        // Global bins run over x first: x + 5 y.
+        assert_eq!(table.bin(&[30.0, -1.0]), Some(2 + 5));
+        assert_eq!(table.bin(&[29.999, 0.0]), Some(1 + 5 * 2));
+        assert_eq!(table.bin(&[100.0, 3.0]), Some(4 + 5 * 3));
+        assert_eq!(table.bin(&[f64::NAN, -3.0]), Some(4));
+        assert_eq!(table.nearest_bin(&[500.0, 3.0]), Some(3 + 5 * 2));
+        assert_eq!(table.nearest_bin(&[1.0, -3.0]), Some(1 + 5));
+        assert_eq!((table.value(7), table.variance(7)), (Some(7.0), Some(0.25)));
+        assert_eq!((table.bin(&[30.0]), table.value(20)), (None, None));
+    }
 
     #[test]
     fn class_names_survive() {

@@ -4,10 +4,13 @@
 //! their versions.
 
 use super::axis::{self, skip_pointer};
-use super::{Axis, Class, Element, Histogram, Profile, Settings, Waiting};
-use crate::root::{Buffer, Key, Layouts, Malformed, Parse, RootFile, Version};
+use super::style::attributes;
+use super::{Axis, Class, Drawing, Element, Histogram, Profile, Settings, Waiting};
+use crate::root::{Buffer, Key, Layouts, Malformed, Object, Parse, RootFile, Version};
 use crate::{Error, Result};
 
+/// The bit of a class in the word before an object: the list is behind a pointer.
+const CLASS: u32 = 0x8000_0000;
 /// The members of `TH1` 8.
 const TH1: [&str; 26] = [
     "TNamed",
@@ -55,9 +58,23 @@ pub fn read(file: &RootFile, key: &Key) -> Result<Histogram> {
         wanted: "a histogram",
     })?;
     let object = file.object(key)?;
-    let mut histogram = decode(&mut object.buffer(), class, Layouts::of(file))
-        .map_err(|wrong| wrong.within(file.path(), format!("histogram `{}`", key.name), key.seek))?;
-    histogram.name.clone_from(&key.name);
+    decode(&mut object.buffer(), class, Layouts::of(file))
+        .map_err(|wrong| wrong.within(file.path(), format!("histogram `{}`", key.name), key.seek))
+}
+
+/// The histogram at `path`, `dir/name` or `name;cycle`, with its fills in bins: what a table of scale
+/// factors is read with.
+///
+/// # Errors
+/// Where there is none, or it is damaged, or it is not known which range ROOT would find for it.
+pub fn open(file: &RootFile, path: &str) -> Result<Histogram> {
+    let key = file.find(path)?;
+    let mut histogram = read(file, &key)?;
+    histogram.find_range().map_err(|reason| Error::Unsupported {
+        path: file.path().to_owned(),
+        what: format!("histogram `{path}`"),
+        reason,
+    })?;
     Ok(histogram)
 }
 
@@ -75,6 +92,7 @@ pub(crate) fn decode(buffer: &mut Buffer<'_>, class: Class, layouts: Layouts<'_>
         profile: None,
         waiting: Waiting::default(),
         settings: Settings::default(),
+        drawing: Drawing::default(),
     };
     if class.profile {
         let bins = Class::doubles(class.dimension).name();
@@ -128,7 +146,8 @@ fn binned(buffer: &mut Buffer<'_>, histogram: &mut Histogram, layouts: Layouts<'
         _ => {
             let inner = layouts.version(buffer, "TH3", 4..=6, &TH3)?.end;
             base(buffer, histogram, layouts)?;
-            attribute(buffer, 0)?; // TAtt3D
+            let attributes = buffer.version()?.end; // TAtt3D has no members
+            skip_tail(buffer, attributes)?;
             numbers(buffer, 7, &mut histogram.statistics)?;
             skip_tail(buffer, inner)?;
         }
@@ -143,22 +162,25 @@ fn base(buffer: &mut Buffer<'_>, histogram: &mut Histogram, layouts: Layouts<'_>
     let (bits, name, title) = buffer.tnamed_bits()?;
     (histogram.name, histogram.title) = (name, title);
     histogram.settings.bits = bits & Settings::BITS;
-    attributes(buffer)?;
+    histogram.drawing.style = attributes(buffer)?;
     buffer.i32()?; // fNcells
     for at in 0..3 {
         let axis: Axis = axis::read(buffer, layouts)?;
-        if at < histogram.class.dimension {
-            histogram.axes.push(axis);
+        match at < histogram.class.dimension {
+            true => histogram.axes.push(axis),
+            false => histogram.drawing.other_axes.push(axis),
         }
     }
-    buffer.skip(4)?; // fBarOffset, fBarWidth
+    let drawing = &mut histogram.drawing;
+    drawing.bar = [buffer.i16()?, buffer.i16()?];
     histogram.entries = buffer.f64()?;
     numbers(buffer, 4, &mut histogram.statistics)?;
-    buffer.skip(24)?; // fMaximum, fMinimum, fNormFactor
-    array(buffer, Element::Float64)?; // fContour
+    drawing.range = [buffer.f64()?, buffer.f64()?];
+    drawing.norm = buffer.f64()?;
+    drawing.contour = array(buffer, Element::Float64)?;
     histogram.sumw2 = array(buffer, Element::Float64)?;
-    buffer.tstring()?; // fOption
-    functions(buffer)?;
+    drawing.option = buffer.tstring()?;
+    drawing.functions = functions(buffer)?;
     let at = buffer.position();
     let more = |buffer: &Buffer<'_>, since: u16| match version.end {
         Some(end) => buffer.position().saturating_add(4) <= end,
@@ -179,38 +201,36 @@ fn base(buffer: &mut Buffer<'_>, histogram: &mut Histogram, layouts: Layouts<'_>
     skip_tail(buffer, version.end)
 }
 
-/// The bases `TAttLine`, `TAttFill` and `TAttMarker`: how it is drawn.
-pub(crate) fn attributes(buffer: &mut Buffer<'_>) -> Parse<()> {
-    [6, 4, 8].into_iter().try_for_each(|size| attribute(buffer, size))
-}
-
-/// A base class of `size` bytes.
-fn attribute(buffer: &mut Buffer<'_>, size: usize) -> Parse<()> {
-    match buffer.version()?.end {
-        Some(end) => buffer.skip_to(end),
-        None => buffer.skip(size),
-    }
-}
-
 /// `TList *fFunctions`: a list in place, or behind a pointer before version 6 of `TH1`. What it holds,
-/// fits and boxes of a plot, is passed over.
-pub(crate) fn functions(buffer: &mut Buffer<'_>) -> Parse<()> {
+/// fits and boxes of a plot, is counted and passed over.
+pub(crate) fn functions(buffer: &mut Buffer<'_>) -> Parse<usize> {
     if buffer.at(buffer.position()).u32()? == 0 {
         buffer.u32()?;
-        return Ok(());
+        return Ok(0);
     }
+    let tag = buffer.at(buffer.position().saturating_add(4)).u32()?;
+    let end = match tag & CLASS {
+        0 => None,
+        _ => match buffer.object()? {
+            Object::Here { end, .. } => end,
+            _ => return Ok(0),
+        },
+    };
     let version = buffer.version()?;
-    if let Some(end) = version.end {
-        return buffer.skip_to(end);
-    }
-    // A list in place whose bytes are not counted.
     buffer.tobject()?;
     buffer.tstring_bytes()?;
-    for _ in 0..buffer.i32()?.max(0) {
-        skip_pointer(buffer)?;
-        buffer.tstring_bytes()?;
+    let count = usize::try_from(buffer.i32()?).unwrap_or(0);
+    match end.or(version.end) {
+        Some(end) => buffer.skip_to(end)?,
+        // A list whose bytes are not counted.
+        None => {
+            for _ in 0..count {
+                skip_pointer(buffer)?;
+                buffer.tstring_bytes()?;
+            }
+        }
     }
-    Ok(())
+    Ok(count)
 }
 
 /// A histogram that finds its own range keeps its first fills in a buffer, and ROOT writes it: the

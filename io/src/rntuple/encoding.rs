@@ -208,6 +208,57 @@ impl Element {
     }
 }
 
+/// How many elements are put together at a time: few enough for registers, enough that every loop over
+/// them is vectorised.
+const BLOCK: usize = 64;
+
+/// The parts of split elements, the lower bytes first, in one plane each.
+type Planes<'a> = [&'a [u8]; 8];
+
+/// What split bytes make. Put together in pairs, in pairs of pairs and so on: each step is an
+/// interleaving of two arrays, for which processors have instructions.
+trait Word: Copy {
+    fn block(planes: &[&[u8]], at: usize) -> [Self; BLOCK];
+    fn one(planes: &[&[u8]], at: usize) -> Self;
+}
+
+impl Word for u8 {
+    #[inline(always)]
+    fn block(planes: &[&[u8]], at: usize) -> [Self; BLOCK] {
+        *planes[0][at..].first_chunk().unwrap()
+    }
+
+    #[inline(always)]
+    fn one(planes: &[&[u8]], at: usize) -> Self {
+        planes[0][at]
+    }
+}
+
+macro_rules! words {
+    ($($word:ty, $half:ty;)*) => {$(
+        impl Word for $word {
+            #[inline(always)]
+            fn block(planes: &[&[u8]], at: usize) -> [Self; BLOCK] {
+                let (low, high) = planes.split_at(size_of::<$half>());
+                let (low, high) = (<$half>::block(low, at), <$half>::block(high, at));
+                std::array::from_fn(|i| Self::from(low[i]) | Self::from(high[i]) << <$half>::BITS)
+            }
+
+            #[inline(always)]
+            fn one(planes: &[&[u8]], at: usize) -> Self {
+                let (low, high) = planes.split_at(size_of::<$half>());
+                Self::from(<$half>::one(low, at)) | Self::from(<$half>::one(high, at)) << <$half>::BITS
+            }
+        }
+    )*};
+}
+
+words! {
+    u16, u8;
+    u32, u16;
+    u64, u32;
+}
+
 /// A decompressed page: `elements` in the bytes that its encoding gives them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PageBytes<'a> {
@@ -224,18 +275,15 @@ impl<'a> PageBytes<'a> {
 
     /// Appends what `make` makes of the elements in `range`, whose bytes are split.
     #[inline(always)]
-    fn split<const N: usize, T>(self, range: Range<usize>, out: &mut Vec<T>, make: impl Fn([u8; N]) -> T) {
-        /// Short enough for registers, long enough that the loop over one block is vectorised.
-        const BLOCK: usize = 32;
-        let planes: [&[u8]; N] = std::array::from_fn(|n| {
-            &self.bytes[n * self.elements + range.start..n * self.elements + range.end]
-        });
+    fn split<W: Word, T>(self, range: Range<usize>, out: &mut Vec<T>, make: impl Fn(W) -> T) {
+        let plane = |n: usize| &self.bytes[n * self.elements..][range.clone()];
+        let planes: Planes<'_> = std::array::from_fn(|n| if n < size_of::<W>() { plane(n) } else { &[] });
         let whole = range.len() / BLOCK * BLOCK;
+        out.reserve(range.len());
         for at in (0..whole).step_by(BLOCK) {
-            let lanes: [&[u8; BLOCK]; N] = planes.map(|plane| plane[at..].first_chunk().unwrap());
-            out.extend((0..BLOCK).map(|i| make(lanes.map(|lane| lane[i]))));
+            out.extend(W::block(&planes, at).iter().map(|&word| make(word)));
         }
-        out.extend((whole..range.len()).map(|i| make(planes.map(|plane| plane[i]))));
+        out.extend((whole..range.len()).map(|at| make(W::one(&planes, at))));
     }
 
     /// The elements in `range` of a page of `bits` each, without gaps between them.
@@ -262,14 +310,14 @@ impl<'a> PageBytes<'a> {
                 out.extend(self.plain(0..self.elements).map(|b| u64::from(u32::from_le_bytes(b))));
             }
             Encoding::Index { bytes: 4, delta: true } => {
-                self.split(0..self.elements, out, |b: [u8; 4]| u64::from(u32::from_le_bytes(b)));
+                self.split(0..self.elements, out, |word: u32| u64::from(word));
                 sum(out, |sum| sum & u64::from(u32::MAX));
             }
             Encoding::Index { delta: false, .. } => {
                 out.extend(self.plain(0..self.elements).map(u64::from_le_bytes));
             }
             Encoding::Index { delta: true, .. } => {
-                self.split(0..self.elements, out, u64::from_le_bytes);
+                self.split(0..self.elements, out, |word: u64| word);
                 sum(out, |sum| sum);
             }
             _ => {}
@@ -301,14 +349,13 @@ pub(super) trait Value: Copy + Default {
 }
 
 macro_rules! integers {
-    ($($native:ty, $unsigned:ty, $size:literal, $arrow:ty;)*) => {$(
+    ($($native:ty, $unsigned:ty, $arrow:ty;)*) => {$(
         impl Value for $native {
             fn append(page: PageBytes<'_>, encoding: Encoding, range: Range<usize>, out: &mut Vec<Self>) {
                 match encoding {
                     Encoding::Plain(_) => out.extend(page.plain(range).map(<$native>::from_le_bytes)),
-                    Encoding::Split(_) => page.split(range, out, <$native>::from_le_bytes),
-                    Encoding::Zigzag(_) => page.split(range, out, |bytes: [u8; $size]| {
-                        let folded = <$unsigned>::from_le_bytes(bytes);
+                    Encoding::Split(_) => page.split(range, out, |word: $unsigned| word as $native),
+                    Encoding::Zigzag(_) => page.split(range, out, |folded: $unsigned| {
                         ((folded >> 1) ^ (folded & 1).wrapping_neg()) as $native
                     }),
                     _ => {}
@@ -323,14 +370,14 @@ macro_rules! integers {
 }
 
 integers! {
-    i8, u8, 1, Int8Type;
-    i16, u16, 2, Int16Type;
-    i32, u32, 4, Int32Type;
-    i64, u64, 8, Int64Type;
-    u8, u8, 1, UInt8Type;
-    u16, u16, 2, UInt16Type;
-    u32, u32, 4, UInt32Type;
-    u64, u64, 8, UInt64Type;
+    i8, u8, Int8Type;
+    i16, u16, Int16Type;
+    i32, u32, Int32Type;
+    i64, u64, Int64Type;
+    u8, u8, UInt8Type;
+    u16, u16, UInt16Type;
+    u32, u32, UInt32Type;
+    u64, u64, UInt64Type;
 }
 
 /// Appends floats of 32 bits or fewer, as `to` makes them.
@@ -344,12 +391,12 @@ fn floats<T>(
 ) {
     match encoding {
         Encoding::Plain(_) => out.extend(page.plain(range).map(|bytes| to(f32::from_le_bytes(bytes)))),
-        Encoding::Split(_) => page.split(range, out, |bytes| to(f32::from_le_bytes(bytes))),
+        Encoding::Split(_) => page.split(range, out, |bits| to(f32::from_bits(bits))),
         Encoding::Half { split: false } => {
             out.extend(page.plain(range).map(|bytes| to(half(u16::from_le_bytes(bytes)))));
         }
         Encoding::Half { split: true } => {
-            page.split(range, out, |bytes| to(half(u16::from_le_bytes(bytes))));
+            page.split(range, out, |bits| to(half(bits)));
         }
         Encoding::Truncated { bits } => {
             out.extend(page.packed(range, bits).map(|word| to(f32::from_bits(word << (32 - bits)))));
@@ -387,7 +434,7 @@ impl Value for f64 {
     fn append(page: PageBytes<'_>, encoding: Encoding, range: Range<usize>, out: &mut Vec<Self>) {
         match encoding {
             Encoding::Plain(Element::F64) => out.extend(page.plain(range).map(Self::from_le_bytes)),
-            Encoding::Split(Element::F64) => page.split(range, out, Self::from_le_bytes),
+            Encoding::Split(Element::F64) => page.split(range, out, Self::from_bits),
             Encoding::Quantized { bits, min, max } => {
                 quantized(page, (bits, min, max), range, out, |value| value);
             }

@@ -9,6 +9,9 @@
 //!   `nMuon` that show what is in it.
 //! * Lists `Muon_pt`, `Muon_eta`… by themselves: `nMuon` is the length of the first of them.
 //!
+//! * Names of fields have no dots, so that ATLAS writes `AnalysisJetsAuxDyn:pt` for the branch
+//!   `AnalysisJetsAuxDyn.pt`, whose name is understood.
+//!
 //! A field of the very name always comes first.
 
 use std::collections::HashMap;
@@ -55,9 +58,15 @@ impl Names {
         if let Some(&field) = self.top.get(name) {
             return Some(Target::Values { field, path: Vec::new() });
         }
-        if let Some((top, rest)) = name.split_once('.') {
-            let &field = self.top.get(top)?;
-            return Some(Target::Values { field, path: path(schema, field, rest)? });
+        let dots: Vec<usize> = name.match_indices('.').map(|(at, _)| at).collect();
+        for end in dots.iter().copied().chain([name.len()]).filter(|_| !dots.is_empty()) {
+            let (top, rest) = (&name[..end], name.get(end + 1..).unwrap_or_default());
+            let field = self.top.get(top).or_else(|| self.top.get(&top.replace('.', ":")));
+            let Some(&field) = field else { continue };
+            let path = if rest.is_empty() { Some(Vec::new()) } else { path(schema, field, rest) };
+            if let Some(path) = path {
+                return Some(Target::Values { field, path });
+            }
         }
         self.member(schema, name).or_else(|| self.lengths(schema, name))
     }

@@ -1,6 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -8,6 +8,7 @@ use super::anchor::{Anchor, Link};
 use super::clusters::{Cluster, Clusters, ColumnPages, Group};
 use super::envelope::{Envelope, EnvelopeKind, Parsed};
 use super::names::{Names, Target};
+use super::plan::Cut;
 use super::schema::Schema;
 use super::shape::Shape;
 use super::steps::Steps;
@@ -43,6 +44,8 @@ pub struct Ntuple {
     clusters: Clusters,
     /// The pages of each of [`Schema::columns`].
     pages: Vec<OnceLock<Result<Arc<ColumnPages>>>>,
+    /// Ends of lists at which plans cut clusters.
+    cuts: Mutex<HashMap<Cut, u64>>,
 }
 
 /// What the header says beside the fields.
@@ -86,7 +89,8 @@ impl Ntuple {
         opening.read(&anchor).map(|(about, schema, clusters)| {
             let names = Names::new(&schema);
             let pages = schema.columns.iter().map(|_| OnceLock::new()).collect();
-            Self { file: file.clone(), name: name.clone(), about, schema, names, clusters, pages }
+            let cuts = Mutex::default();
+            Self { file: file.clone(), name: name.clone(), about, schema, names, clusters, pages, cuts }
         })
     }
 
@@ -137,6 +141,15 @@ impl Ntuple {
             pages.map(Arc::new).map_err(|refusal| refusal.within(self.file.path(), what(), 0))
         };
         self.pages[column].get_or_init(parse).clone()
+    }
+
+    /// The end of a list, if a plan has asked for it before.
+    pub(super) fn cut(&self, cut: &Cut) -> Option<u64> {
+        self.cuts.lock().unwrap_or_else(PoisonError::into_inner).get(cut).copied()
+    }
+
+    pub(super) fn remember(&self, cut: Cut, end: u64) {
+        self.cuts.lock().unwrap_or_else(PoisonError::into_inner).insert(cut, end);
     }
 
     /// What is decoded for `columns`.

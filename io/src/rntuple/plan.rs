@@ -1,66 +1,211 @@
-//! Which bytes a range of entries needs. Pure functions of what was read when the file was opened.
+//! Which bytes a range of entries needs.
+//!
+//! A whole cluster needs all pages of its columns. Where a range begins or ends inside a cluster, the
+//! ends of the lists there say which of their items it takes: those few pages are read while planning,
+//! so that the range is read with the pages it needs and no others. Clusters have a hundred megabytes
+//! and more, and are cut often.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::clusters::Part;
+use super::cursor::{Cursor, Given, Segment, Stretch};
 use super::ntuple::Ntuple;
-use super::steps::Need;
+use super::steps::{Need, Scope, Steps};
+use crate::root::codec::Decompressor;
+use crate::source::coalesce;
 use crate::{Error, ReadPlan, Result};
 
-/// The pages that `entries` of `columns` need. Where a range ends inside a cluster, the pages inside
-/// of collections are all of the cluster's: which of them it takes is only known once their list
-/// ends are decoded.
+/// The end of one list: that of element `element` of a column in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Cut {
+    pub(super) column: usize,
+    pub(super) cluster: usize,
+    pub(super) element: u64,
+}
+
+/// The elements that a plan needs of a scope in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Extent {
+    All,
+    Some(Range<u64>),
+}
+
+/// A cluster of which a plan needs something.
+struct Needed {
+    cluster: usize,
+    /// For each of [`Steps::scopes`]; none where the ends of lists must be read first.
+    extents: Vec<Option<Extent>>,
+}
+
 pub(super) fn plan(ntuple: &Ntuple, columns: &[String], entries: Range<u64>) -> Result<ReadPlan> {
     ntuple.check_range(&entries)?;
     let steps = ntuple.steps(columns)?;
-    let mut ranges = BTreeSet::new();
-    for need in steps.needs() {
-        add(ntuple, &need, &entries, &mut ranges)?;
-    }
-    let ranges: Vec<Range<u64>> = ranges.into_iter().map(|(start, end)| start..end).collect();
-    // Pages may be the same bytes, but no others may overlap: so a plan is never larger than the file.
-    if let Some(pair) = ranges.windows(2).find(|pair| pair[1].start < pair[0].end) {
-        return Err(Error::Format {
-            path: ntuple.file().path().to_owned(),
-            what: format!("the pages of RNTuple `{}`", ntuple.name()),
-            at: pair[1].start,
-            reason: format!("a page begins inside the one at byte {}", pair[0].start),
-        });
-    }
-    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges })
-}
-
-fn add(ntuple: &Ntuple, need: &Need, entries: &Range<u64>, ranges: &mut BTreeSet<(u64, u64)>) -> Result<()> {
-    let pages = ntuple.pages(need.column)?;
-    let size = ntuple.file().size();
-    for cluster in ntuple.overlapping(entries) {
-        let Part::Pages { pages: of_cluster, elements, .. } = &pages.parts[cluster] else { continue };
-        let whole = &ntuple.clusters()[cluster].entries;
-        let first = entries.start.max(whole.start) - whole.start;
-        let end = entries.end.min(whole.end).max(whole.start) - whole.start;
-        let wanted = match need.each {
-            Some(each) => {
-                let expected = (whole.end - whole.start).saturating_mul(each);
-                // Zeros before the pages, where the column was added later.
-                let lead = expected.saturating_sub(*elements);
-                let before = u64::from(need.before);
-                first.saturating_mul(each).saturating_sub(lead + before)
-                    ..end.saturating_mul(each).saturating_sub(lead)
-            }
-            None => 0..*elements,
-        };
-        for number in pages.overlapping(of_cluster, &wanted) {
-            let range = pages.pages[number].range();
-            if range.end > size {
-                let reason =
-                    format!("its {} bytes pass the end of the file at byte {size}", range.end - range.start);
-                return Err(ntuple.page_error(need.column, &pages, cluster, Some(number), reason));
-            }
-            if !range.is_empty() {
-                ranges.insert((range.start, range.end));
+    let mut pages = Pages { ntuple, ranges: BTreeSet::new() };
+    for needed in needed(ntuple, &steps, &entries)? {
+        for need in steps.needs() {
+            if let Some(extent) = &needed.extents[need.scope] {
+                pages.add(&need, needed.cluster, extent)?;
             }
         }
     }
+    let ranges = pages.ranges()?;
+    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges })
+}
+
+/// What each cluster of `entries` has to give.
+fn needed(ntuple: &Ntuple, steps: &Steps, entries: &Range<u64>) -> Result<Vec<Needed>> {
+    let clusters =
+        ntuple.overlapping(entries).filter(|&cluster| !ntuple.clusters()[cluster].entries.is_empty());
+    let mut all: Vec<Needed> =
+        clusters.map(|cluster| Needed { cluster, extents: vec![None; steps.scopes.len()] }).collect();
+    // At most once for each list inside a list.
+    loop {
+        let mut unknown = BTreeSet::new();
+        for needed in &mut all {
+            follow(ntuple, steps, entries, needed, &mut unknown);
+        }
+        if unknown.is_empty() {
+            return Ok(all);
+        }
+        read_cuts(ntuple, steps, &unknown)?;
+    }
+}
+
+/// Finds the extents of scopes from those of the scopes around them, as far as the ends of lists are
+/// known; adds to `unknown` those that are not.
+fn follow(
+    ntuple: &Ntuple,
+    steps: &Steps,
+    entries: &Range<u64>,
+    needed: &mut Needed,
+    unknown: &mut BTreeSet<Cut>,
+) {
+    let Needed { cluster, extents } = needed;
+    let cluster = *cluster;
+    for (at, scope) in steps.scopes.iter().enumerate() {
+        if extents[at].is_some() {
+            continue;
+        }
+        let parent = |parent: usize| extents[parent].clone();
+        extents[at] = match *scope {
+            Scope::Entries => {
+                let whole = &ntuple.clusters()[cluster].entries;
+                let first = entries.start.max(whole.start) - whole.start;
+                let end = entries.end.clamp(whole.start, whole.end) - whole.start;
+                let all = first == 0 && end == whole.end - whole.start;
+                Some(if all { Extent::All } else { Extent::Some(first..end) })
+            }
+            Scope::Array { parent: of, each } => parent(of).map(|extent| match extent {
+                Extent::Some(range) => {
+                    Extent::Some(range.start.saturating_mul(each)..range.end.saturating_mul(each))
+                }
+                all => all,
+            }),
+            Scope::Switch { parent: of, .. } => parent(of),
+            // Where the values of an alternative lie is spread over all that hold it.
+            Scope::Alternative { switch, .. } => parent(switch).map(|_| Extent::All),
+            Scope::List { parent: of, ends } => parent(of).and_then(|extent| match extent {
+                Extent::Some(range) if range.is_empty() => Some(Extent::Some(0..0)),
+                Extent::Some(range) => {
+                    let mut end_of = |before: u64| match before.checked_sub(1) {
+                        None => Some(0),
+                        Some(element) => {
+                            let cut = Cut { column: ends, cluster, element };
+                            let known = ntuple.cut(&cut);
+                            if known.is_none() {
+                                unknown.insert(cut);
+                            }
+                            known
+                        }
+                    };
+                    let (first, end) = (end_of(range.start), end_of(range.end));
+                    // Where lists end before they begin, decoding says so.
+                    Some(Extent::Some(first?..end?.max(first?)))
+                }
+                all => Some(all),
+            }),
+        };
+    }
+}
+
+/// Reads the ends of lists, for all plans to come.
+fn read_cuts(ntuple: &Ntuple, steps: &Steps, cuts: &BTreeSet<Cut>) -> Result<()> {
+    let needs: Vec<Need> = steps.needs().collect();
+    let each = |column: usize| needs.iter().find(|need| need.column == column && need.before)?.each;
+    let mut pages = Pages { ntuple, ranges: BTreeSet::new() };
+    for cut in cuts {
+        let need = Need { column: cut.column, scope: 0, each: each(cut.column), before: false };
+        pages.add(&need, cut.cluster, &Extent::Some(cut.element..cut.element.saturating_add(1)))?;
+    }
+    let plan = ReadPlan { entries: 0..0, columns: Vec::new(), ranges: pages.ranges()? };
+    let bytes = coalesce::read(&**ntuple.file().source(), &plan.ranges)?;
+    let given = Given { ntuple, plan: &plan, bytes: &bytes };
+    let (mut codec, mut ends) = (Decompressor::default(), Vec::new());
+    for cut in cuts {
+        let mut cursor = Cursor::new(given, cut.column, each(cut.column), Vec::new())?;
+        let elements = cut.element..cut.element.saturating_add(1);
+        let mut found = 0;
+        cursor.each(&Segment { cluster: cut.cluster, elements }, &mut codec, |stretch| {
+            if let Stretch::Page { encoding, page, elements, .. } = stretch {
+                page.ends(encoding, &mut ends);
+                found = ends.get(elements.start).copied().unwrap_or(0);
+            }
+            Ok(())
+        })?;
+        ntuple.remember(*cut, found);
+    }
     Ok(())
+}
+
+/// The bytes of pages.
+struct Pages<'a> {
+    ntuple: &'a Ntuple,
+    ranges: BTreeSet<(u64, u64)>,
+}
+
+impl Pages<'_> {
+    /// Adds the pages of a column that hold elements of `extent`.
+    fn add(&mut self, need: &Need, cluster: usize, extent: &Extent) -> Result<()> {
+        let ntuple = self.ntuple;
+        let pages = ntuple.pages(need.column)?;
+        let Part::Pages { pages: of_cluster, elements, .. } = &pages.parts[cluster] else { return Ok(()) };
+        let wanted = match extent {
+            Extent::All => 0..*elements,
+            Extent::Some(range) => {
+                let whole = &ntuple.clusters()[cluster].entries;
+                // Zeros before the pages, where the column was added later.
+                let expected = need.each.map_or(0, |each| (whole.end - whole.start).saturating_mul(each));
+                let lead = expected.saturating_sub(*elements);
+                let first = range.start.saturating_sub(u64::from(need.before && !range.is_empty()));
+                first.saturating_sub(lead)..range.end.saturating_sub(lead)
+            }
+        };
+        for number in pages.overlapping(of_cluster, &wanted) {
+            let range = pages.pages[number].range();
+            if range.end > ntuple.file().size() {
+                let (length, size) = (range.end - range.start, ntuple.file().size());
+                let reason = format!("its {length} bytes pass the end of the file at byte {size}");
+                return Err(ntuple.page_error(need.column, &pages, cluster, Some(number), reason));
+            }
+            if !range.is_empty() {
+                self.ranges.insert((range.start, range.end));
+            }
+        }
+        Ok(())
+    }
+
+    fn ranges(self) -> Result<Vec<Range<u64>>> {
+        let ranges: Vec<Range<u64>> = self.ranges.into_iter().map(|(start, end)| start..end).collect();
+        // Pages may be the same bytes, but no others may overlap: so a plan is never larger than the file.
+        match ranges.windows(2).find(|pair| pair[1].start < pair[0].end) {
+            None => Ok(ranges),
+            Some(pair) => Err(Error::Format {
+                path: self.ntuple.file().path().to_owned(),
+                what: format!("the pages of RNTuple `{}`", self.ntuple.name()),
+                at: pair[1].start,
+                reason: format!("a page begins inside the one at byte {}", pair[0].start),
+            }),
+        }
+    }
 }

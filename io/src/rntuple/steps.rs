@@ -63,6 +63,8 @@ pub(super) struct Steps {
 /// A column to be read, and of which of its elements.
 pub(super) struct Need {
     pub(super) column: usize,
+    /// The scope of its elements.
+    pub(super) scope: usize,
     /// How many elements an entry has; none where only lists before them can tell.
     pub(super) each: Option<u64>,
     /// Whether the element before those of a range is needed, too.
@@ -170,15 +172,16 @@ impl Steps {
     pub(super) fn needs(&self) -> impl Iterator<Item = Need> {
         let scopes = self.scopes.iter().filter_map(|scope| match *scope {
             Scope::List { parent, ends } => {
-                Some(Need { column: ends, each: self.each(parent), before: true })
+                Some(Need { column: ends, scope: parent, each: self.each(parent), before: true })
             }
             Scope::Switch { parent, switch, .. } => {
-                Some(Need { column: switch, each: self.each(parent), before: false })
+                Some(Need { column: switch, scope: parent, each: self.each(parent), before: false })
             }
             Scope::Entries | Scope::Array { .. } | Scope::Alternative { .. } => None,
         });
         let leaves = self.leaves.iter().map(|leaf| Need {
             column: leaf.column,
+            scope: leaf.scope,
             each: self.each(leaf.scope),
             before: false,
         });

@@ -10,6 +10,10 @@ pub(crate) const NEW_CLASS: u32 = 0xFFFF_FFFF;
 pub(crate) const CLASS: u32 = 0x8000_0000;
 /// References count from 2 bytes before the key: 0 and 1 stand for no object and for the object itself.
 const MAP_OFFSET: usize = 2;
+/// The longest name of a class, a member, a branch or a leaf. Such names are found again and again
+/// through references, and in the names of what is inside: with a bound, what is made of a record is not
+/// more than a multiple of its bytes.
+pub(crate) const LONGEST_NAME: usize = 4096;
 /// `TObject::kIsReferenced`: a process id of 2 bytes follows the bits.
 const IS_REFERENCED: u32 = 1 << 4;
 
@@ -213,16 +217,28 @@ impl<'a> Buffer<'a> {
         Ok(String::from_utf8_lossy(self.tstring_bytes()?).into_owned())
     }
 
+    /// `name`, if it is no longer than names may be.
+    ///
+    /// # Errors
+    /// Where it is.
+    pub(crate) fn short<'b>(&self, name: &'b [u8]) -> Parse<&'b [u8]> {
+        if name.len() > LONGEST_NAME {
+            return Err(self.malformed(format!("a name has {} bytes", name.len())));
+        }
+        Ok(name)
+    }
+
     /// A C string, ended by a zero.
     ///
     /// # Errors
-    /// Where no zero follows.
+    /// Where no zero follows, or it is longer than names may be.
     pub fn cstring(&mut self) -> Parse<&'a [u8]> {
         let rest = &self.data[self.position..];
         let length =
             rest.iter().position(|&byte| byte == 0).ok_or_else(|| self.malformed("a name has no end"))?;
+        let name = self.short(&rest[..length])?;
         self.position += length + 1;
-        Ok(&rest[..length])
+        Ok(name)
     }
 
     /// The version of a class, with the count of its bytes where there is one.

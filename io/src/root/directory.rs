@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::buffer::{Buffer, Malformed, Parse};
 use super::{Key, RootFile};
@@ -6,6 +6,9 @@ use crate::{Error, Result};
 
 /// Directories nest no deeper than this in any sane file.
 const DEEPEST: usize = 32;
+
+/// A key has at least 26 bytes and three empty strings.
+const SMALLEST_KEY: usize = 29;
 
 /// The objects of one directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,19 @@ pub struct Entry {
     pub path: String,
     /// Its key.
     pub key: Key,
+}
+
+/// A walk through all directories.
+struct Walk {
+    /// Whether older cycles are found too.
+    cycles: bool,
+    /// Where those lie that were entered.
+    seen: HashSet<u64>,
+    /// How many bytes further keys may have with the paths of their directories. The keys of different
+    /// directories lie in different places, so that all are no more than the file; and a path is not
+    /// many times as long as a key and its object.
+    room: u64,
+    found: Vec<Entry>,
 }
 
 impl Directory {
@@ -48,7 +64,7 @@ impl Directory {
 
     /// Each name once, as its newest key, in the file's order.
     pub fn newest(&self) -> impl Iterator<Item = &Key> {
-        let mut seen: std::collections::HashMap<&str, &Key> = std::collections::HashMap::new();
+        let mut seen: HashMap<&str, &Key> = HashMap::new();
         for key in &self.keys {
             let best = seen.entry(&key.name).or_insert(key);
             if key.cycle > best.cycle {
@@ -95,8 +111,7 @@ pub(super) fn read_keys(record: &[u8]) -> Parse<Vec<Key>> {
     let own = Key::read(&mut buffer)?;
     buffer.skip_to(own.key_length as usize)?;
     let n = buffer.i32()?;
-    // A key has at least 26 bytes and three empty strings.
-    let n = usize::try_from(n).ok().filter(|n| *n <= buffer.remaining() / 29);
+    let n = usize::try_from(n).ok().filter(|n| *n <= buffer.remaining() / SMALLEST_KEY);
     let n = n.ok_or_else(|| Malformed::new(buffer.position() - 4, "the number of keys is wrong"))?;
     (0..n).map(|_| Key::read(&mut buffer)).collect()
 }
@@ -114,6 +129,13 @@ impl RootFile {
                 found: key.class_name.clone(),
                 wanted: "a directory",
             });
+        }
+        if u64::from(key.object_length) + u64::from(key.key_length) > key.nbytes.into() {
+            return Err(Malformed::new(0, "a directory is never compressed").within(
+                self.path(),
+                format!("directory `{}`", key.name),
+                key.seek,
+            ));
         }
         let object = self.object(key)?;
         let list = KeyList::read(&mut Buffer::new(&object.data, 0))
@@ -165,36 +187,51 @@ impl RootFile {
     /// # Errors
     /// Where a directory is damaged, or directories contain each other.
     pub fn walk(&self) -> Result<Vec<Entry>> {
-        let mut found = Vec::new();
-        let mut seen = HashSet::new();
-        self.walk_into(self.top(), "", 0, &mut seen, &mut found)?;
-        Ok(found)
+        self.walk_all(false)
     }
 
-    fn walk_into(
-        &self,
-        directory: &Directory,
-        prefix: &str,
-        depth: usize,
-        seen: &mut HashSet<u64>,
-        found: &mut Vec<Entry>,
-    ) -> Result<()> {
+    /// As [`walk`](Self::walk), with older cycles too: those of one path follow each other, the oldest first.
+    ///
+    /// # Errors
+    /// Where a directory is damaged, or directories contain each other.
+    pub fn walk_cycles(&self) -> Result<Vec<Entry>> {
+        self.walk_all(true)
+    }
+
+    fn walk_all(&self, cycles: bool) -> Result<Vec<Entry>> {
+        let room = self.size().saturating_mul(4);
+        let mut walk = Walk { cycles, seen: HashSet::new(), room, found: Vec::new() };
+        self.walk_into(self.top(), "", 0, &mut walk)?;
+        Ok(walk.found)
+    }
+
+    fn walk_into(&self, directory: &Directory, prefix: &str, depth: usize, walk: &mut Walk) -> Result<()> {
+        let mut cycles: HashMap<&str, Vec<&Key>> = HashMap::new();
+        if walk.cycles {
+            for key in directory.keys() {
+                cycles.entry(&key.name).or_default().push(key);
+            }
+            cycles.values_mut().for_each(|keys| keys.sort_by_key(|key| key.cycle));
+        }
         for key in directory.newest() {
+            let wrong = |path: &str, reason: &'static str| {
+                Malformed::new(0, reason).within(self.path(), format!("directory `{path}`"), key.seek)
+            };
+            let room = walk.room.checked_sub((SMALLEST_KEY + prefix.len()) as u64);
+            walk.room = room.ok_or_else(|| wrong(prefix, "directories share their keys"))?;
             let path = if prefix.is_empty() { key.name.clone() } else { format!("{prefix}/{}", key.name) };
-            found.push(Entry { path: path.clone(), key: key.clone() });
+            let older = cycles.get(key.name.as_str()).into_iter().flatten();
+            let older = older.filter(|older| older.cycle < key.cycle);
+            walk.found.extend(older.map(|&key| Entry { path: path.clone(), key: key.clone() }));
+            walk.found.push(Entry { path: path.clone(), key: key.clone() });
             if !key.is_directory() {
                 continue;
             }
-            // `seen` also bounds the work: each directory of the file is entered once.
-            if depth >= DEEPEST || !seen.insert(key.seek) {
-                return Err(Malformed::new(0, "directories contain each other or nest too deep").within(
-                    self.path(),
-                    format!("directory `{path}`"),
-                    key.seek,
-                ));
+            if depth >= DEEPEST || !walk.seen.insert(key.seek) {
+                return Err(wrong(&path, "directories contain each other or nest too deep"));
             }
             let inner = self.subdirectory(key)?;
-            self.walk_into(&inner, &path, depth + 1, seen, found)?;
+            self.walk_into(&inner, &path, depth + 1, walk)?;
         }
         Ok(())
     }

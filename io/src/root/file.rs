@@ -2,14 +2,19 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use twox_hash::XxHash3_64;
 
 use super::Key;
 use super::buffer::{Buffer, Malformed, Parse};
 use super::codec::Decompressor;
 use super::directory::{Directory, KeyList, read_keys};
-use super::streamer::Streamers;
+use super::streamer::{Description, Streamers, descriptions};
 use crate::open::HEAD;
 use crate::{ByteSource, Error, Result};
+
+/// A file without an identifier is cut into so many parts, and each but the first is sampled.
+const SAMPLES: u64 = 8;
+const SAMPLE: u64 = 4 << 10;
 
 /// A ROOT file: its header and the keys of its top directory.
 #[derive(Debug)]
@@ -77,7 +82,8 @@ impl Header {
 }
 
 impl RootFile {
-    /// Opens a file with two reads: its head, and the keys of its top directory.
+    /// Opens a file with two reads: its head, and the keys of its top directory. A third one follows
+    /// where it has no identifier, see [`uuid`](Self::uuid).
     ///
     /// # Errors
     /// Where the source fails, it is not a ROOT file, or it is truncated.
@@ -99,6 +105,10 @@ impl RootFile {
                 reason: format!("it has {size} of {} bytes: it is truncated", header.end),
                 path,
             });
+        }
+        let mut header = header;
+        if header.uuid == [0; 16] {
+            header.uuid = derived_uuid(&*source, size, &head)?;
         }
         let mut file = Self {
             source,
@@ -144,6 +154,9 @@ impl RootFile {
     }
 
     /// What tells this file from any other, whatever its path: `fa1ef904-9a6a-11e7-9717-c25bb8bcbeef`.
+    ///
+    /// ROOT's `RNTupleWriter::Recreate` leaves it zero in all its files. Theirs is made of their size,
+    /// their head and samples of their content, as a UUID of version 8.
     pub fn uuid(&self) -> String {
         let hex: String = self.header.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
@@ -210,18 +223,45 @@ impl RootFile {
         self.streamers.get_or_init(|| self.read_streamers().map(Arc::new)).clone()
     }
 
+    /// The same as bytes, to be copied.
+    pub(crate) fn descriptions(&self) -> Result<Vec<Description>> {
+        self.streamer_list(descriptions)
+    }
+
     fn read_streamers(&self) -> Result<Streamers> {
+        self.streamer_list(Streamers::read)
+    }
+
+    /// What `read` makes of the list of streamers; nothing where there is no list.
+    fn streamer_list<T: Default>(&self, read: impl Fn(Buffer<'_>) -> Parse<T>) -> Result<T> {
         let range = self.header.streamers.clone();
         if range.start == 0 || range.is_empty() {
-            return Ok(Streamers::default());
+            return Ok(T::default());
         }
         let within = |wrong: Malformed| wrong.within(&self.path, "the list of streamers", range.start);
         let record = self.bytes(range.clone())?;
         let mut key = Key::read(&mut Buffer::new(&record, 0)).map_err(within)?;
         key.seek = range.start;
         let object = self.object(&key)?;
-        Streamers::read(object.buffer()).map_err(within)
+        read(object.buffer()).map_err(within)
     }
+}
+
+/// An identifier from what the file holds: copies have the same, and any two files of one size differ
+/// somewhere in pages of compressed or physical data.
+fn derived_uuid(source: &dyn ByteSource, size: u64, head: &[u8]) -> Result<[u8; 16]> {
+    let samples: Vec<Range<u64>> =
+        (1..SAMPLES).map(|n| size / SAMPLES * n).map(|at| at..at.saturating_add(SAMPLE).min(size)).collect();
+    let mut content = size.to_le_bytes().to_vec();
+    content.extend_from_slice(&head[..head.len().min(SAMPLE as usize)]);
+    source.read(&samples)?.iter().for_each(|sample| content.extend_from_slice(sample));
+    let mut uuid = [0; 16];
+    for (seed, half) in uuid.chunks_exact_mut(8).enumerate() {
+        half.copy_from_slice(&XxHash3_64::oneshot_with_seed(seed as u64, &content).to_be_bytes());
+    }
+    uuid[6] = 0x80 | uuid[6] & 0x0F;
+    uuid[8] = 0x80 | uuid[8] & 0x3F;
+    Ok(uuid)
 }
 
 fn read_one(source: &dyn ByteSource, range: Range<u64>) -> Result<Bytes> {

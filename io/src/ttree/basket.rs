@@ -16,8 +16,9 @@ pub(super) struct Baskets {
 pub(super) enum Place {
     /// In the file, with its key.
     File(Range<u64>),
-    /// In the tree's record: its values, never compressed, and the length of the key before them.
-    Tree { values: Range<usize>, key_length: usize },
+    /// In the tree's record: its values, never compressed, the length of the key before them, and the
+    /// table of entry offsets, which may be empty.
+    Tree { values: Range<usize>, key_length: usize, table: Range<usize> },
 }
 
 impl Baskets {
@@ -56,6 +57,8 @@ pub(super) struct Head {
     pub(super) object_length: usize,
     /// How many bytes of the object are values; the table of entry offsets follows.
     pub(super) values: usize,
+    /// Whether that table holds the sizes of entries instead.
+    pub(super) sizes: bool,
 }
 
 impl Head {
@@ -79,7 +82,7 @@ impl Head {
             let reason = format!("its {values} bytes of values do not fit in {object_length}");
             return Err(Malformed::new(buffer.position(), reason));
         }
-        Ok(Self { key_length, object_length, values })
+        Ok(Self { key_length, object_length, values, sizes: own.sizes })
     }
 }
 
@@ -89,17 +92,18 @@ struct Own {
     last: i32,
     flag: u8,
     version: u16,
+    sizes: bool,
 }
 
 impl Own {
     fn read(buffer: &mut Buffer<'_>) -> Parse<Self> {
         let version = buffer.u16()?;
         buffer.i32()?; // fBufferSize
-        // A negative size says that a byte of flags follows.
-        if buffer.i32()? < 0 {
-            buffer.u8()?;
-        }
-        Ok(Self { version, entries: buffer.i32()?, last: buffer.i32()?, flag: buffer.u8()? })
+        // A negative size says that a byte of flags follows. The first, `kGenerateOffsetMap`, is that of
+        // offsets left out where they can be made again, and stored as sizes where they cannot.
+        let features = if buffer.i32()? < 0 { buffer.u8()? } else { 0 };
+        let (entries, last, flag) = (buffer.i32()?, buffer.i32()?, buffer.u8()?);
+        Ok(Self { version, entries, last, flag, sizes: features & 1 != 0 })
     }
 
     fn values(&self, key_length: usize, at: usize) -> Parse<usize> {
@@ -118,20 +122,23 @@ pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Place)> {
     // From 80 on, entry offsets are not stored but follow from the leaf.
     let stored = if own.flag >= 80 { 0 } else { own.flag };
     let flag = if own.flag >= 80 { own.flag - 80 } else { own.flag };
-    let table = |buffer: &mut Buffer<'_>| -> Parse<()> {
+    let read = |buffer: &mut Buffer<'_>| -> Parse<Range<usize>> {
         let n = buffer.i32()?;
-        buffer.items(usize::try_from(n).unwrap_or(0), 4).map(drop)
+        let start = buffer.position();
+        buffer.items(usize::try_from(n).unwrap_or(0), 4)?;
+        Ok(start..buffer.position())
     };
+    let mut table = 0..0;
     if stored != 0 && stored % 10 != 2 {
         if entries > 0 {
-            table(buffer)?;
+            table = read(buffer)?;
         }
         if stored > 40 {
-            table(buffer)?; // displacements
+            read(buffer)?; // displacements
         }
     }
     if flag != 1 && flag <= 10 {
-        return Ok((0, Place::Tree { values: 0..0, key_length: 0 }));
+        return Ok((0, Place::Tree { values: 0..0, key_length: 0, table: 0..0 }));
     }
     if own.version < 2 {
         buffer.i32()?; // the buffer was an array with its length
@@ -140,22 +147,80 @@ pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Place)> {
     let values = own.values(key_length, buffer.position())?;
     let start = buffer.position() + key_length;
     buffer.skip(key_length + values)?;
-    Ok((entries, Place::Tree { values: start..start + values, key_length }))
+    Ok((entries, Place::Tree { values: start..start + values, key_length, table }))
 }
 
-/// Decompresses the values of a basket. `None` where they are not compressed: they are then
-/// `record[range]`.
+/// Decompresses the first `bytes` bytes of a basket: of its values, or with the table of entry offsets
+/// behind them. `None` where they are not compressed: they are then `record[range]`.
 pub(super) fn decompress(
     record: &[u8],
     head: &Head,
+    bytes: usize,
     codec: &mut Decompressor,
     out: &mut Vec<u8>,
 ) -> Result<Option<Range<usize>>, String> {
     let stored = &record[head.key_length..];
     if head.object_length <= stored.len() {
-        return Ok(Some(head.key_length..head.key_length + head.values));
+        return Ok(Some(head.key_length..head.key_length + bytes));
     }
-    // The table of entry offsets behind the values is never needed.
-    codec.decompress_start(stored, out, head.object_length, head.values)?;
+    codec.decompress_start(stored, out, head.object_length, bytes)?;
     Ok(None)
+}
+
+/// Where each entry begins in the `values` bytes of a basket, and where the last one ends, by its table of
+/// entry offsets, which count from the start of the key, or of `sizes`: of no entry, of the first… Nothing
+/// where there is no table.
+pub(super) fn entry_starts(
+    table: &[u8],
+    sizes: bool,
+    key_length: usize,
+    entries: u64,
+    values: usize,
+) -> Result<Vec<usize>, String> {
+    if table.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wrong = || "its table of entry offsets is damaged".to_owned();
+    let entries = usize::try_from(entries).ok().filter(|n| *n <= table.len() / 4).ok_or_else(wrong)?;
+    let mut last = 0_usize;
+    let start = |word: &[u8]| {
+        let number = u32::from_be_bytes([word[0], word[1], word[2], word[3]]) as usize;
+        last = if sizes { last.checked_add(number) } else { number.checked_sub(key_length) }?;
+        Some(last)
+    };
+    let starts: Option<Vec<usize>> = table.chunks_exact(4).take(entries).map(start).collect();
+    let mut starts = starts.ok_or_else(wrong)?;
+    starts.push(values);
+    if starts.is_sorted() { Ok(starts) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(offsets: &[u32]) -> Vec<u8> {
+        offsets.iter().flat_map(|offset| offset.to_be_bytes()).collect()
+    }
+
+    #[test]
+    fn entry_offsets_count_from_the_key() {
+        // The last one, behind all entries, is not to be relied on.
+        let starts = entry_starts(&table(&[70, 70, 75, 0]), false, 70, 3, 9);
+        assert_eq!(starts.unwrap(), [0, 0, 5, 9]);
+        assert!(entry_starts(&[], false, 70, 3, 9).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_table_of_sizes_begins_with_that_of_no_entry() {
+        let starts = entry_starts(&table(&[0, 0, 5, u32::MAX]), true, 70, 3, 9);
+        assert_eq!(starts.unwrap(), [0, 0, 5, 9]);
+        assert!(entry_starts(&table(&[0, u32::MAX, u32::MAX]), true, 70, 3, 9).is_err());
+    }
+
+    #[test]
+    fn entry_offsets_that_cannot_be_are_an_error() {
+        for offsets in [&[70, 75][..], &[60, 70, 75], &[70, 75, 72], &[70, 75, 80]] {
+            assert!(entry_starts(&table(offsets), false, 70, 3, 9).is_err(), "{offsets:?}");
+        }
+    }
 }

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::basket::{Baskets, Place, embedded};
@@ -29,8 +30,16 @@ impl Branch {
         let mut buffer = record.at(node.leaves);
         let (slots, end) = buffer.tobjarray()?;
         let mut leaves = Vec::new();
+        let mut places = HashSet::new();
         for _ in 0..slots {
-            leaves.extend(Leaf::read(&mut buffer)?);
+            let at = buffer.position();
+            if let Some(leaf) = Leaf::read(&mut buffer)? {
+                // Otherwise a short record could have any number of long leaves.
+                if !places.insert(leaf.place) {
+                    return Err(Malformed::new(at, "a leaf is there twice"));
+                }
+                leaves.push(leaf);
+            }
         }
         if let Some(end) = end {
             buffer.skip_to(end)?;

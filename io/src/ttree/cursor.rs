@@ -9,7 +9,7 @@ use arrow_schema::{DataType, FieldRef, Fields};
 use bytes::Bytes;
 
 use super::Element;
-use super::basket::{Head, Place, decompress};
+use super::basket::{Head, Place, decompress, entry_starts};
 use super::branch::Branch;
 use super::element::{Stored, dispatch};
 use super::interpretation::{Interpretation, Member, Run, fixed, item, product};
@@ -27,6 +27,7 @@ pub(super) enum Decode {
     Counted { counter: usize, leaf: usize, element: Element, dims: Vec<usize>, each: usize, item: FieldRef },
     Vector { element: Element, item: FieldRef },
     String { head: usize },
+    CString,
     Streamed { layout: Arc<Layout>, values: DataType, run: Counts, item: FieldRef },
 }
 
@@ -71,6 +72,7 @@ impl Decode {
             },
             Interpretation::Vector { element } => Self::Vector { element, item: item(element.data_type()) },
             Interpretation::String { head } => Self::String { head },
+            Interpretation::CString => Self::CString,
             Interpretation::Streamed { layout, run } => {
                 let values = layout.data_type();
                 let run = match run {
@@ -107,6 +109,8 @@ pub(super) struct Cursor<'a> {
     key_length: usize,
     /// Where its next entry begins.
     at: usize,
+    /// Where each entry begins, if that must be known and is.
+    starts: Vec<usize>,
 }
 
 impl<'a> Cursor<'a> {
@@ -138,6 +142,7 @@ impl<'a> Cursor<'a> {
             values: 0,
             key_length: 0,
             at: 0,
+            starts: Vec::new(),
         }
     }
 
@@ -174,18 +179,22 @@ impl<'a> Cursor<'a> {
             };
             self.range = branch.baskets.range(basket);
             self.at = 0;
+            self.starts.clear();
             self.left = self.range.end - self.range.start;
             if self.left == 0 {
                 continue;
             }
             let loaded = match place {
                 Place::File(place) => self.load_record(place, codec),
-                Place::Tree { values, key_length } => {
+                Place::Tree { values, key_length, table } => {
                     let record: &'a [u8] = self.tree.record_bytes();
                     self.held = record.get(values.clone());
                     self.values = values.len();
                     self.key_length = *key_length;
-                    self.held.map(drop).ok_or_else(|| "it passes the end of the tree's record".to_owned())
+                    match (self.held, record.get(table.clone())) {
+                        (Some(_), Some(table)) => self.find_entries(table, false),
+                        _ => Err("it passes the end of the tree's record".to_owned()),
+                    }
                 }
             };
             loaded.map_err(|reason| self.error(reason))?;
@@ -202,9 +211,27 @@ impl<'a> Cursor<'a> {
         let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
         self.values = head.values;
         self.key_length = head.key_length;
-        self.held = decompress(record, &head, codec, &mut self.buffer)?.and_then(|range| record.get(range));
+        // The table of entry offsets behind the values is hardly ever needed.
+        let bytes = if matches!(*self.decode, Decode::CString) { head.object_length } else { head.values };
+        let range = decompress(record, &head, bytes, codec, &mut self.buffer)?;
+        self.held = range.and_then(|range| record.get(range));
         if self.held.is_none() && self.buffer.len() < self.values {
             return Err(format!("it has {} of {} bytes", self.buffer.len(), self.values));
+        }
+        if bytes > head.values {
+            const COUNT: usize = 4;
+            let all = self.held.unwrap_or(&self.buffer);
+            let table = all.get(head.values + COUNT..bytes).unwrap_or_default().to_vec();
+            self.find_entries(&table, head.sizes)?;
+        }
+        Ok(())
+    }
+
+    /// Finds where the entries of the loaded basket begin, if that is needed.
+    fn find_entries(&mut self, table: &[u8], sizes: bool) -> Reason<()> {
+        if matches!(*self.decode, Decode::CString) {
+            let entries = self.range.end - self.range.start;
+            self.starts = entry_starts(table, sizes, self.key_length, entries, self.values)?;
         }
         Ok(())
     }
@@ -258,6 +285,9 @@ impl<'a> Cursor<'a> {
         if let Decode::Streamed { layout, run: Counts::One, .. } = &*decode {
             return self.objects(n, layout, Counts::One, None, codec).map(drop);
         }
+        if let Decode::CString = &*decode {
+            return self.c_strings(n, codec).map(drop);
+        }
         self.each(n, codec, |entries, rest| match &*decode {
             Decode::Fixed { element, each, .. } => stretch(rest, entries.len(), each * element.size()),
             Decode::Struct { stride, .. } => stretch(rest, entries.len(), *stride),
@@ -267,7 +297,7 @@ impl<'a> Cursor<'a> {
             Decode::String { head } => {
                 entries.into_iter().try_fold(0, |at, _| Ok(at + string_entry(&rest[at..], *head)?.end))
             }
-            Decode::Streamed { .. } | Decode::Counted { .. } => {
+            Decode::Streamed { .. } | Decode::Counted { .. } | Decode::CString => {
                 Err("it is skipped without its counter".to_owned())
             }
         })
@@ -326,6 +356,7 @@ impl<'a> Cursor<'a> {
                 Ok(Arc::new(ListArray::new(item.clone(), offsets, array, None)))
             }
             Decode::String { head } => self.strings(n, *head, codec),
+            Decode::CString => self.c_strings(n, codec),
             Decode::Streamed { layout, values, run, item } => {
                 let (column, lengths) = self.objects(n, layout, *run, offsets, codec)?;
                 let values = column.finish(values);
@@ -494,6 +525,40 @@ impl<'a> Cursor<'a> {
         })?;
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         Ok(Arc::new(BinaryArray::new(offsets, Buffer::from(values), None)))
+    }
+
+    /// C strings. An empty one may take no byte, not even for its length: the table of entry offsets says so.
+    fn c_strings(&mut self, n: usize, codec: &mut Decompressor) -> Result<ArrayRef> {
+        let mut texts = Vec::new();
+        let mut offsets = vec![0];
+        while offsets.len() <= n {
+            self.load(codec)?;
+            let starts = std::mem::take(&mut self.starts);
+            let first = (self.range.end - self.range.start - self.left) as usize;
+            let now = self.left.min((n + 1 - offsets.len()) as u64) as usize;
+            let found = self.each_at(now, codec, |entries, values, at, _| {
+                let mut end = at;
+                for entry in first..first + entries.len() {
+                    let bounds = starts.get(entry).copied().zip(starts.get(entry + 1).copied());
+                    let (start, all) = bounds.unwrap_or((end, values.len()));
+                    if bounds.is_none() || start < all {
+                        let text = string_entry(&values[start..all], 0)?;
+                        texts.extend_from_slice(&values[start + text.start..start + text.end]);
+                        end = start + text.end;
+                    }
+                    if bounds.is_some_and(|(_, all)| end != all) {
+                        return Err(format!("a string at byte {start} ends at {end} instead of {all}"));
+                    }
+                    offsets.push(texts.len() as i32);
+                }
+                fits(texts.len())?;
+                Ok(end - at)
+            });
+            self.starts = starts;
+            found?;
+        }
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Ok(Arc::new(BinaryArray::new(offsets, Buffer::from(texts), None)))
     }
 }
 

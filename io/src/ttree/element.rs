@@ -152,8 +152,8 @@ impl Element {
             b"TLeafL" | b"TLeafG" => (Self::I64, Self::U64),
             b"TLeafF" => (Self::F32, Self::F32),
             b"TLeafD" => (Self::F64, Self::F64),
-            b"TLeafF16" => return Some(Self::Packed(Packed::float16(&title))),
-            b"TLeafD32" => return Some(Packed::double32(&title)),
+            b"TLeafF16" => return Some(Self::Packed(Packed::float16(Packed::of_leaf(&title)))),
+            b"TLeafD32" => return Some(Packed::double32(Packed::of_leaf(&title))),
             _ => return None,
         };
         Some(if unsigned { without_sign } else { signed })

@@ -4,6 +4,9 @@ use crate::root::{Buffer, Malformed, Object, Parse};
 
 /// Branches nest no deeper than this in any sane file.
 const DEEPEST: usize = 64;
+/// The paths of all branches are together no longer than the record: each of a sane branch's parents is
+/// shorter than what the record says of the branch. And so many bytes more, for tiny records.
+const ROOM_AT_LEAST: usize = 64 << 10;
 
 /// A branch whose name and place are known and nothing more.
 #[derive(Clone, Debug)]
@@ -40,9 +43,13 @@ pub(super) enum BranchClass {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) nodes: Vec<Node>,
+    /// By which name each can be found for sure.
+    pub(super) columns: Vec<String>,
     names: HashMap<String, Option<usize>>,
-    /// Where leaves lie, and whose they are; sorted.
-    leaves: Vec<(usize, usize)>,
+    /// How many bytes the paths of further branches may have.
+    room: usize,
+    /// Where leaves lie, whose they are, and which of its leaves; sorted.
+    leaves: Vec<(usize, usize, usize)>,
 }
 
 /// What a branch's fixed-size members say that the index or the baskets need.
@@ -81,17 +88,19 @@ impl Members {
 impl Index {
     /// Scans the branches in the `TObjArray` at the cursor, sub-branches included.
     pub(super) fn read(buffer: &mut Buffer<'_>) -> Parse<Self> {
-        let mut index = Self::default();
+        let mut index = Self { room: buffer.data().len() + ROOM_AT_LEAST, ..Self::default() };
         index.scan(buffer, None, 0)?;
         index.leaves.sort_unstable();
+        let mut copies = HashMap::<&str, usize>::new();
         for (at, node) in index.nodes.iter().enumerate() {
             // A second branch of one path is `path#2`; nothing of the first is lost.
+            let copies = copies.entry(&node.path).or_insert(1);
             let mut path = node.path.clone();
-            let mut copy = 1;
             while index.names.contains_key(&path) {
-                copy += 1;
-                path = format!("{}#{copy}", node.path);
+                *copies += 1;
+                path = format!("{}#{copies}", node.path);
             }
+            index.columns.push(path.clone());
             index.names.insert(path, Some(at));
         }
         for (at, node) in index.nodes.iter().enumerate().filter(|(_, node)| node.nested) {
@@ -138,8 +147,7 @@ impl Index {
             other => {
                 let class = BranchClass::Other(String::from_utf8_lossy(other).into_owned());
                 if !matches!(other, b"TBranchObject" | b"TBranchRef") {
-                    self.unknown(class, place, parent);
-                    return Ok(());
+                    return self.unknown(class, place, parent);
                 }
                 buffer.version()?;
                 class
@@ -148,10 +156,7 @@ impl Index {
         let version = buffer.version()?;
         let (name, _) = buffer.tnamed()?;
         let name = String::from_utf8_lossy(name).into_owned();
-        let path = match parent {
-            Some(parent) => format!("{}/{name}", self.nodes[parent].path),
-            None => name.clone(),
-        };
+        let path = self.path(parent, &name)?;
         if version.number > 7 {
             buffer.skip_object()?; // TAttFill
         }
@@ -176,27 +181,26 @@ impl Index {
         self.nodes[own].group = self.scan(buffer, Some(own), depth + 1)? > 0;
         self.nodes[own].leaves = buffer.position();
         let (slots, _) = buffer.tobjarray()?;
+        let mut leaf = 0;
         for _ in 0..slots {
-            match buffer.object()? {
-                Object::Null => {}
-                Object::Reference { place } => self.leaves.push((place, own)),
+            let (place, end) = match buffer.object()? {
+                Object::Null => continue,
+                Object::Reference { place } => (place, buffer.position()),
                 Object::Here { place, end, .. } => {
-                    self.leaves.push((place, own));
-                    let end = end.ok_or_else(|| Malformed::new(place, "a leaf has no byte count"))?;
-                    buffer.skip_to(end)?;
+                    (place, end.ok_or_else(|| Malformed::new(place, "a leaf has no byte count"))?)
                 }
-            }
+            };
+            self.leaves.push((place, own, leaf));
+            leaf += 1;
+            buffer.skip_to(end)?;
         }
         Ok(())
     }
 
     /// Lists a branch of which nothing is known but that it is there.
-    fn unknown(&mut self, class: BranchClass, place: usize, parent: Option<usize>) {
+    fn unknown(&mut self, class: BranchClass, place: usize, parent: Option<usize>) -> Parse<()> {
         let name = format!("?{}", self.nodes.len());
-        let path = match parent {
-            Some(parent) => format!("{}/{name}", self.nodes[parent].path),
-            None => name.clone(),
-        };
+        let path = self.path(parent, &name)?;
         let (nested, body) = (parent.is_some(), place);
         let (version, group) = (0, false);
         self.nodes.push(Node {
@@ -211,6 +215,22 @@ impl Index {
             leaves: body,
             end: body,
         });
+        Ok(())
+    }
+
+    /// The path of a branch.
+    fn path(&mut self, parent: Option<usize>, name: &str) -> Parse<String> {
+        let path = match parent {
+            Some(parent) => {
+                let parent = &self.nodes[parent];
+                let left = self.room.checked_sub(parent.path.len());
+                self.room =
+                    left.ok_or_else(|| Malformed::new(parent.place, "its sub-branches have too long names"))?;
+                format!("{}/{name}", parent.path)
+            }
+            None => name.to_owned(),
+        };
+        Ok(path)
     }
 
     /// The branch called `name`, by path or by a plain name that is unique.
@@ -223,15 +243,11 @@ impl Index {
         self.names.iter().filter(|(_, at)| at.is_some()).map(|(name, _)| name.as_str())
     }
 
-    /// The branch whose leaf lies at `place`.
-    pub(super) fn of_leaf(&self, place: usize) -> Option<usize> {
-        let at = self.leaves.binary_search_by_key(&place, |(place, _)| *place).ok()?;
-        Some(self.leaves[at].1)
-    }
-
-    /// Which of a branch's leaves lies at `place`.
-    pub(super) fn leaf_of(&self, node: usize, place: usize) -> usize {
-        self.leaves.iter().filter(|(other, owner)| *owner == node && *other < place).count()
+    /// The branch whose leaf lies at `place`, and which of its leaves that is.
+    pub(super) fn of_leaf(&self, place: usize) -> Option<(usize, usize)> {
+        let at = self.leaves.binary_search_by_key(&place, |(place, ..)| *place).ok()?;
+        let (_, node, leaf) = self.leaves[at];
+        Some((node, leaf))
     }
 
     /// The branch that lies at `place`.

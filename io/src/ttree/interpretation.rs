@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields};
@@ -45,6 +46,9 @@ pub enum Interpretation {
         /// The bytes before the length, 6 for a `std::string` inside a class.
         head: usize,
     },
+    /// A C string: its length and its bytes as of other strings, but of an empty one there may be nothing,
+    /// which only the basket's table of entry offsets tells.
+    CString,
     /// Objects, nested collections and whatever else has a size only its bytes tell.
     Streamed {
         /// How they are stored.
@@ -127,7 +131,7 @@ impl Interpretation {
             Self::Struct { members } => DataType::Struct(Self::fields(members)),
             Self::Counted { element, dims, .. } => DataType::List(item(fixed(*element, dims))),
             Self::Vector { element } => DataType::List(item(element.data_type())),
-            Self::String { .. } => DataType::Binary,
+            Self::String { .. } | Self::CString => DataType::Binary,
             Self::Streamed { layout, run } => match run {
                 Run::One => layout.data_type(),
                 Run::Counted(_) | Run::Pointer(_) => DataType::List(layout.item()),
@@ -155,7 +159,7 @@ impl Interpretation {
             Self::Fixed { element, dims } => format!("{}{}", element.type_name(), brackets(dims)),
             Self::Counted { element, dims, .. } => format!("{}[]{}", element.type_name(), brackets(dims)),
             Self::Vector { element } => format!("vector<{}>", element.type_name()),
-            Self::String { .. } => "string".to_owned(),
+            Self::String { .. } | Self::CString => "string".to_owned(),
             Self::Streamed { layout, run: Run::One } => layout.type_name(),
             Self::Streamed { layout, .. } => format!("{}[]", layout.type_name()),
             Self::Struct { members } => {
@@ -264,7 +268,7 @@ impl Evidence<'_> {
 
     fn one(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
         if leaf.class == b"TLeafC" {
-            return Ok(Interpretation::String { head: 0 });
+            return Ok(Interpretation::CString);
         }
         let pointer = matches!(leaf.code, Some(code) if (POINTER..POINTER + 20).contains(&code));
         let element = match leaf.code {
@@ -298,8 +302,8 @@ impl Evidence<'_> {
     /// The branch that counts its values.
     fn counter(&self, leaf: Option<&Leaf<'_>>) -> Result<Counter, String> {
         let place = leaf.and_then(|leaf| leaf.counter);
-        let counter = match place.and_then(|place| self.index.of_leaf(place).map(|node| (node, place))) {
-            Some((node, place)) => Some(Counter { node, leaf: self.index.leaf_of(node, place) }),
+        let counter = match place.and_then(|place| self.index.of_leaf(place)) {
+            Some((node, leaf)) => Some(Counter { node, leaf }),
             None => self
                 .class
                 .as_ref()
@@ -315,7 +319,7 @@ impl Evidence<'_> {
 
     /// A number of a class, by its type number.
     fn number(&self, code: i32) -> Option<Element> {
-        let title = || self.element().map(|(_, element)| element.title).unwrap_or_default();
+        let title = || self.element().map(|element| element.title).unwrap_or_default();
         match code {
             DOUBLE32 => Some(Packed::double32(&title())),
             FLOAT16 => Some(Element::Packed(Packed::float16(&title()))),
@@ -334,7 +338,7 @@ impl Evidence<'_> {
         let class_name = String::from_utf8_lossy(class.class_name);
         let layout = if class.id >= 0 {
             match self.element() {
-                Some((_, element)) => resolver.element(&element)?,
+                Some(element) => resolver.element(&element)?,
                 None if class.code == T_STRING => Layout::TString,
                 None => return Err(format!("the file does not describe its class `{class_name}`")),
             }
@@ -351,7 +355,9 @@ impl Evidence<'_> {
             }
         };
         if matches!(layout, Layout::Unknown | Layout::AnyPointer) {
-            return Err(format!("the file does not say how its values of `{class_name}` are stored"));
+            let element = if class.id >= 0 { self.element() } else { None };
+            let type_name = element.map_or(class_name.into_owned(), |element| element.type_name);
+            return Err(format!("the file does not say how values of `{type_name}` are stored"));
         }
         if self.is_inside() {
             let run = Run::Counted(self.counter(self.leaves.first())?);
@@ -383,8 +389,8 @@ impl Evidence<'_> {
         Ok(Interpretation::Streamed { layout: Arc::new(Layout::Named(class)), run: Run::One })
     }
 
-    /// The member or base class that a sub-branch holds, and the class it is described in.
-    fn element(&self) -> Option<(Class, streamer::Element)> {
+    /// The member or base class that a sub-branch holds.
+    fn element(&self) -> Option<streamer::Element> {
         let class = self.class.as_ref()?;
         let streamers = (self.streamers)()?;
         let own = self.node.name.split('[').next()?;
@@ -394,9 +400,10 @@ impl Evidence<'_> {
             let found = streamers.version(&name, class.version).or_else(|| streamers.class(&name))?;
             let by_number = usize::try_from(class.id).ok().and_then(|id| found.elements.get(id));
             match by_number {
-                Some(element) if element.name == own => Some((found.clone(), element.clone())),
-                _ => find_member(&streamers, found, own, 0),
+                Some(element) if element.name == own => Some(element),
+                _ => find_member(&streamers, found, own),
             }
+            .cloned()
         })
     }
 }
@@ -407,25 +414,27 @@ const STRING_HEAD: usize = 6;
 /// Why a branch that only groups others is not a column.
 const GROUP: &str = "it is a group: read its sub-branches";
 
-fn find_member(
-    streamers: &Streamers,
-    class: &Class,
-    name: &str,
-    depth: usize,
-) -> Option<(Class, streamer::Element)> {
-    if depth > 16 {
-        return None;
-    }
-    class.elements.iter().find_map(|element| {
+/// The member `name` of a class or of its base classes.
+fn find_member<'a>(streamers: &'a Streamers, class: &'a Class, name: &str) -> Option<&'a streamer::Element> {
+    // Each class is looked at once, also where classes are said to be bases of each other.
+    let mut seen = HashSet::from([class.name.as_str()]);
+    let mut open = vec![class.elements.iter()];
+    while let Some(elements) = open.last_mut() {
+        let Some(element) = elements.next() else {
+            open.pop();
+            continue;
+        };
         if element.name == name {
-            return Some((class.clone(), element.clone()));
+            return Some(element);
         }
-        if element.kind == "TStreamerBase" {
-            let base = streamers.class(&element.name)?;
-            return find_member(streamers, base, name, depth + 1);
+        if element.kind == "TStreamerBase"
+            && let Some(base) = streamers.class(&element.name)
+            && seen.insert(&base.name)
+        {
+            open.push(base.elements.iter());
         }
-        None
-    })
+    }
+    None
 }
 
 /// A leaf list.
@@ -440,4 +449,35 @@ fn members(leaves: &[Leaf<'_>]) -> Result<Interpretation, String> {
         Ok(Member { name: String::from_utf8_lossy(leaf.name).into_owned(), element, dims: leaf.dims() })
     };
     Ok(Interpretation::Struct { members: leaves.iter().map(member).collect::<Result<_, String>>()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 60 times itself and 60 times another, which has the same bases: looked at again and again there
+    /// would be no end to it.
+    #[test]
+    fn classes_that_are_bases_of_each_other_are_looked_at_once() {
+        let base = |name: &str| streamer::Element {
+            kind: "TStreamerBase".to_owned(),
+            name: name.to_owned(),
+            title: String::new(),
+            code: 0,
+            type_name: "BASE".to_owned(),
+            dims: Vec::new(),
+            base_version: None,
+            counter: None,
+            contained: None,
+        };
+        let class = |name: &str, last: &str| {
+            let mut elements: Vec<_> = (0..60).flat_map(|_| [base("A"), base("B")]).collect();
+            elements.push(base(last));
+            Class { name: name.to_owned(), version: 1, checksum: 1, elements }
+        };
+        let streamers = Streamers::of(vec![class("A", "B"), class("B", "C")]);
+        let from = streamers.class("A").unwrap();
+        assert_eq!(find_member(&streamers, from, "C").map(|element| &*element.name), Some("C"));
+        assert!(find_member(&streamers, from, "x").is_none());
+    }
 }

@@ -1,8 +1,13 @@
 use crate::root::{Buffer, Malformed, Object, Parse};
 
+/// More dimensions than this are one with the product of all.
+const MOST_DIMS: usize = 16;
+
 /// A leaf: one member of what a branch stores per entry.
 #[derive(Clone, Debug)]
 pub(super) struct Leaf<'a> {
+    /// Where in the tree's record it lies.
+    pub(super) place: usize,
     pub(super) class: &'a [u8],
     pub(super) name: &'a [u8],
     /// The name with its dimensions, `Muon_pt[nMuon]`.
@@ -22,11 +27,13 @@ impl<'a> Leaf<'a> {
         match buffer.object()? {
             Object::Null => Ok(None),
             Object::Reference { place } => match buffer.at(place).object()? {
-                Object::Here { class, start, .. } => Self::body(&mut buffer.at(start), class).map(Some),
+                Object::Here { class, start, .. } => {
+                    Self::body(&mut buffer.at(start), place, class).map(Some)
+                }
                 _ => Err(Malformed::new(place, "a leaf is referred to where there is none")),
             },
-            Object::Here { class, end, .. } => {
-                let leaf = Self::body(buffer, class)?;
+            Object::Here { place, class, end, .. } => {
+                let leaf = Self::body(buffer, place, class)?;
                 let end = end.ok_or_else(|| Malformed::new(buffer.position(), "a leaf has no byte count"))?;
                 buffer.skip_to(end)?;
                 Ok(Some(leaf))
@@ -34,13 +41,14 @@ impl<'a> Leaf<'a> {
         }
     }
 
-    fn body(buffer: &mut Buffer<'a>, class: &'a [u8]) -> Parse<Self> {
+    fn body(buffer: &mut Buffer<'a>, place: usize, class: &'a [u8]) -> Parse<Self> {
         if !class.starts_with(b"TLeaf") {
             return Err(Malformed::new(buffer.position(), "a leaf is expected and something else found"));
         }
         buffer.version()?; // of the class
         let base = buffer.version()?; // of TLeaf
         let (name, title) = buffer.tnamed()?;
+        buffer.short(name)?;
         let length = buffer.i32()?;
         buffer.skip(8)?; // fLenType, fOffset
         buffer.u8()?; // fIsRange
@@ -58,7 +66,7 @@ impl<'a> Leaf<'a> {
             buffer.i32()?; // fID
             code = Some(buffer.i32()?);
         }
-        Ok(Self { class, name, title, length, unsigned, counter, code })
+        Ok(Self { place, class, name, title, length, unsigned, counter, code })
     }
 
     /// The fixed dimensions in the title, `[2][3]`; those that are names are counters.
@@ -73,7 +81,7 @@ impl<'a> Leaf<'a> {
         let length = usize::try_from(self.length).unwrap_or(1).max(1);
         let product = dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
         match product {
-            Some(product) if product == length => dims,
+            Some(product) if product == length && dims.len() <= MOST_DIMS => dims,
             _ if length > 1 => vec![length],
             _ => Vec::new(),
         }

@@ -33,6 +33,12 @@ struct Range {
 }
 
 impl Packed {
+    /// What a leaf with this title stores: its type's letter and range follow the dimensions, in
+    /// `x[n][3]/f[0,10,12]`.
+    pub(super) fn of_leaf(title: &str) -> &str {
+        title.rsplit_once('/').map_or(title, |(_, behind)| behind)
+    }
+
     /// A `Float16_t` with this comment.
     pub(super) fn float16(comment: &str) -> Self {
         const MANTISSA: u32 = 12;
@@ -164,6 +170,14 @@ mod tests {
         assert_eq!(range("[ -pi , pi ]"), Layout::Range { min: -PI, factor: f64::from(u32::MAX) / TAU });
         assert_eq!(range("[0,twopi,2] angle"), Layout::Range { min: 0.0, factor: 4.0 / TAU });
         assert_eq!(Packed::double32("[0,0,32]"), Element::Double32);
+    }
+
+    #[test]
+    fn the_range_of_a_leaf_follows_its_dimensions() {
+        let range = |title| Packed::float16(Packed::of_leaf(title)).layout;
+        assert_eq!(range("x[n][2][3]/f[-1,1,3]"), Layout::Range { min: -1.0, factor: 4.0 });
+        assert_eq!(range("x[n]/f"), Layout::Truncated { bits: 12 });
+        assert_eq!(range("x[-1,1,3]"), Layout::Range { min: -1.0, factor: 4.0 });
     }
 
     /// Computed by hand: 0x7F is the exponent of 1, and half of 12 bits of mantissa are 0.5.

@@ -142,6 +142,10 @@ impl Tree {
                     interpretation.stride().filter(|&stride| 0 < stride && stride <= i32::MAX as usize);
                 stride.map(drop).ok_or_else(|| self.unsupported(node, "its entries have an absurd size"))
             }
+            // Nothing would end them but the number of entries, which is a mere claim.
+            Interpretation::Streamed { layout, .. } if layout.takes_no_bytes() => {
+                Err(self.unsupported(node, "its class has no members"))
+            }
             _ => Ok(()),
         }
     }
@@ -197,17 +201,8 @@ impl EntryReader for Tree {
     }
 
     fn column_names(&self) -> Vec<String> {
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        let mut names = Vec::with_capacity(self.index.nodes.len());
-        for node in &self.index.nodes {
-            let copies = seen.entry(&node.path).or_default();
-            *copies += 1;
-            if !node.group {
-                let numbered = || format!("{}#{copies}", node.path);
-                names.push(if *copies == 1 { node.path.clone() } else { numbered() });
-            }
-        }
-        names
+        let columns = self.index.nodes.iter().zip(&self.index.columns);
+        columns.filter(|(node, _)| !node.group).map(|(_, column)| column.clone()).collect()
     }
 
     fn column(&self, name: &str) -> Result<ColumnInfo> {

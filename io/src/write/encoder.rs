@@ -5,7 +5,7 @@ pub(super) struct Encoder {
     bytes: Vec<u8>,
     /// References count from the start of the key before the object.
     key_length: usize,
-    classes: HashMap<&'static str, u32>,
+    classes: HashMap<String, u32>,
 }
 
 const BYTE_COUNT: u32 = 0x4000_0000;
@@ -81,19 +81,42 @@ impl Encoder {
 
     /// An object behind a pointer, or in a list: its class's name where it is the first, else where
     /// that stands.
-    pub(super) fn object(&mut self, class: &'static str, version: u16, members: impl FnOnce(&mut Self)) {
+    pub(super) fn object(&mut self, class: &str, version: u16, members: impl FnOnce(&mut Self)) {
+        self.pointer(class, |encoder| encoder.class(version, members));
+    }
+
+    /// The same for an object that brings its own version.
+    pub(super) fn pointer(&mut self, class: &str, content: impl FnOnce(&mut Self)) {
         self.counted(|encoder| {
             let here = (encoder.key_length + encoder.bytes.len()) as u32 + MAP_OFFSET;
             match encoder.classes.get(class) {
                 Some(at) => encoder.u32(CLASS | at),
                 None => {
-                    encoder.classes.insert(class, here);
+                    encoder.classes.insert(class.to_owned(), here);
                     encoder.u32(NEW_CLASS);
                     encoder.raw(class.as_bytes());
                     encoder.u8(0);
                 }
             }
-            encoder.class(version, members);
+            content(encoder);
+        });
+    }
+
+    /// A `TNamed` base.
+    pub(super) fn tnamed(&mut self, bits: u32, name: &str, title: &str) {
+        self.class(1, |encoder| {
+            encoder.tobject(0, bits);
+            encoder.string(name);
+            encoder.string(title);
+        });
+    }
+
+    /// A `TList` in place that holds nothing.
+    pub(super) fn empty_list(&mut self, bits: u32) {
+        self.class(5, |encoder| {
+            encoder.tobject(0, bits);
+            encoder.string("");
+            encoder.u32(0);
         });
     }
 

@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::fs;
 use std::hash::Hasher;
 use std::io::Write;
@@ -8,14 +10,14 @@ use libdeflater::{CompressionLvl, Compressor};
 use twox_hash::XxHash64;
 
 use super::encoder::Encoder;
-use super::histogram;
 use super::key::{DATE, Key};
+use super::streamers::Descriptions;
+use super::{Copy, histogram, object};
 use crate::hist::Histogram;
+use crate::object::Object;
+use crate::root::RootFile;
 use crate::{Error, Result};
 
-/// The streamer information of every class that is written here, as ROOT 6.40 writes it: made by
-/// `streamers.py`.
-const STREAMERS: &[u8] = include_bytes!("streamers.bin");
 /// The version of ROOT that the class versions are of, 6.40/00.
 const ROOT_VERSION: u32 = 64_000;
 /// Where the first record begins.
@@ -31,18 +33,36 @@ const LARGEST: usize = i32::MAX as usize;
 #[derive(Default)]
 pub struct File {
     directories: Vec<Directory>,
+    /// The classes of objects that are copied, beside those that are written here.
+    described: Descriptions,
 }
 
 struct Directory {
     path: String,
-    objects: Vec<Object>,
+    objects: Vec<Record>,
+    /// The newest cycle of each name that is copied.
+    cycles: HashMap<String, u16>,
 }
 
-struct Object {
+/// An object's record: its bytes, and what its key says.
+struct Record {
     class: String,
     name: String,
     title: String,
     bytes: Vec<u8>,
+    cycle: u16,
+    long: bool,
+}
+
+impl Record {
+    fn new(
+        class: impl Into<String>,
+        name: impl Into<String>,
+        title: impl Into<String>,
+        bytes: Vec<u8>,
+    ) -> Self {
+        Self { class: class.into(), name: name.into(), title: title.into(), bytes, cycle: 1, long: false }
+    }
 }
 
 impl File {
@@ -57,22 +77,58 @@ impl File {
         let key_length = Key::head_length(&class, &histogram.name, &histogram.title);
         let mut out = Encoder::new(key_length);
         histogram::write(histogram, &mut out);
-        let (name, title) = (histogram.name.clone(), histogram.title.clone());
-        self.add(directory, Object { class, name, title, bytes: out.into_bytes() });
+        self.add(directory, Record::new(class, &*histogram.name, &*histogram.title, out.into_bytes()));
+    }
+
+    /// Adds an object under the name `name`.
+    ///
+    /// # Errors
+    /// Where it is one that does not merge: those are for [`copy`](Self::copy).
+    pub fn object(&mut self, directory: &str, name: &str, object: &Object) -> Result<()> {
+        let class = object.class();
+        let title = match object {
+            Object::Histogram(object) => &*object.title,
+            Object::Efficiency(object) => &object.title,
+            Object::Graph(object) => &object.title,
+            Object::Parameter(_) | Object::Text(_) => "",
+        };
+        let mut out = Encoder::new(Key::head_length(&class, name, title));
+        if !object::write(object, &mut out) {
+            return Err(Error::Unsupported {
+                path: directory.to_owned(),
+                what: format!("`{name}` ({class})"),
+                reason: "objects of its class are copied, not written".to_owned(),
+            });
+        }
+        self.add(directory, Record::new(class, name, title, out.into_bytes()));
+        Ok(())
+    }
+
+    /// Adds a copy of an object of another file, whose classes [`describe`](Self::describe) brings. One of
+    /// a name that is there already is a newer cycle of it.
+    pub fn copy(&mut self, directory: &str, copy: Copy) {
+        let Copy { class, name, title, bytes, long } = copy;
+        let directory = self.find(directory);
+        let newest = directory.cycles.entry(name.clone()).or_insert(0);
+        *newest = newest.saturating_add(1);
+        let cycle = *newest;
+        directory.objects.push(Record { class, name, title, bytes, cycle, long });
+    }
+
+    /// Takes over what `file` says of the classes of its objects.
+    ///
+    /// # Errors
+    /// Where that is damaged.
+    pub fn describe(&mut self, file: &RootFile) -> Result<()> {
+        self.described.extend(file.descriptions()?);
+        Ok(())
     }
 
     /// Adds a text, as a `TObjString`.
     pub fn text(&mut self, directory: &str, name: &str, text: &str) {
         let mut out = Encoder::new(0);
-        out.class(1, |out| {
-            out.tobject(0, 0);
-            out.string(text);
-        });
-        let title = "Collectable string class".to_owned();
-        self.add(
-            directory,
-            Object { class: "TObjString".into(), name: name.into(), title, bytes: out.into_bytes() },
-        );
+        object::text(text, &mut out);
+        self.add(directory, Record::new("TObjString", name, "Collectable string class", out.into_bytes()));
     }
 
     /// Makes sure that there is a directory, even if nothing is put into it.
@@ -90,17 +146,25 @@ impl File {
 
     fn make(&mut self, path: &str) {
         if self.directories.iter().all(|directory| directory.path != path) {
-            self.directories.push(Directory { path: path.to_owned(), objects: Vec::new() });
+            self.directories.push(Directory {
+                path: path.to_owned(),
+                objects: Vec::new(),
+                cycles: HashMap::new(),
+            });
         }
     }
 
-    fn add(&mut self, directory: &str, object: Object) {
+    fn add(&mut self, directory: &str, record: Record) {
+        self.find(directory).objects.push(record);
+    }
+
+    /// The directory `directory`, made if need be.
+    fn find(&mut self, directory: &str) -> &mut Directory {
         self.directory(directory);
         let path: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
         let path = path.join("/");
-        if let Some(found) = self.directories.iter_mut().find(|known| known.path == path) {
-            found.objects.push(object);
-        }
+        let at = self.directories.iter().position(|known| known.path == path).unwrap_or(0);
+        &mut self.directories[at]
     }
 
     /// Writes the file: under a temporary name beside `path`, then renamed to it.
@@ -110,11 +174,14 @@ impl File {
     pub fn save(mut self, path: &Path) -> Result<()> {
         self.make("");
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let bytes = Layout::new(&self.directories, &name).finish().ok_or_else(|| Error::Unsupported {
-            path: path.display().to_string(),
-            what: "the output".to_owned(),
-            reason: "it would exceed 2 GiB".to_owned(),
-        })?;
+        let bytes =
+            Layout::new(&self.directories, &name).finish(&self.described.list()).ok_or_else(|| {
+                Error::Unsupported {
+                    path: path.display().to_string(),
+                    what: "the output".to_owned(),
+                    reason: "it would exceed 2 GiB".to_owned(),
+                }
+            })?;
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.tmp", std::process::id()));
         let temporary = PathBuf::from(temporary);
@@ -163,15 +230,14 @@ impl<'a> Layout<'a> {
         Self { directories, name, out: vec![0; BEGIN as usize], places: Vec::new(), keys, uuid, compressor }
     }
 
-    fn finish(mut self) -> Option<Vec<u8>> {
+    fn finish(mut self, streamers: &[u8]) -> Option<Vec<u8>> {
         self.top();
         for at in 0..self.directories.len() {
             if at > 0 {
                 self.subdirectory(at);
             }
             for object in &self.directories[at].objects {
-                let key =
-                    self.record(&object.class, &object.name, &object.title, self.places[at].0, &object.bytes);
+                let key = self.record(object, self.places[at].0);
                 self.keys[at].push(key);
                 if self.out.len() > LARGEST {
                     return None;
@@ -179,7 +245,8 @@ impl<'a> Layout<'a> {
             }
         }
         let top = self.places[0].0;
-        let streamers = self.record("TList", "StreamerInfo", "Doubly linked list", top, STREAMERS);
+        let streamers = Record::new("TList", "StreamerInfo", "Doubly linked list", streamers.to_vec());
+        let streamers = self.record(&streamers, top);
         for at in 0..self.directories.len() {
             self.key_list(at);
         }
@@ -231,15 +298,18 @@ impl<'a> Layout<'a> {
         length: u32,
     ) -> Key {
         let (class, name, title) = (class.to_owned(), name.to_owned(), title.to_owned());
-        Key { class, name, title, seek, directory, stored, length }
+        Key { class, name, title, seek, directory, stored, length, cycle: 1, long: false }
     }
 
     /// Adds an object's record, compressed where that makes it smaller.
-    fn record(&mut self, class: &str, name: &str, title: &str, directory: u32, bytes: &[u8]) -> Key {
+    fn record(&mut self, record: &Record, directory: u32) -> Key {
+        let Record { class, name, title, bytes, cycle, long } = record;
         let compressed = if bytes.len() < SMALL { None } else { self.compress(bytes) };
         let stored = compressed.as_deref().unwrap_or(bytes);
         let seek = self.out.len() as u32;
-        let key = self.key(class, name, title, seek, directory, stored.len() as u32, bytes.len() as u32);
+        let length = bytes.len() as u32;
+        let key = self.key(class, name, title, seek, directory, stored.len() as u32, length);
+        let key = Key { cycle: *cycle, long: *long, ..key };
         let mut out = Encoder::new(0);
         key.write(&mut out);
         self.out.extend(out.into_bytes());
@@ -263,7 +333,8 @@ impl<'a> Layout<'a> {
 
     /// The list of a directory's keys, and the directory's header that points to it.
     fn key_list(&mut self, at: usize) {
-        let keys = std::mem::take(&mut self.keys[at]);
+        let mut keys = std::mem::take(&mut self.keys[at]);
+        newest_first(&mut keys);
         let (place, header) = self.places[at];
         let mut list = Encoder::new(0);
         list.u32(keys.len() as u32);
@@ -340,4 +411,13 @@ impl<'a> Layout<'a> {
         let head = head.into_bytes();
         self.out[..head.len()].copy_from_slice(&head);
     }
+}
+
+/// Puts the newest cycle of each name first among those of its name: ROOT takes the first that it finds.
+fn newest_first(keys: &mut [Key]) {
+    let mut first = HashMap::new();
+    for (at, key) in keys.iter().enumerate() {
+        first.entry(key.name.clone()).or_insert(at);
+    }
+    keys.sort_by_key(|key| (first[&key.name], Reverse(key.cycle)));
 }

@@ -2,12 +2,10 @@
 //! describes.
 
 use super::encoder::Encoder;
-use crate::hist::{Axis, Element, Histogram, Profile, Waiting};
+use crate::hist::{Axis, AxisStyle, Element, Histogram, Profile, Style, Waiting};
 
 /// `kMustCleanup`, which ROOT sets on histograms.
 const MUST_CLEANUP: u32 = 1 << 3;
-/// What ROOT stores for "no maximum set" and "no minimum set".
-const UNSET: f64 = -1111.0;
 /// `TAxis::kIsInteger`.
 const IS_INTEGER: u32 = 1 << 22;
 
@@ -52,33 +50,24 @@ fn binned(histogram: &Histogram, out: &mut Encoder) {
 
 fn base(histogram: &Histogram, out: &mut Encoder) {
     out.class(8, |out| {
-        out.class(1, |out| {
-            out.tobject(0, MUST_CLEANUP | histogram.settings.bits);
-            out.string(&histogram.name);
-            out.string(&histogram.title);
-        });
-        attributes(out);
+        out.tnamed(MUST_CLEANUP | histogram.settings.bits, &histogram.name, &histogram.title);
+        let drawing = &histogram.drawing;
+        attributes(&drawing.style, out);
         out.u32(histogram.contents.len() as u32);
         let unused = Axis { bins: 1, high: 1.0, ..Axis::default() };
-        for (at, name) in ["xaxis", "yaxis", "zaxis"].into_iter().enumerate() {
-            axis(name, histogram.axes.get(at).unwrap_or(&unused), out);
+        let mut axes = histogram.axes.iter().chain(&drawing.other_axes);
+        for at in 0..3 {
+            axis(at, axes.next().unwrap_or(&unused), out);
         }
-        out.i16(0); // fBarOffset
-        out.i16(1000); // fBarWidth
+        drawing.bar.into_iter().for_each(|value| out.i16(value));
         out.f64(histogram.entries);
         histogram.statistics.iter().take(4).for_each(|&sum| out.f64(sum));
-        out.f64(UNSET);
-        out.f64(UNSET);
-        out.f64(0.0); // fNormFactor
-        array(&[], Element::Float64, out); // fContour
+        drawing.range.into_iter().for_each(|value| out.f64(value));
+        out.f64(drawing.norm);
+        array(&drawing.contour, Element::Float64, out);
         array(&histogram.sumw2, Element::Float64, out);
-        out.string(""); // fOption
-        out.class(5, |out| {
-            // fFunctions, an empty TList
-            out.tobject(0, 1 << 16);
-            out.string("");
-            out.u32(0);
-        });
+        out.string(&drawing.option);
+        out.empty_list(1 << 16); // fFunctions
         waiting(histogram, out);
         out.i32(histogram.settings.errors);
         out.i32(histogram.settings.overflows);
@@ -102,40 +91,35 @@ fn waiting(histogram: &Histogram, out: &mut Encoder) {
     (fills.len() + 1..size).for_each(|_| out.f64(0.0));
 }
 
-/// Line, fill and marker as ROOT's default style has them.
-fn attributes(out: &mut Encoder) {
-    out.class(2, |out| [602, 1, 1].into_iter().for_each(|value| out.i16(value)));
-    out.class(2, |out| [0, 1001].into_iter().for_each(|value| out.i16(value)));
+/// The bases `TAttLine`, `TAttFill` and `TAttMarker`.
+pub(super) fn attributes(style: &Style, out: &mut Encoder) {
+    out.class(2, |out| style.line.into_iter().for_each(|value| out.i16(value)));
+    out.class(2, |out| style.fill.into_iter().for_each(|value| out.i16(value)));
     out.class(3, |out| {
-        out.i16(1);
-        out.i16(1);
-        out.f32(1.0);
+        style.marker.into_iter().for_each(|value| out.i16(value));
+        out.f32(style.marker_size);
     });
 }
 
-fn axis(name: &str, axis: &Axis, out: &mut Encoder) {
+fn axis(number: usize, axis: &Axis, out: &mut Encoder) {
+    let name = ["xaxis", "yaxis", "zaxis"][number.min(2)];
+    let style = axis.style.clone().unwrap_or_else(|| AxisStyle::of_axis(number));
     out.class(10, |out| {
-        out.class(1, |out| {
-            out.tobject(0, if axis.whole { IS_INTEGER } else { 0 });
-            out.string(name);
-            out.string(&axis.title);
-        });
+        out.tnamed(style.bits | if axis.whole { IS_INTEGER } else { 0 }, name, &axis.title);
         out.class(4, |out| {
-            out.i32(510); // fNdivisions
-            [1, 1, 42].into_iter().for_each(|value| out.i16(value)); // colours and font
-            let title_offset = if name == "yaxis" { 0.0 } else { 1.0 };
-            [0.005, 0.035, 0.03, title_offset, 0.035].into_iter().for_each(|value| out.f32(value));
-            [1, 42].into_iter().for_each(|value| out.i16(value));
+            out.i32(style.divisions);
+            style.labels.into_iter().for_each(|value| out.i16(value));
+            style.sizes.into_iter().for_each(|value| out.f32(value));
+            style.title.into_iter().for_each(|value| out.i16(value));
         });
         out.u32(axis.bins as u32);
         out.f64(axis.low);
         out.f64(axis.high);
         array(&axis.edges, Element::Float64, out);
-        out.i32(0); // fFirst
-        out.i32(0); // fLast
+        style.range.into_iter().for_each(|value| out.i32(value));
         out.u16(axis.flags); // fBits2
-        out.u8(0); // fTimeDisplay
-        out.string(""); // fTimeFormat
+        out.u8(u8::from(style.time.is_some()));
+        out.string(style.time.as_deref().unwrap_or_default());
         match axis.is_labelled() {
             true => labels(&axis.labels, out),
             false => out.u32(0),

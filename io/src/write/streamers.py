@@ -29,6 +29,17 @@ def fill(file: "ROOT.TFile") -> None:
         hist.SetDirectory(ROOT.nullptr)
         file.WriteObject(hist, name)
     file.WriteObject(ROOT.TObjString("x"), "string")
+    for name in ("TGraph", "TGraphErrors", "TGraphAsymmErrors"):
+        graph = getattr(ROOT, name)(2)
+        graph.GetHistogram().SetDirectory(ROOT.nullptr)
+        file.WriteObject(graph, name)
+    efficiency = ROOT.TEfficiency("e", "", 2, 0, 1)
+    efficiency.SetDirectory(ROOT.nullptr)
+    efficiency.SetBetaBinParameters(1, 2, 3)
+    file.WriteObject(efficiency, "TEfficiency")
+    for kind in ("bool", "int", "long", "Long64_t", "float", "double"):
+        parameter = ROOT.TParameter[kind]("p", kind != "bool" and 1)
+        file.WriteObject(parameter, kind)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Compiles adl.cpp against the ROOT of the running interpreter, once; prints the program's path."""
+"""Compiles a program against the ROOT of the running interpreter, once; prints the path of that of adl.cpp."""
 
 import hashlib
 import os
@@ -14,15 +14,14 @@ from environment import alone, cache  # noqa: E402
 LIBRARIES = "ROOTDataFrame ROOTVecOps ROOTNTuple TreePlayer Tree Hist MathCore Imt Thread RIO Net MultiProc Core".split()
 
 
-def program() -> Path | None:
-    """The compiled program; none where there is no C++ compiler or no ROOT."""
+def program(source: Path = HERE / "adl.cpp") -> Path | None:
+    """The compiled `source`; none where there is no C++ compiler or no ROOT."""
     compiler = shutil.which("g++")
     root = next((Path(p) / "ROOT" for p in sys.path if (Path(p) / "ROOT" / "include").is_dir()), None)
     if compiler is None or root is None:
         return None
-    source = HERE / "adl.cpp"
     key = hashlib.sha256(source.read_bytes() + str(root).encode()).hexdigest()[:16]
-    out = cache() / f"adl-rdataframe-{key}"
+    out = cache() / f"{source.parent.name}-{source.stem}-{key}"
     with alone(out.name):
         if not out.exists():
             lib = root / "lib"

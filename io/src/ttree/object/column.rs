@@ -74,9 +74,10 @@ impl Column {
     }
 
     fn of_field(layout: &Layout, base: bool) -> Self {
-        match Self::new(layout) {
-            Self::Struct { columns, len } if base => Self::Base { columns, len },
-            column => column,
+        // Other bases, as `TRef`, are one field of the class that has them.
+        match (Self::new(layout), layout) {
+            (Self::Struct { columns, len }, Layout::Class(_)) if base => Self::Base { columns, len },
+            (column, _) => column,
         }
     }
 

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields};
@@ -61,7 +61,7 @@ pub struct Class {
     pub(super) fields: Vec<Member>,
     /// How each version that the file describes is stored; the first is that of `fields`.
     pub(super) programs: Vec<Program>,
-    /// How many columns there are for it.
+    /// How many columns there are for it, itself one of them: what it costs to make it.
     pub(super) columns: usize,
     /// The longest way down to a number.
     pub(super) depth: usize,
@@ -115,18 +115,21 @@ impl Class {
     fn fields(&self) -> Vec<Field> {
         let mut fields = Vec::new();
         self.collect(&mut fields);
-        let mut seen = HashSet::new();
-        let named = |(class, mut field): (String, Field)| {
-            if !seen.insert(field.name().clone()) {
-                let mut name = format!("{class}::{}", field.name());
-                while !seen.insert(name.clone()) {
-                    name.push('\'');
-                }
-                field = field.with_name(name);
+        // How often each name was there.
+        let mut seen = HashMap::<String, usize>::new();
+        let mut named = |(class, field): (String, Field)| {
+            let mut name = field.name().clone();
+            while let Some(copies) = seen.get_mut(&name) {
+                *copies += 1;
+                name = match copies {
+                    2 => format!("{class}::{}", field.name()),
+                    copies => format!("{class}::{}#{}", field.name(), *copies - 1),
+                };
             }
-            field
+            seen.insert(name.clone(), 1);
+            field.with_name(name)
         };
-        fields.into_iter().map(named).collect()
+        fields.into_iter().map(&mut named).collect()
     }
 
     fn collect(&self, fields: &mut Vec<(String, Field)>) {
@@ -226,11 +229,19 @@ impl Layout {
         if self.is_standard() { Self::Headed(Box::new(self)) } else { self }
     }
 
+    /// How many values of what is inside nested arrays of fixed length there are.
+    pub(super) fn repeated(&self) -> usize {
+        match self {
+            Self::Fixed(n, inner) => n.saturating_mul(inner.repeated()),
+            _ => 1,
+        }
+    }
+
     /// Whether values take no bytes, so that any number of them is plausible.
-    pub(super) fn takes_no_bytes(&self) -> bool {
+    pub(crate) fn takes_no_bytes(&self) -> bool {
         match self {
             Self::Members(class) => class.programs.first().is_some_and(|program| program.steps.is_empty()),
-            Self::Fixed(n, inner) => *n == 0 || inner.takes_no_bytes(),
+            Self::Fixed(_, inner) => inner.takes_no_bytes(),
             _ => false,
         }
     }

@@ -11,6 +11,9 @@ const DEEPEST: usize = 32;
 const MOST_COLUMNS: usize = 20_000;
 /// The largest array of fixed length.
 const LARGEST: usize = 1 << 24;
+/// How much of a file's description is looked at for one type: members, and columns that are compared
+/// between versions.
+const MOST_WORK: usize = 200_000;
 
 /// Type numbers of `TStreamerInfo::EReadWrite`.
 const CHAR_STAR: i32 = 7;
@@ -36,11 +39,14 @@ pub(crate) struct Resolver<'a> {
     classes: HashMap<(String, Option<i32>), Arc<Class>>,
     /// The classes that are being looked at, outermost first.
     open: Vec<String>,
+    /// How many types are being looked at, each inside of the one before.
+    depth: usize,
+    work: usize,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(streamers: &'a Streamers) -> Self {
-        Self { streamers, classes: HashMap::new(), open: Vec::new() }
+        Self { streamers, classes: HashMap::new(), open: Vec::new(), depth: 0, work: 0 }
     }
 
     /// A value of the type `name`, inside a collection.
@@ -50,14 +56,25 @@ impl<'a> Resolver<'a> {
     pub(crate) fn value(&mut self, name: &str) -> Result<Layout, String> {
         let layout = self.any_value(name)?;
         let (columns, depth) = layout.extent();
-        if columns > MOST_COLUMNS || depth > DEEPEST || self.open.len() > DEEPEST {
+        if columns > MOST_COLUMNS || depth > DEEPEST {
             return Err(format!("the type `{name}` has too many members, or they nest too deep"));
         }
         Ok(layout)
     }
 
+    /// The same, without a look at how large it is.
     fn any_value(&mut self, name: &str) -> Result<Layout, String> {
-        let name = plain(name);
+        // Deeper than any sane name, before the stack ends.
+        if self.depth > DEEPEST {
+            return Err(format!("the type `{name}` nests too deep"));
+        }
+        self.depth += 1;
+        let layout = self.named(plain(name));
+        self.depth -= 1;
+        layout
+    }
+
+    fn named(&mut self, name: &str) -> Result<Layout, String> {
         if let Some(element) = Element::of_name(name) {
             return Ok(Layout::Number(element));
         }
@@ -66,10 +83,6 @@ impl<'a> Resolver<'a> {
         }
         if let Some(pointee) = name.strip_suffix('*') {
             return self.pointer(pointee);
-        }
-        // Deeper than any sane name, before the stack ends.
-        if name.bytes().filter(|byte| *byte == b'<').count() > DEEPEST {
-            return Err(format!("the type `{name}` nests too deep"));
         }
         if let Some(inner) = sequence(name) {
             return Ok(Layout::List(Box::new(self.any_value(inner)?)));
@@ -83,7 +96,8 @@ impl<'a> Resolver<'a> {
         if let Some(("array", arguments)) = template(name)
             && let [inner, n] = arguments[..]
         {
-            return Ok(Layout::Fixed(length(n)?, Box::new(self.any_value(inner)?)));
+            let inner = self.any_value(inner)?;
+            return array(length(n)?, inner).ok_or_else(|| format!("`{name}` is too large or empty"));
         }
         match self.collection(name) {
             Some(items) => Ok(Layout::List(Box::new(self.any_value(&items)?))),
@@ -174,15 +188,25 @@ impl<'a> Resolver<'a> {
             let (layout, base) = self.step(&class.fields, element).ok()?;
             let field =
                 class.fields.iter().position(|field| field.name == element.name && field.base == base);
-            if let Some(field) = field
-                && class.fields[field].layout.data_type() != layout.data_type()
-            {
-                return None;
+            if let Some(field) = field {
+                let known = &class.fields[field].layout;
+                self.spend(known.extent().0.saturating_add(layout.extent().0)).ok()?;
+                if known.data_type() != layout.data_type() {
+                    return None;
+                }
             }
             steps.push(Step { layout, field, base });
         }
         let complete = (0..class.fields.len()).all(|at| steps.iter().any(|step| step.field == Some(at)));
         Some(Program { version: other.version, checksum: other.checksum, steps, complete })
+    }
+
+    fn spend(&mut self, work: usize) -> Result<(), String> {
+        self.work = self.work.saturating_add(work);
+        if self.work > MOST_WORK {
+            return Err("the file describes too many members and versions of its classes".to_owned());
+        }
+        Ok(())
     }
 
     /// Pairs, tuples and links are as their names say, also where the file does not describe them.
@@ -220,6 +244,7 @@ impl<'a> Resolver<'a> {
 
     /// A base class or member of an object whose fields so far are `fields`, and whether it is a base class.
     fn step(&mut self, fields: &[Member], element: &streamer::Element) -> Result<(Layout, bool), String> {
+        self.spend(1)?;
         let mut layout = self.element(element)?;
         if let Layout::Slice(_, counter) = &mut layout {
             let name = element.counter.as_deref().unwrap_or("");
@@ -299,7 +324,7 @@ impl<'a> Resolver<'a> {
 
 impl Class {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 0, depth: 0 }
+        Self { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 1, depth: 0 }
     }
 
     fn add(&mut self, member: Member) {
@@ -354,14 +379,136 @@ fn number(code: i32, title: &str) -> Result<Element, String> {
 
 /// As many values behind each other as the dimensions of a member say.
 fn repeated(element: &streamer::Element, value: Layout) -> Result<Layout, String> {
-    let product = element.dims.iter().try_fold(1_usize, |product, n| product.checked_mul(*n as usize));
-    if product.is_none_or(|product| product > LARGEST) {
-        return Err(format!("member `{}` is an array of {:?}", element.name, element.dims));
-    }
-    Ok(element.dims.iter().rev().fold(value, |inner, n| Layout::Fixed(*n as usize, Box::new(inner))))
+    let arrays = element.dims.iter().rev().try_fold(value, |inner, n| array(*n as usize, inner));
+    arrays.ok_or_else(|| format!("member `{}` is an array of {:?}", element.name, element.dims))
+}
+
+/// An array of fixed length. None where it is empty, as no array in C++ is, or absurdly large.
+fn array(n: usize, inner: Layout) -> Option<Layout> {
+    let all = n.saturating_mul(inner.repeated());
+    (0 < all && all <= LARGEST).then(|| Layout::Fixed(n, Box::new(inner)))
 }
 
 fn length(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     digits.parse().ok().filter(|n| *n <= LARGEST).ok_or_else(|| format!("an array of length `{text}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ttree::object::{Column, Stream};
+
+    fn element(kind: &str, name: &str, code: i32, type_name: &str) -> streamer::Element {
+        streamer::Element {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            title: String::new(),
+            code,
+            type_name: type_name.to_owned(),
+            dims: Vec::new(),
+            base_version: None,
+            counter: None,
+            contained: None,
+        }
+    }
+
+    fn class(name: &str, elements: Vec<streamer::Element>) -> streamer::Class {
+        streamer::Class { name: name.to_owned(), version: 1, checksum: 1, elements }
+    }
+
+    fn object(name: &str, type_name: &str) -> streamer::Element {
+        element("TStreamerObjectAny", name, ANY, type_name)
+    }
+
+    /// What of a class with such elements, and with other classes in the file, is said to be wrong.
+    fn refused(name: &str, classes: Vec<streamer::Class>) -> String {
+        let streamers = Streamers::of(classes);
+        Resolver::new(&streamers).value(name).unwrap_err()
+    }
+
+    /// A collection whose one element says what it holds.
+    fn collection(name: &str, items: &str) -> streamer::Class {
+        let mut this = element("TStreamerSTL", "This", 300, "");
+        this.title = format!("<{items}> Used to call the proper TStreamerInfo case");
+        class(name, vec![this])
+    }
+
+    #[test]
+    fn collections_of_each_other_have_no_end() {
+        let reason = refused("A", vec![collection("A", "B"), collection("B", "A")]);
+        assert!(reason.contains("nests too deep"), "{reason}");
+        let chain = (0..100_000).map(|n| collection(&format!("C{n}"), &format!("C{}", n + 1)));
+        let reason = refused("C0", chain.collect());
+        assert!(reason.contains("nests too deep"), "{reason}");
+    }
+
+    #[test]
+    fn names_may_not_nest_deeper_than_the_stack() {
+        for (start, end) in [("vector<", ">"), ("pair<int,", ">"), ("array<", ",2>"), ("map<int,", ">")] {
+            let name = format!("{}int{}", start.repeat(50_000), end.repeat(50_000));
+            let reason = refused(&name, Vec::new());
+            assert!(reason.contains("nests too deep"), "{start}");
+        }
+    }
+
+    #[test]
+    fn arrays_of_arrays_are_no_larger_than_arrays() {
+        let reason = refused("array<array<array<int,1>,16777216>,16777216>", Vec::new());
+        assert_eq!(reason, "`array<array<array<int,1>,16777216>,16777216>` is too large or empty");
+        assert_eq!(refused("array<int,0>", Vec::new()), "`array<int,0>` is too large or empty");
+        let mut many = element("TStreamerSTL", "x", 300, "array<int,5000>");
+        many.dims = vec![5000];
+        let reason = refused("A", vec![class("A", vec![many])]);
+        assert!(reason.contains("5000"), "{reason}");
+    }
+
+    /// 100 members of 100 members of 100 members…, and a class without members at the bottom.
+    #[test]
+    fn empty_classes_count_where_they_are_members() {
+        let mut classes = vec![class("C0", Vec::new())];
+        for n in 1..30 {
+            let members = (0..100).map(|at| object(&format!("m{at}"), &format!("C{}", n - 1)));
+            classes.push(class(&format!("C{n}"), members.collect()));
+        }
+        let reason = refused("C29", classes);
+        assert!(reason.contains("too many members"), "{reason}");
+    }
+
+    #[test]
+    fn names_that_occur_again_and_again_differ() {
+        let numbers = (0..19_000).map(|_| element("TStreamerBasicType", "x", 3, "int"));
+        let streamers = Streamers::of(vec![class("A", numbers.collect())]);
+        let layout = Resolver::new(&streamers).value("A").unwrap();
+        let arrow_schema::DataType::Struct(fields) = layout.data_type() else { panic!() };
+        let names: Vec<&str> = fields.iter().take(4).map(|field| field.name().as_str()).collect();
+        assert_eq!(names, ["x", "A::x", "A::x#2", "A::x#3"]);
+        let different: std::collections::HashSet<_> = fields.iter().map(|field| field.name()).collect();
+        assert_eq!(different.len(), 19_000);
+    }
+
+    #[test]
+    fn versions_beyond_all_measure_are_not_compared() {
+        let member = || object("m", "B");
+        let numbers = (0..10_000).map(|n| element("TStreamerBasicType", &format!("x{n}"), 3, "int"));
+        let mut classes = vec![class("B", numbers.collect())];
+        classes.extend((1..20_000).map(|version| streamer::Class { version, ..class("A", vec![member()]) }));
+        let streamers = Streamers::of(classes);
+        let class = Resolver::new(&streamers).class("A", None).unwrap();
+        assert!(class.programs.len() < 20, "{}", class.programs.len());
+    }
+
+    /// A `TRef` has a version, an id and bits, and a process.
+    #[test]
+    fn a_class_may_derive_from_tref() {
+        let streamers =
+            Streamers::of(vec![class("A", vec![element("TStreamerBase", "TRef", OBJECT_HERE, "BASE")])]);
+        let layout = Resolver::new(&streamers).value("A").unwrap();
+        let mut column = Column::new(&layout);
+        let bytes = [0, 1, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0];
+        Stream::new(&bytes, 0, 0).run(&layout, 1, &mut column).unwrap();
+        let array = column.finish(&layout.data_type());
+        assert_eq!(array.data_type(), &layout.data_type());
+        assert_eq!(array.len(), 1);
+    }
 }

@@ -1,5 +1,7 @@
+use std::collections::HashMap;
+
 use super::Column;
-use super::layout::{Class, Layout, Program};
+use super::layout::{Class, Layout, Program, Step};
 use crate::root::{Buffer, Malformed, Object, Parse};
 use crate::ttree::Element;
 
@@ -17,13 +19,15 @@ pub(crate) struct Stream<'a> {
     buffer: Buffer<'a>,
     /// Bytes that may still be made of none.
     free: usize,
+    /// Columns of what is passed over, by the address of its step: made once, and never looked at.
+    unseen: HashMap<usize, Column>,
 }
 
 impl<'a> Stream<'a> {
     /// From `position` in `values`. References count from `key_length` bytes before them.
     pub(crate) fn new(values: &'a [u8], key_length: usize, position: usize) -> Self {
         let free = values.len().saturating_mul(FREE).saturating_add(FREE_AT_LEAST);
-        Self { buffer: Buffer::new(values, key_length).at(position), free }
+        Self { buffer: Buffer::new(values, key_length).at(position), free, unseen: HashMap::new() }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -252,7 +256,7 @@ impl<'a> Stream<'a> {
                 }
                 (None, Layout::Unknown) if step.base => {}
                 (Some(field), layout) => self.field(layout, n, field, columns)?,
-                (None, layout) => self.run(layout, n, &mut Column::new(layout))?,
+                (None, _) => self.pass_over(step, n)?,
             }
         }
         if program.complete { Ok(()) } else { self.fill(columns, *len) }
@@ -265,10 +269,19 @@ impl<'a> Stream<'a> {
         for step in &program.steps {
             match step.field {
                 Some(field) => self.field(&step.layout, 1, field, columns)?,
-                None => self.run(&step.layout, 1, &mut Column::new(&step.layout))?,
+                None => self.pass_over(step, 1)?,
             }
         }
         if program.complete { Ok(()) } else { self.fill(columns, *len) }
+    }
+
+    /// The next `n` values of what becomes no field.
+    fn pass_over(&mut self, step: &Step, n: usize) -> Parse<()> {
+        let address = std::ptr::from_ref(step).addr();
+        let mut column = self.unseen.remove(&address).unwrap_or_else(|| Column::new(&step.layout));
+        self.run(&step.layout, n, &mut column)?;
+        self.unseen.insert(address, column);
+        Ok(())
     }
 
     /// Fields that a version does not have are zero.
@@ -372,12 +385,13 @@ impl<'a> Stream<'a> {
 
     /// An object that was written before.
     fn referred(&mut self, place: usize, class: &Class, column: &mut Column) -> Parse<()> {
-        let mut there = Self { buffer: self.buffer.at(place), free: self.free };
-        if !matches!(there.buffer.at(place).object()?, Object::Here { .. }) {
+        if !matches!(self.buffer.at(place).object()?, Object::Here { .. }) {
             return Err(self.wrong("a pointer refers to no object".to_owned()));
         }
-        there.pointer(class, column)?;
-        self.free = there.free;
+        let there = self.buffer.at(place);
+        let here = std::mem::replace(&mut self.buffer, there);
+        self.pointer(class, column)?;
+        let there = std::mem::replace(&mut self.buffer, here);
         self.spend(there.position().saturating_sub(place))
     }
 

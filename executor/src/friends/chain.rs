@@ -1,0 +1,301 @@
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use hep_columns::Requirement;
+
+use super::Lookup;
+use crate::RunResult;
+use crate::fileset::{FileSpec, Friend};
+use crate::ledger::{FriendFile, FriendLedger};
+use crate::range::{OpenTree, open_tree};
+
+/// Files of all friends together that stay open.
+const OPEN_FILES: usize = 32;
+
+/// The files of friends that were used last.
+#[derive(Default)]
+pub(crate) struct OpenFiles(Mutex<VecDeque<Known>>);
+
+/// A file, by the numbers of its friend and in it.
+type Known = ((usize, usize), Arc<OpenTree>);
+
+impl OpenFiles {
+    fn find(&self, number: (usize, usize)) -> Option<Arc<OpenTree>> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = files.iter().position(|(known, _)| *known == number)?;
+        let known = files.remove(at)?;
+        let opened = Arc::clone(&known.1);
+        files.push_back(known);
+        Some(opened)
+    }
+
+    fn add(&self, number: (usize, usize), opened: Arc<OpenTree>) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if files.len() >= OPEN_FILES {
+            files.pop_front();
+        }
+        files.push_back((number, opened));
+    }
+}
+
+/// The files of a friend, opened once, as one chain of entries.
+pub struct Chain {
+    friend: Friend,
+    /// Whether it is a friend of all datasets, in the fileset's order.
+    of_all: bool,
+    links: Vec<Link>,
+    /// Why the chain is known up to here only.
+    broken: Option<String>,
+    lookup: OnceLock<Result<Lookup, String>>,
+    /// Which of all friends it is.
+    number: usize,
+    open: Arc<OpenFiles>,
+}
+
+/// A file of a chain, with uuid, tree and entries as they were found.
+struct Link {
+    spec: FileSpec,
+    start: u64,
+    entries: u64,
+}
+
+/// What is learnt from opening a file of a friend.
+pub(crate) struct Found {
+    spec: FileSpec,
+    entries: u64,
+    /// It stays open, if it is one of the first.
+    opened: Option<OpenTree>,
+}
+
+impl Found {
+    /// Opens a file, the `at`th of all friends.
+    ///
+    /// # Errors
+    /// Those of [`open_tree`].
+    pub(crate) fn open(spec: &FileSpec, at: usize) -> RunResult<Self> {
+        let opened = open_tree(spec)?;
+        let entries = opened.reader.entries();
+        let spec = FileSpec {
+            uuid: Some(opened.uuid.clone()),
+            tree: Some(opened.tree.clone()),
+            entries: Some(entries),
+            ..spec.clone()
+        };
+        Ok(Self { spec, entries, opened: (at < OPEN_FILES).then_some(opened) })
+    }
+}
+
+/// The columns that a friend gives to the batches of a file.
+pub struct Joined {
+    /// The friend.
+    pub chain: Arc<Chain>,
+    /// What the processor calls each column, and what the friend does.
+    pub columns: Vec<(String, String)>,
+}
+
+impl Chain {
+    /// The chain of a friend's files, of which `found` is what came of opening each. It ends before
+    /// the first that failed, since nobody knows how many entries that has.
+    pub(crate) fn new(
+        friend: &Friend,
+        of_all: bool,
+        found: Vec<RunResult<Found>>,
+        number: usize,
+        open: Arc<OpenFiles>,
+    ) -> Self {
+        let mut links: Vec<Link> = Vec::new();
+        let (mut start, mut broken) = (0_u64, None);
+        for found in found {
+            let Found { spec, entries, opened } = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    broken = Some(error.to_string());
+                    break;
+                }
+            };
+            if let Some(opened) = opened {
+                open.add((number, links.len()), Arc::new(opened));
+            }
+            links.push(Link { spec, start, entries });
+            let Some(end) = start.checked_add(entries) else {
+                broken = Some("its number of entries is absurd".to_owned());
+                break;
+            };
+            start = end;
+        }
+        let friend = friend.clone();
+        Self { friend, of_all, links, broken, lookup: OnceLock::new(), number, open }
+    }
+
+    /// Its name.
+    pub fn alias(&self) -> &str {
+        &self.friend.alias
+    }
+
+    /// The branches that its entries are looked up by; none if they are found by position.
+    pub fn index(&self) -> &[String] {
+        &self.friend.index
+    }
+
+    pub(crate) fn of_all(&self) -> bool {
+        self.of_all
+    }
+
+    /// How many entries it has, as far as that is known.
+    pub fn entries(&self) -> u64 {
+        self.links.last().map_or(0, |link| link.start.saturating_add(link.entries))
+    }
+
+    /// Why it is known up to [`entries`](Self::entries) only, if so.
+    pub(crate) fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// How many files it has, those before the first that cannot be opened.
+    pub(crate) fn files(&self) -> usize {
+        self.links.len()
+    }
+
+    /// The files that hold `entries`, each with the entries needed of it.
+    pub(crate) fn parts(&self, entries: &Range<u64>) -> Vec<(usize, Range<u64>)> {
+        let first = self.links.partition_point(|link| link.start + link.entries <= entries.start);
+        let held = |link: &Link| {
+            let end = link.start + link.entries;
+            entries.start.clamp(link.start, end) - link.start..entries.end.clamp(link.start, end) - link.start
+        };
+        let parts = self.links.iter().enumerate().skip(first);
+        parts
+            .take_while(|(_, link)| link.start < entries.end)
+            .map(|(at, link)| (at, held(link)))
+            .filter(|(_, range)| range.start < range.end)
+            .collect()
+    }
+
+    /// The file that holds an entry, and which of its entries it is.
+    pub(crate) fn find(&self, entry: u64) -> Option<(usize, u64)> {
+        let at = self.links.partition_point(|link| link.start + link.entries <= entry);
+        let link = self.links.get(at)?;
+        Some((at, entry - link.start))
+    }
+
+    /// The first entry of a file.
+    pub(crate) fn start(&self, file: usize) -> u64 {
+        self.links.get(file).map_or(0, |link| link.start)
+    }
+
+    /// A file by its path, and an entry of it, for messages.
+    pub(crate) fn describe(&self, entry: u64) -> String {
+        self.find(entry).map_or_else(
+            || format!("entry {entry}"),
+            |(file, entry)| format!("entry {entry} of {}", self.links[file].spec.path),
+        )
+    }
+
+    /// A file, opened again if it was closed in between. It must still be the same.
+    pub(crate) fn open(&self, file: usize) -> RunResult<Arc<OpenTree>> {
+        if let Some(opened) = self.open.find((self.number, file)) {
+            return Ok(opened);
+        }
+        let opened = Arc::new(open_tree(&self.links[file].spec)?);
+        self.open.add((self.number, file), Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Sets what its entries are looked up by.
+    pub(crate) fn set_lookup(&self, lookup: Result<Lookup, String>) {
+        let _ = self.lookup.set(lookup);
+    }
+
+    /// What its entries are looked up by, or why there is none.
+    pub(crate) fn lookup(&self) -> Result<&Lookup, &str> {
+        match self.lookup.get() {
+            Some(lookup) => lookup.as_ref().map_err(String::as_str),
+            None => Err("its index was not read"),
+        }
+    }
+
+    /// Bytes that so many entries of these columns have, about.
+    pub(crate) fn estimate(&self, columns: &[(String, String)], entries: u64) -> RunResult<u64> {
+        let Some(first) = self.links.first().filter(|link| link.entries > 0) else { return Ok(0) };
+        let reader = &self.open(0)?.reader;
+        let mut bytes = 0_u64;
+        for (_, own) in columns {
+            bytes = bytes.saturating_add(reader.stored(own)?.bytes);
+        }
+        let all = u128::from(bytes) * u128::from(entries) / u128::from(first.entries);
+        Ok(u64::try_from(all).unwrap_or(u64::MAX))
+    }
+
+    /// Its account.
+    pub(crate) fn ledger(&self) -> FriendLedger {
+        let known = self.links.iter().map(|link| &link.spec);
+        let unknown = &self.friend.files[self.links.len().min(self.friend.files.len())..];
+        let file = |spec: &FileSpec| FriendFile {
+            path: spec.path.clone(),
+            tree: spec.tree.clone().unwrap_or_default(),
+            uuid: spec.uuid.clone().unwrap_or_default(),
+            entries: spec.entries,
+        };
+        let files = known.chain(unknown).map(file).collect();
+        FriendLedger { alias: self.friend.alias.clone(), files }
+    }
+}
+
+/// Which of `friends` has the column that a processor calls `name`, by its place among them, and what
+/// the friend calls it: `alias.column`, or a name that one friend alone has.
+///
+/// # Errors
+/// Where several friends have it, the friend cannot be opened, or its column is not what is needed.
+pub(crate) fn resolve(need: &Requirement, friends: &[Arc<Chain>]) -> RunResult<Option<(usize, String)>> {
+    let name = need.name.as_str();
+    if let Some((alias, own)) = name.split_once('.')
+        && let Some(at) = friends.iter().position(|friend| friend.alias() == alias)
+    {
+        return match has(&friends[at], own, need)? {
+            Has::Yes => Ok(Some((at, own.to_owned()))),
+            Has::No(_) if need.optional => Ok(None),
+            Has::No(error) => Err(error.into()),
+        };
+    }
+    let mut found: Option<usize> = None;
+    for (at, friend) in friends.iter().enumerate() {
+        match (has(friend, name, need)?, found) {
+            (Has::No(_), _) => {}
+            (Has::Yes, None) => found = Some(at),
+            (Has::Yes, Some(first)) => {
+                let (a, b) = (friends[first].alias(), friend.alias());
+                return Err(crate::Error::Usage(format!(
+                    "`{name}` is in the friends `{a}` and `{b}`: name it `{a}.{name}` or `{b}.{name}`"
+                )));
+            }
+        }
+    }
+    Ok(found.map(|at| (at, name.to_owned())))
+}
+
+enum Has {
+    Yes,
+    No(hep_io::Error),
+}
+
+/// Whether a friend's first file has a column, and as it is needed.
+fn has(friend: &Chain, own: &str, need: &Requirement) -> RunResult<Has> {
+    if friend.files() == 0 {
+        let reason = friend.broken().unwrap_or("it has no files");
+        return Err(crate::Error::Usage(format!("the friend `{}` cannot be used: {reason}", friend.alias())));
+    }
+    let opened = friend.open(0)?;
+    match opened.reader.column(own) {
+        Ok(info) => {
+            need.check(&info.data_type).map_err(|error| hep_io::Error::Unsupported {
+                path: opened.source.name().to_owned(),
+                what: format!("tree `{}`", opened.tree),
+                reason: error.to_string(),
+            })?;
+            Ok(Has::Yes)
+        }
+        Err(error @ hep_io::Error::NoColumn { .. }) => Ok(Has::No(error)),
+        Err(error) => Err(error.into()),
+    }
+}

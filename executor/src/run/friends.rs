@@ -1,0 +1,196 @@
+//! The friends of a plan: opened before the files, whose columns may be theirs; aligned and indexed once
+//! the files' numbers of entries are known.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::plan::PlannedFile;
+use super::retry::retrying;
+use super::{Options, lock};
+use crate::fileset::{FileSpec, Fileset, Friend};
+use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, OpenFiles, keys_of};
+use crate::local::without_panic;
+use crate::progress::Progress;
+use crate::{Error, RunResult};
+
+/// The friends of a fileset.
+pub(super) struct Friends {
+    of_all: Vec<Arc<Chain>>,
+    /// By dataset; none of those that are not processed.
+    own: Vec<Vec<Arc<Chain>>>,
+}
+
+/// Where a file's first entry is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    /// In the chain of its dataset.
+    in_dataset: u64,
+    /// In the chain of all datasets.
+    in_all: u64,
+}
+
+impl Place {
+    /// The entry of the friend that belongs to the file's first.
+    pub(super) fn on(self, chain: &Chain) -> u64 {
+        if chain.of_all() { self.in_all } else { self.in_dataset }
+    }
+}
+
+impl Friends {
+    /// Opens the friends of these datasets.
+    pub(super) fn open(
+        fileset: &Fileset,
+        datasets: &[usize],
+        options: &Options,
+        progress: &Progress,
+    ) -> Self {
+        let mut all: Vec<(&Friend, Option<usize>)> = Vec::new();
+        all.extend(fileset.friends.iter().map(|friend| (friend, None)));
+        for &at in datasets {
+            all.extend(fileset.datasets[at].friends.iter().map(|friend| (friend, Some(at))));
+        }
+        let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
+        let open = |i: usize| Found::open(files[i], i);
+        let mut found = each(options, progress, files.len(), |i| &files[i].path, open).into_iter();
+        let open = Arc::new(OpenFiles::default());
+        let mut friends = Self { of_all: Vec::new(), own: vec![Vec::new(); fileset.datasets.len()] };
+        for (number, (friend, dataset)) in all.into_iter().enumerate() {
+            let found = found.by_ref().take(friend.files.len()).collect();
+            let chain = Arc::new(Chain::new(friend, dataset.is_none(), found, number, open.clone()));
+            match dataset {
+                Some(at) => friends.own[at].push(chain),
+                None => friends.of_all.push(chain),
+            }
+        }
+        friends
+    }
+
+    /// Those of a dataset.
+    pub(super) fn of(&self, dataset: usize) -> Vec<Arc<Chain>> {
+        self.own[dataset].iter().chain(&self.of_all).cloned().collect()
+    }
+
+    /// Finds each file's place in the chain of its dataset and in that of all, and fails the files whose
+    /// entries have no place on a friend's chain.
+    pub(super) fn align(&self, fileset: &Fileset, files: &mut [PlannedFile<'_>]) {
+        let everything: Vec<usize> = (0..files.len()).collect();
+        let starts = starts(files, &everything);
+        files.iter_mut().zip(&starts).for_each(|(file, start)| file.place.in_all = start.unwrap_or(0));
+        for chain in &self.of_all {
+            check(chain, "the datasets together have", files, &everything, &starts);
+        }
+        for (at, chains) in self.own.iter().enumerate() {
+            let members: Vec<usize> = (0..files.len()).filter(|&file| files[file].dataset == at).collect();
+            let starts = self::starts(files, &members);
+            for (&file, start) in members.iter().zip(&starts) {
+                files[file].place.in_dataset = start.unwrap_or(0);
+            }
+            let who = format!("dataset `{}` has", fileset.datasets[at].name);
+            for chain in chains {
+                check(chain, &who, files, &members, &starts);
+            }
+        }
+    }
+
+    /// Reads the indices of the friends that files look entries up in, and fails the files whose friend
+    /// has none.
+    pub(super) fn index(&self, files: &mut [PlannedFile<'_>], options: &Options, progress: &Progress) {
+        for chain in self.of_all.iter().chain(self.own.iter().flatten()) {
+            let uses = |file: &PlannedFile<'_>| file.looks_up.iter().any(|used| Arc::ptr_eq(used, chain));
+            if !files.iter().any(uses) {
+                continue;
+            }
+            let lookup = index(chain, options, progress);
+            let failed = lookup.as_ref().err().cloned();
+            chain.set_lookup(lookup);
+            if let Some(reason) = failed {
+                let reason = format!("the friend `{}` cannot be used: {reason}", chain.alias());
+                files.iter_mut().filter(|file| uses(file)).for_each(|file| file.fail(&reason));
+            }
+        }
+    }
+}
+
+/// The place of each of these files among them all, as far as it is known.
+fn starts(files: &[PlannedFile<'_>], members: &[usize]) -> Vec<Option<u64>> {
+    let mut reached = Some(0_u64);
+    let next = |&file: &usize| {
+        let start = reached;
+        reached = reached.zip(files[file].ledger.entries).and_then(|(start, n)| start.checked_add(n));
+        start
+    };
+    members.iter().map(next).collect()
+}
+
+/// Fails those of the files, at `starts` in the chain of which `chain` is a friend, to whose entries none
+/// of the friend's belong.
+fn check(chain: &Chain, who: &str, files: &mut [PlannedFile<'_>], members: &[usize], starts: &[Option<u64>]) {
+    if !chain.index().is_empty() {
+        return;
+    }
+    let (alias, known) = (chain.alias(), chain.entries());
+    let end = |at: usize| starts[at].zip(files[members[at]].ledger.entries).map(|(start, n)| start + n);
+    let total = members.len().checked_sub(1).and_then(end);
+    let differs = total.filter(|&total| total != known && chain.broken().is_none());
+    let ends: Vec<Option<u64>> = (0..members.len()).map(end).collect();
+    let unknown = ends.iter().position(Option::is_none).map(|at| files[members[at]].spec.path.clone());
+    for (at, &file) in members.iter().enumerate() {
+        let reason = match (differs, starts[at], ends[at]) {
+            (Some(total), ..) => {
+                format!("{who} {total} entries, and the friend `{alias}` {known}: they must have as many")
+            }
+            (_, None, _) => format!(
+                "its place on the friend `{alias}` is unknown, because {} was not opened; its `entries` in \
+                 the fileset would tell",
+                unknown.as_deref().unwrap_or_default()
+            ),
+            (_, Some(start), Some(end)) if end > known => match chain.broken() {
+                Some(reason) => format!("the friend `{alias}` ends at entry {known}: {reason}"),
+                None => format!("its entries are {start}..{end} of the friend `{alias}`, which has {known}"),
+            },
+            _ => continue,
+        };
+        files[file].fail(&reason);
+    }
+}
+
+fn index(chain: &Chain, options: &Options, progress: &Progress) -> Result<Lookup, String> {
+    if let Some(reason) = chain.broken() {
+        return Err(reason.to_owned());
+    }
+    if chain.entries() > MOST_KEYS {
+        let n = chain.entries();
+        return Err(format!("it has {n} entries, and an index holds at most {MOST_KEYS}"));
+    }
+    let read = each(
+        options,
+        progress,
+        chain.files(),
+        |_| chain.alias(),
+        |file| keys_of(&*chain.open(file)?, chain.index()),
+    );
+    let keys: RunResult<Vec<Vec<Key>>> = read.into_iter().collect();
+    Lookup::new(chain, keys.map_err(|error| error.to_string())?)
+}
+
+/// What comes of `task` for each of `n`, on all workers.
+fn each<'n, T: Send>(
+    options: &Options,
+    progress: &Progress,
+    n: usize,
+    name: impl Fn(usize) -> &'n str + Sync,
+    task: impl Fn(usize) -> RunResult<T> + Sync,
+) -> Vec<RunResult<T>> {
+    let done: Vec<Mutex<Option<RunResult<T>>>> = (0..n).map(|_| Mutex::default()).collect();
+    options.executor.for_each::<()>(n, &AtomicBool::new(false), |(), i| {
+        let (result, _) = retrying(options.retries, progress, name(i), || {
+            without_panic(|| task(i)).unwrap_or_else(|panic| Err(Error::Usage(panic)))
+        });
+        *lock(&done[i]) = Some(result);
+    });
+    let result = |slot: Mutex<Option<RunResult<T>>>| {
+        let missing = || Err(Error::Usage("it was not tried".to_owned()));
+        slot.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(missing)
+    };
+    done.into_iter().map(result).collect()
+}
