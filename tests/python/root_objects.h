@@ -39,6 +39,8 @@ struct Place {
    std::vector<Long64_t> ends;   // of the strings in `bytes`
    std::vector<std::vector<Long64_t>> lists; // ends of the lists around the values, outer ones first
    std::map<std::string, Place> inside;
+   std::map<std::string, TClass *> owners; // the first class with a member of that name
+   bool unordered = false;       // whether the innermost lists have no order
 
    Place &at(const std::string &name)
    {
@@ -155,7 +157,9 @@ private:
                members(there, base, step + named, into, depth);
             }
          } else if (all) {
-            member(there, from, *element, step, into.at(name), 0);
+            // A base class may have a member of the same name.
+            auto *owner = into.owners.emplace(name, of).first->second;
+            member(there, from, *element, step, into.at(owner == of ? name : of->GetName() + ("::" + name)), 0);
          } else if (name == fSteps[step]) {
             if (step + 1 == fSteps.size())
                found = true;
@@ -228,9 +232,10 @@ private:
       into.list(depth, n);
       auto *value = proxy.GetValueClass();
       int type = proxy.GetType();
-      bool associative = proxy.GetCollectionType() == ROOT::kSTLmap || proxy.GetCollectionType() == ROOT::kSTLmultimap ||
-                         proxy.GetCollectionType() == ROOT::kSTLunorderedmap ||
-                         proxy.GetCollectionType() == ROOT::kSTLunorderedmultimap;
+      // Some maps in memory are no lists of pairs for ROOT.
+      if (!value && name.find("map<") != std::string::npos)
+         return;
+      into.unordered = name.rfind("unordered_", 0) == 0;
       if (!n)
          return;
       if (name == "vector<bool>") {
@@ -240,7 +245,6 @@ private:
          }
          return;
       }
-      (void)associative;
       for (UInt_t at = 0; at < n; at++) {
          auto *item = (const char *)proxy.At(at);
          if (proxy.HasPointers())

@@ -5,17 +5,23 @@ for some classes that it has no dictionary of. A leaf of a branch without a clas
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
 import resource
 import signal
+import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
 import ROOT
 
 ROOT.gErrorIgnoreLevel = ROOT.kBreak
+# Without dictionaries of these classes it crashes, or damages its memory.
+CLASSES = """bitset<8>;vector<bitset<8>>;set<short>;vector<set<short>>;map<int,set<short>>;map<string,set<short>>;
+map<int,vector<set<short>>>;map<string,vector<string>>;map<string,vector<int>>"""
 ROOT.gInterpreter.Declare((Path(__file__).parent / "root_objects.h").read_text())
 
 SECONDS = 30  # of one file, in which ROOT needs less than three
@@ -24,6 +30,7 @@ DTYPES = {1: "i1", 2: "i2", 3: "i4", 4: "i8", 5: "f4", 6: "i4", 8: "f8", 9: "f8"
 DTYPES |= {13: "u4", 14: "u8", 15: "u4", 16: "i8", 17: "u8", 18: "u1", 19: "f4"}
 STRINGS = 7
 # TObject's bits that ROOT changes on reading: one of objects it made itself, one of objects that are referred to.
+BRANCHES: dict[str, dict] = {}  # of the trees of the one file of a process
 MUST_CLEANUP, IS_REFERENCED, IS_ON_HEAP = 0x8, 0x10, 0x01000000
 
 
@@ -51,27 +58,32 @@ def in_process(path: Path, columns: list[tuple[str, str, list]]):
     process = os.fork()
     if not process:
         os.close(reading)
-        quiet = os.open(os.devnull, os.O_WRONLY)
+        errors, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1), os.dup2(quiet, 2)
         # A crash is one answer less, and needs no debugger; a hang is one.
         for crash in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE):
             signal.signal(crash, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        file = ROOT.TFile.Open(str(path))
-        with os.fdopen(writing, "w") as pipe:
-            for column in columns:
-                print(json.dumps(answer(file, *column)), file=pipe, flush=True)
-        os._exit(0)  # ROOT may not survive what it has read
+        try:
+            file = ROOT.TFile.Open(str(path))
+            with os.fdopen(writing, "w") as pipe:
+                for column in columns:
+                    print(json.dumps(answer(file, *column)), file=pipe, flush=True)
+            os._exit(0)  # ROOT may not survive what it has read
+        except BaseException:
+            os.write(errors, traceback.format_exc().encode())
+            os._exit(1)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         yield from map(json.loads, (line for line in pipe if line.endswith("\n")))
-    os.waitpid(process, 0)
+    if os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) > 0:
+        sys.exit(f"asking ROOT about {path} failed")
 
 
 def answer(file, tree: str, column: str, leaves: list) -> list:
     try:
-        found = read(file, tree, column)
+        found = read(file, tree, column, leaves)
     except NoAnswer as why:
         return [str(why)] * len(leaves)
     answers = []
@@ -101,13 +113,39 @@ def of_leaf(found, leaf: dict) -> list[dict]:
     if leaf.get("kind") == "string":
         if place.type not in (0, STRINGS):
             raise NoAnswer("ROOT has numbers")
-        of = {"n": place.ends.size(), "nbytes": size, "offsets_sha256": sha256(offsets(list(place.ends)))}
-        return [answer | of | {"content_sha256": sha256(stored)}]
+        texts = [stored[first:end] for first, end in itertools.pairwise(offsets(list(place.ends)))]
+        return [answer | of_strings([texts[at] for at in order]) for order in orders(place, lists, len(texts))]
     if place.type and place.type not in DTYPES:
         raise NoAnswer("ROOT has strings")
     values = stored.view("<" + DTYPES.get(place.type, "u1"))
+    if not leaf["field"] and not place.type and len(lists) == len(leaf["lists"]) + 1:
+        values = np.diff(offsets(lists[-1]))
+        answer["lists"].pop()
     of = answer | {"n": len(values)}
-    return [of | {"content_sha256": sha256(cast(values, leaf["dtype"]))} for values in as_stored(values, leaf)]
+    values = [cast(values, leaf["dtype"]) for values in as_stored(values, leaf)]
+    return [of | {"content_sha256": sha256(values[order])} for values in values for order in orders(place, lists, len(values))]
+
+
+def of_strings(texts: list[np.ndarray]) -> dict:
+    content = np.concatenate([np.zeros(0, "u1"), *texts])
+    ends = offsets(list(itertools.accumulate(len(text) for text in texts)))
+    return {"n": len(texts), "nbytes": len(content), "offsets_sha256": sha256(ends), "content_sha256": sha256(content)}
+
+
+def orders(place, lists: list[list[int]], n: int) -> list[np.ndarray]:
+    """The orders in which the values may be stored: an unordered set comes out of memory in another, for small sets
+    of the same values in each entry in the same other."""
+    if not place.unordered:
+        return [np.arange(n)]
+    sizes = np.diff(offsets(lists[-1]))
+    if max(sizes, default=0) > 4:
+        raise NoAnswer("it is an unordered set")
+    different = [list(itertools.permutations(range(size))) for size in range(max(sizes) + 1)]
+    first = offsets(lists[-1])[:-1]
+    return [
+        np.concatenate([at + np.array(order[size], dtype="i8") for at, size in zip(first, sizes, strict=True)])
+        for order in itertools.product(*different)
+    ]
 
 
 def as_stored(values: np.ndarray, leaf: dict) -> list[np.ndarray]:
@@ -131,16 +169,18 @@ def sha256(array: np.ndarray) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def read(file, tree_name: str, column: str):
+def read(file, tree_name: str, column: str, leaves: list):
     """All of a column."""
     tree = file.Get(tree_name)
     if not tree:
         raise NoAnswer("ROOT has no such tree")
-    branch = next((branch for path, branch in branches(tree) if path == column), None)
+    if tree_name not in BRANCHES:
+        BRANCHES[tree_name] = dict(branches(tree))
+    branch = BRANCHES[tree_name].get(column)
     if branch is None:
         raise NoAnswer("ROOT has no such branch")
     if isinstance(branch, ROOT.TBranchElement):
-        return read_object(tree, branch)
+        return read_object(tree, branch, leaves)
     place = ROOT.oracle.Place()
     leaves = list(branch.GetListOfLeaves())
     for leaf in leaves:
@@ -148,7 +188,7 @@ def read(file, tree_name: str, column: str):
     return place
 
 
-def read_object(tree, branch):
+def read_object(tree, branch, leaves: list):
     top = branch.GetMother()
     # What is switched off gets no place in the object.
     tree.SetBranchStatus("*", 1)
@@ -156,7 +196,9 @@ def read_object(tree, branch):
     tree.SetBranchStatus("*", 0)
     for ancestor in ancestors(top, branch):
         ancestor.ResetBit(ROOT.kDoNotProcess)
-    switch_on(branch)
+    # A branch whose objects are in the branches below it says how many there are.
+    if any(leaf["field"] for leaf in leaves) or not branch.GetListOfBranches():
+        switch_on(branch)
     reader = ROOT.oracle.Reader(ROOT.std.vector["std::string"](steps(top, branch)))
     try:
         ROOT.oracle.objects(top, tree.GetEntries(), reader)
