@@ -146,7 +146,7 @@ impl Index {
             b"TBranchElement" => BranchClass::Element { version: buffer.version()?.number },
             other => {
                 let class = BranchClass::Other(String::from_utf8_lossy(other).into_owned());
-                if !matches!(other, b"TBranchObject" | b"TBranchRef") {
+                if !matches!(other, b"TBranchObject" | b"TBranchRef" | b"TBranchSTL") {
                     return self.unknown(class, place, parent);
                 }
                 buffer.version()?;

@@ -246,14 +246,12 @@ const T_STRING: i32 = 65;
 impl Evidence<'_> {
     /// What the bytes mean, or why that is not known.
     pub(super) fn interpret(&self) -> Result<Interpretation, String> {
+        // Its own column counts the objects of its sub-branches, also where these have no members.
+        if self.class.as_ref().is_some_and(|class| matches!(class.kind, CLONES | COLLECTION)) {
+            return Ok(Interpretation::Fixed { element: Element::I32, dims: Vec::new() });
+        }
         if self.node.group {
-            return match &self.class {
-                // Its own column counts the objects of its sub-branches.
-                Some(class) if matches!(class.kind, CLONES | COLLECTION) => {
-                    Ok(Interpretation::Fixed { element: Element::I32, dims: Vec::new() })
-                }
-                _ => Err(GROUP.to_owned()),
-            };
+            return Err(GROUP.to_owned());
         }
         match (&self.node.class, &*self.leaves) {
             (BranchClass::Other(class), [leaf]) if class == "TBranchObject" => self.branch_object(leaf),

@@ -161,8 +161,11 @@ fn canonical(field: &str) -> String {
 fn levels_differ(ours: &[Level], reference: &[Value]) -> Option<String> {
     let mut ours = ours.iter().peekable();
     for (at, level) in reference.iter().enumerate() {
-        // Of no list nobody knows how long it is.
-        if level["jagged_lists"] == 0 && matches!(ours.peek(), Some(Level::Fixed(_))) {
+        // Of no list nobody knows how long it is, and lists of one length are of that length.
+        if let (Some(&&Level::Fixed(size)), Some(lists)) = (ours.peek(), level["jagged_lists"].as_u64())
+            && level["total"].as_u64() == lists.checked_mul(size as u64)
+            && (lists == 0 || level["max_len"] == size)
+        {
             ours.next();
             continue;
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float16Type, Float32Type, UInt32Type, UInt64Type};
-use arrow_array::{ArrayRef, ArrowPrimitiveType, Float16Array, Int64Array};
+use arrow_array::types::{Float16Type, Float32Type, Float64Type, UInt32Type, UInt64Type};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, Float16Array, Float32Array, Int64Array};
 use arrow_schema::DataType;
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ pub(super) fn data_type(reference: Option<Reference<'_>>, ours: &DataType) -> Da
     match (value["leaves"][0]["dtype"].as_str(), ours) {
         (Some("i8"), DataType::UInt32 | DataType::UInt64) if is_size(value) => DataType::Int64,
         (Some("f2"), DataType::Float32) => DataType::Float16,
+        // `Double32_t` is stored as a float.
+        (Some("f4"), DataType::Float64) if type_name(value) == "double" => DataType::Float32,
         _ => ours.clone(),
     }
 }
@@ -34,6 +36,9 @@ pub(super) fn convert(ours: &ArrayRef, data_type: &DataType) -> ArrayRef {
         }
         (DataType::Float32, DataType::Float16) => {
             Arc::new(Float16Array::from_unary(ours.as_primitive::<Float32Type>(), Half::from_f32))
+        }
+        (DataType::Float64, DataType::Float32) => {
+            Arc::new(Float32Array::from_unary(ours.as_primitive::<Float64Type>(), |value| value as f32))
         }
         _ => ours.clone(),
     }
