@@ -46,7 +46,7 @@ pub static TARGETS: [Target; 8] = [
     target("codec", codec::run, (192 << 20, 200), 2000),
     target("file", file::run, (128 << 20, 200), 2000),
     target("histogram", histogram::run, (1 << 20, 200), 4000),
-    target("ntuple", ntuple::run, (128 << 20, 400), 300),
+    target("ntuple", ntuple::run, (320 << 20, 400), 300),
     target("parquet", parquet::run, (128 << 20, 400), 1000),
     target("streamers", streamers::run, (4 << 20, 400), 300),
     target("tree", tree::run, (4 << 20, 400), 1000),

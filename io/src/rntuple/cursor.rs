@@ -1,6 +1,8 @@
 //! One column's way through its pages.
 
+use std::cell::Cell;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,9 +14,32 @@ use super::ntuple::Ntuple;
 use crate::root::codec::Decompressor;
 use crate::{ReadPlan, Result};
 
-/// The most values of one batch that the file does not have, because their column was added later:
+/// The most values of one batch, all columns together, that the file does not have, because their column was added later:
 /// nothing else bounds how many an entry claims.
-const MOST_ZEROS: u64 = 1 << 24;
+const MOST_ZEROS: u64 = 1 << 25;
+
+/// How many such values the batch may still have: shared by all cursors of a decoder.
+#[derive(Clone, Debug)]
+pub(super) struct Zeros(Rc<Cell<u64>>);
+
+impl Zeros {
+    pub(super) fn new() -> Self {
+        Self(Rc::new(Cell::new(MOST_ZEROS)))
+    }
+
+    /// Another batch begins.
+    pub(super) fn renew(&self) {
+        self.0.set(MOST_ZEROS);
+    }
+
+    fn take(&self, count: u64) -> Reason<usize> {
+        let left = self.0.get().checked_sub(count).ok_or_else(|| {
+            format!("a batch of {count} values that were never written: ask for fewer entries at once")
+        })?;
+        self.0.set(left);
+        Ok(count as usize)
+    }
+}
 
 /// Elements of one cluster, counted from its first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +73,7 @@ pub(super) struct Cursor<'a> {
     /// How many elements an entry has, if that is the same for all.
     each: Option<u64>,
     pages: Arc<ColumnPages>,
+    zeros: Zeros,
     loaded: Option<usize>,
     /// The loaded page: borrowed where it is not compressed, else `buffer`.
     held: Option<&'a [u8]>,
@@ -55,9 +81,16 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(given: Given<'a>, column: usize, each: Option<u64>, buffer: Vec<u8>) -> Result<Self> {
+    pub(super) fn new(
+        given: Given<'a>,
+        column: usize,
+        each: Option<u64>,
+        zeros: &Zeros,
+        buffer: Vec<u8>,
+    ) -> Result<Self> {
         let pages = given.ntuple.pages(column)?;
-        Ok(Self { given, column, each, pages, loaded: None, held: None, buffer })
+        let zeros = zeros.clone();
+        Ok(Self { given, column, each, pages, zeros, loaded: None, held: None, buffer })
     }
 
     pub(super) fn into_buffer(self) -> Vec<u8> {
@@ -84,7 +117,8 @@ impl<'a> Cursor<'a> {
         let (stored, of_cluster, elements) = match part {
             Part::Pages { stored, pages, elements, .. } => (*stored, pages, *elements),
             Part::Zeros => {
-                let zeros = zeros(wanted.end - wanted.start).map_err(|reason| fail(None, reason))?;
+                let zeros =
+                    self.zeros.take(wanted.end - wanted.start).map_err(|reason| fail(None, reason))?;
                 return take(Stretch::Zeros(zeros)).map_err(|reason| fail(None, reason));
             }
             Part::Absent => return Err(fail(None, "the cluster has no pages of it".to_owned())),
@@ -92,7 +126,7 @@ impl<'a> Cursor<'a> {
         let lead = self.lead(cluster, part).map_err(|reason| fail(None, reason))?;
         let before = wanted.start.min(lead)..wanted.end.min(lead);
         if !before.is_empty() {
-            let zeros = zeros(before.end - before.start).map_err(|reason| fail(None, reason))?;
+            let zeros = self.zeros.take(before.end - before.start).map_err(|reason| fail(None, reason))?;
             take(Stretch::Zeros(zeros)).map_err(|reason| fail(None, reason))?;
         }
         let wanted = wanted.start.max(lead) - lead..wanted.end.max(lead) - lead;
@@ -184,11 +218,18 @@ fn fail_at(cursor: &Cursor<'_>, cluster: usize, number: usize, reason: String) -
     cursor.given.ntuple.page_error(cursor.column, &cursor.pages, cluster, Some(number), reason)
 }
 
-fn zeros(count: u64) -> Reason<usize> {
-    if count > MOST_ZEROS {
-        return Err(format!(
-            "a batch of {count} values that were never written: ask for fewer entries at once"
-        ));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_are_nowhere_are_counted_for_all_columns_of_a_batch() {
+        let zeros = Zeros::new();
+        let other = zeros.clone();
+        assert_eq!(zeros.take(MOST_ZEROS - 10), Ok(MOST_ZEROS as usize - 10));
+        assert_eq!(other.take(10), Ok(10));
+        assert!(other.take(1).unwrap_err().contains("ask for fewer entries"));
+        zeros.renew();
+        assert_eq!(other.take(1), Ok(1));
     }
-    Ok(count as usize)
 }

@@ -15,7 +15,7 @@ use arrow_data::transform::MutableArrayData;
 use bytes::Bytes;
 use hep_columns::Batch;
 
-use super::cursor::{Cursor, Given, Reason, Segment, Stretch};
+use super::cursor::{Cursor, Given, Reason, Segment, Stretch, Zeros};
 use super::encoding::{Element, Value};
 use super::ntuple::Ntuple;
 use super::steps::{Build, Leaf, Scope, Steps};
@@ -36,6 +36,7 @@ pub(super) struct Decoder<'a> {
     leaves: Vec<Cursor<'a>>,
     columns: &'a [String],
     names: Arc<HashMap<String, usize>>,
+    zeros: Zeros,
     scratch: &'a mut Scratch,
 }
 
@@ -86,8 +87,9 @@ impl<'a> Decoder<'a> {
         ntuple.check_range(&plan.entries)?;
         let steps = ntuple.steps(&plan.columns)?;
         let given = Given { ntuple, plan, bytes };
+        let zeros = Zeros::new();
         let mut cursor = |column: usize, each: Option<u64>| {
-            Cursor::new(given, column, each, scratch.baskets.pop().unwrap_or_default())
+            Cursor::new(given, column, each, &zeros, scratch.baskets.pop().unwrap_or_default())
         };
         let scopes = steps
             .scopes
@@ -108,7 +110,7 @@ impl<'a> Decoder<'a> {
         let leaves = leaves.map(|leaf| cursor(leaf.column, steps.each(leaf.scope))).collect::<Result<_>>()?;
         let names = plan.columns.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
         let (left, columns, names) = (plan.entries.clone(), &plan.columns[..], Arc::new(names));
-        Ok(Self { ntuple, left, steps, scopes, leaves, columns, names, scratch })
+        Ok(Self { ntuple, left, steps, scopes, leaves, columns, names, zeros, scratch })
     }
 
     /// The entries of `range`, by cluster.
@@ -165,6 +167,7 @@ impl Batches for Decoder<'_> {
         }
         let n = (self.left.end - self.left.start).min(entries.max(1) as u64);
         let range = self.left.start..self.left.start + n;
+        self.zeros.renew();
         let found = self.found(&range)?;
         let mut numbers = Vec::with_capacity(self.leaves.len());
         for (leaf, cursor) in self.steps.leaves.iter().zip(&mut self.leaves) {

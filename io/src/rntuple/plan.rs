@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::clusters::Part;
-use super::cursor::{Cursor, Given, Segment, Stretch};
+use super::cursor::{Cursor, Given, Segment, Stretch, Zeros};
 use super::ntuple::Ntuple;
 use super::steps::{Need, Scope, Steps};
 use crate::root::codec::Decompressor;
@@ -143,7 +143,7 @@ fn read_cuts(ntuple: &Ntuple, steps: &Steps, cuts: &BTreeSet<Cut>) -> Result<()>
     let given = Given { ntuple, plan: &plan, bytes: &bytes };
     let (mut codec, mut ends) = (Decompressor::default(), Vec::new());
     for cut in cuts {
-        let mut cursor = Cursor::new(given, cut.column, each(cut.column), Vec::new())?;
+        let mut cursor = Cursor::new(given, cut.column, each(cut.column), &Zeros::new(), Vec::new())?;
         let elements = cut.element..cut.element.saturating_add(1);
         let mut found = 0;
         cursor.each(&Segment { cluster: cut.cluster, elements }, &mut codec, |stretch| {

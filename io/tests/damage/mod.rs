@@ -1,37 +1,12 @@
 //! Changes as storage, transfer and broken writers make them, and what reading the result takes.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../../fuzz/src/memory.rs"]
+mod memory;
 
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// The only unsafe code of this crate's tests: an allocator cannot be counted otherwise.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+pub(crate) use memory::peak;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `work` takes at most beyond what is taken now. One at a time.
-pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let done = work();
-    (done, PEAK.load(Ordering::Relaxed).saturating_sub(before))
-}
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 pub(crate) struct Xorshift(pub(crate) u64);
 
