@@ -21,6 +21,8 @@ UNSUPPORTED = {
     "keyed": "the same, of a map",
     "keyed/flavours": "the same, of a map",
     "recursive": "a class that contains itself has no columns",
+    "blob": "a field that is streamed as in a tree",
+    "o_variant": "a variant that may be absent",
 }
 
 

@@ -37,10 +37,10 @@ def make(folder: Path) -> bool:
             path = folder / f"{layout.name}_{codec}.root"
             files[path.name] = {"trees": writer.write(path, layout, compression), "rntuples": {}}
     writer = ntuples.Tuples(ROOT, ENTRIES)
-    for cluster in (70, ENTRIES):
+    for name, layout in ntuples.LAYOUTS.items():
         for codec, compression in CODECS.items():
-            path = folder / f"rntuple{cluster}_{codec}.root"
-            files[path.name] = {"trees": {}, "rntuples": writer.write(path, cluster, compression)}
+            path = folder / f"{name}_{codec}.root"
+            files[path.name] = {"trees": {}, "rntuples": writer.write(path, layout, compression)}
     path = folder / "structures.root"
     files[path.name] = {"trees": structures.Structures(ROOT, path).write(), "rntuples": {}}
     about = f"What ROOT {ROOT.gROOT.GetVersion()} wrote and read again; see tests/python/make_zoo.py"

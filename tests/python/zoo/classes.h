@@ -265,6 +265,11 @@ struct Keyed {
    std::vector<std::bitset<10>> bits;
    std::vector<std::map<int, std::string>> maps;
 };
+// In an RNTuple, streamed as in a tree.
+struct Blob {
+   int a = 0;
+   std::vector<float> v;
+};
 struct Recursive {
    int id = 0;
    std::vector<Recursive> inside;

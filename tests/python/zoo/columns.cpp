@@ -274,8 +274,8 @@ std::unique_ptr<ROOT::RFieldBase> make_field(const Column &column)
 
 } // namespace
 
-void Columns::write_ntuple(TFile &file, const std::string &name, int compression, long long entries,
-                           long long cluster, unsigned long long seed)
+void Columns::write_ntuple(TFile &file, const std::string &name, int compression, const TupleLayout &layout,
+                           long long entries, unsigned long long seed)
 {
    auto model = ROOT::RNTupleModel::CreateBare();
    for (auto &column : columns) {
@@ -289,6 +289,11 @@ void Columns::write_ntuple(TFile &file, const std::string &name, int compression
    }
    ROOT::RNTupleWriteOptions options;
    options.SetCompression(static_cast<unsigned>(compression));
+   options.SetEnablePageChecksums(layout.checksums);
+   if (layout.page) {
+      options.SetInitialUnzippedPageSize(layout.page / 2);
+      options.SetMaxUnzippedPageSize(layout.page);
+   }
    auto writer = ROOT::RNTupleWriter::Append(std::move(model), name, file, options);
    auto entry = writer->CreateEntry();
    auto bind = [&](bool late) {
@@ -323,8 +328,8 @@ void Columns::write_ntuple(TFile &file, const std::string &name, int compression
          }
       }
       writer->Fill(*entry);
-      if ((at + 1) % cluster == 0)
-         writer->CommitCluster();
+      if ((at + 1) % layout.cluster == 0)
+         writer->CommitCluster(layout.groups);
    }
 }
 

@@ -56,6 +56,14 @@ struct Column {
    Node written, read;
 };
 
+// How an RNTuple is written, apart from the codec.
+struct TupleLayout {
+   long long cluster = 1 << 30; // entries
+   bool groups = false;         // each cluster in a group of its own
+   std::size_t page = 0;        // bytes of the largest page, if not what ROOT takes
+   bool checksums = true;
+};
+
 class Columns {
 public:
    // A branch or field of a class or collection.
@@ -78,9 +86,8 @@ public:
    void branch(TTree &tree, int basket, int split, bool dots = false);
    void fill(TTree &tree, long long entries, unsigned long long seed);
    void read(TTree &tree);
-   // A new RNTuple, with a cluster after every so many entries.
-   void write_ntuple(TFile &file, const std::string &name, int compression, long long entries, long long cluster,
-                     unsigned long long seed);
+   void write_ntuple(TFile &file, const std::string &name, int compression, const TupleLayout &layout,
+                     long long entries, unsigned long long seed);
    void read_ntuple(const std::string &file, const std::string &name);
 
    // The columns that ROOT does not read as they were written.

@@ -27,9 +27,10 @@ KNOWN = re.compile(r"std::vector<[a-zD0-9_ ]+>|ROOT::.*|std::(atomic|variant|opt
 def selection(types: list[str]) -> str:
     """What rootcling makes dictionaries for."""
     classes = [f"#pragma link C++ class {name}+;" for name in CLASSES]
+    classes.append("#pragma link C++ options=rntupleStreamerMode(true) class zoo::Blob+;")
     templates = [f"#pragma link C++ class {name}+;" for name in types if "<" in name and not KNOWN.fullmatch(name)]
     enums = [f"#pragma link C++ enum {name};" for name in ("zoo::Color", "zoo::Flavour")]
-    return "\n".join(["#pragma link off all functions;", *enums, "#pragma link C++ class zoo::Columns-;", *classes, *templates, ""])
+    return "\n".join(["#pragma link off all functions;", *enums, "#pragma link C++ class zoo::Columns-;", "#pragma link C++ struct zoo::TupleLayout-;", *classes, *templates, ""])
 
 
 def registry(types: list[str]) -> str:

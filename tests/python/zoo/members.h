@@ -247,6 +247,7 @@ template <> struct zoo::Fill<zoo::Series> {
 ZOO_MEMBERS(zoo::Series, f("vector<float>", static_cast<const std::vector<float> &>(o)); f("id", o.id);)
 ZOO_MEMBERS(zoo::Keyed, f("pairs", o.pairs); f("lists", o.lists); f("set", o.set); f("flavours", o.flavours);
             f("colors", o.colors); f("bits", o.bits); f("maps", o.maps);)
+ZOO_MEMBERS(zoo::Blob, f("a", o.a); f("v", o.v);)
 ZOO_MEMBERS(zoo::Recursive, f("id", o.id);)
 
 template <> struct zoo::Fill<zoo::PackedLists> {

@@ -47,6 +47,16 @@ FIELDS = {
     "atomic": "std::atomic<int>",
     "tuple": "std::tuple<int,std::string,float>",
     "v_tuple": "std::vector<std::tuple<int,std::vector<short>>>",
+    "optional_point": "std::optional<zoo::Point>",
+    "v_unique_point": "std::vector<std::unique_ptr<zoo::Point>>",
+    "a_point": "std::array<zoo::Point,2>",
+    "m_string_point": "std::map<std::string,zoo::Point>",
+    "s_pair": "std::set<std::pair<int,float>>",
+    "v_bitset": "std::vector<std::bitset<12>>",
+    "o_variant": "std::optional<std::variant<int,float>>",
+    "hit": "zoo::Hit",
+    "v_hit": "std::vector<zoo::Hit>",
+    "blob": "zoo::Blob",
     # These make ROOT crash when it writes a tree of them.
     "rvec_point": "ROOT::RVec<zoo::Point>",
     "rvec_rvec": "ROOT::RVec<ROOT::RVec<float>>",
@@ -65,6 +75,14 @@ PACKED = {
     "quantized_32": (32, 0.0, 100.0),
 }
 PROJECTED = {"alias_float": "float", "alias_v_float": "v_float", "alias_v_point": "v_point", "alias_vv_float": "vv_float"}
+# Streamed as in a tree, so that it has no fields inside.
+STREAMED = {"blob"}
+# Clusters and pages, as in zoo::TupleLayout.
+LAYOUTS = {
+    "rntuple": {},
+    "pages": {"cluster": 70, "groups": True, "page": 128},
+    "unchecked": {"cluster": 33, "checksums": False},
+}
 CARDINALITY = {"n_float": "v_float", "n_string": "v_string"}
 TYPES = [*NUMBERS.values(), *FIELDS.values()]
 ROUNDED = re.compile(".*(half|truncated|quantized|double32).*|packed")
@@ -91,11 +109,20 @@ def columns_of(ROOT):
     return columns
 
 
+def plain(node: dict) -> dict:
+    """The node with the id and bits of a TObject among its members, which are fields like others."""
+    children = [(name, plain(child)) for name, child in node["children"]]
+    return {**node, "kind": "n" if node["kind"] == "h" else node["kind"], "children": children}
+
+
 def branches(nodes: dict[str, dict]) -> dict[str, dict]:
     """What reference.json says of the fields, and of those inside of them."""
     found = {}
     for name, node in nodes.items():
+        node = plain(node)
         found[name] = {"typename": node["type"], "leaves": leaves(node)}
+        if name in STREAMED:
+            continue
         for path, inner, levels in members(node):
             found[f"{name}.{path}"] = {"typename": "", "leaves": leaves(inner, "", levels)}
     return found
@@ -109,11 +136,14 @@ class Tuples:
         self.columns = None
         self.branches: dict = {}
 
-    def write(self, path: Path, cluster: int, compression: int) -> dict:
+    def write(self, path: Path, layout: dict, compression: int) -> dict:
         """Writes a file; what reference.json says of its RNTuples."""
         file = self.ROOT.TFile(str(path), "RECREATE", "", compression)
         columns = columns_of(self.ROOT)
-        columns.write_ntuple(file, "types", compression, self.entries, cluster, 1)
+        how = self.ROOT.zoo.TupleLayout()
+        for name, value in layout.items():
+            setattr(how, name, value)
+        columns.write_ntuple(file, "types", compression, how, self.entries, 1)
         file.Close()
         columns.read_ntuple(str(path), "types")
         if self.columns is None:
