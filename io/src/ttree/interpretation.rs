@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, FieldRef, Fields};
 use super::Element;
 use super::index::{BranchClass, Index, Node};
 use super::leaf::Leaf;
-use super::object::{Layout, Resolver};
+use super::object::{ItemClasses, Layout, Resolver};
 use super::packed::Packed;
 use crate::root::streamer::{self, Class, Streamers};
 use crate::root::{Buffer, Object, Parse};
@@ -191,6 +191,8 @@ pub(super) struct Evidence<'a> {
     pub(super) class: Option<ClassEvidence<'a>>,
     /// The classes the file describes: read from it only where a rule needs them.
     pub(super) streamers: &'a dyn Fn() -> Option<Arc<Streamers>>,
+    /// What is known of the `TClonesArray`s in it.
+    pub(super) items: &'a ItemClasses,
 }
 
 /// The members of a `TBranchElement`.
@@ -334,7 +336,7 @@ impl Evidence<'_> {
             return Err(format!("leaves of class {} are not supported", String::from_utf8_lossy(class)));
         };
         let streamers = (self.streamers)().unwrap_or_default();
-        let mut resolver = Resolver::new(&streamers);
+        let mut resolver = Resolver::new(&streamers, self.items);
         let class_name = String::from_utf8_lossy(class.class_name);
         let layout = if class.id >= 0 {
             match self.element() {
@@ -385,8 +387,16 @@ impl Evidence<'_> {
     fn branch_object(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
         let class = String::from_utf8_lossy(leaf.title);
         let streamers = (self.streamers)().unwrap_or_default();
-        let class = Resolver::new(&streamers).class(&class, None)?;
-        Ok(Interpretation::Streamed { layout: Arc::new(Layout::Named(class)), run: Run::One })
+        let mut resolver = Resolver::new(&streamers, self.items);
+        let (name, object) = match &*class {
+            "TClonesArray" => (class.into_owned(), resolver.value("TClonesArray")?),
+            class => {
+                let class = resolver.class(class, None)?;
+                (class.name().to_owned(), Layout::Class(class))
+            }
+        };
+        let layout = Layout::Named(name.into(), Box::new(object));
+        Ok(Interpretation::Streamed { layout: Arc::new(layout), run: Run::One })
     }
 
     /// The member or base class that a sub-branch holds.
