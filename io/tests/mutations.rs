@@ -162,7 +162,8 @@ fn read_columns(
 fn honest_files() -> Vec<(String, Vec<u8>)> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let mut paths = vec![own.join("nano_dimuon.root"), own.join("nano_dy.root")];
+    let clones = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/clones.root");
+    let mut paths = vec![own.join("nano_dimuon.root"), own.join("nano_dy.root"), clones];
     let fixtures = [
         "adl_real_1000/Run2012B_SingleMu_1000.root",
         "adl_real_1000/Run2012B_SingleMu-1000.parquet",

@@ -15,8 +15,6 @@ from oracle import passed, skip
 
 # What we say that we cannot read, and why it is so: nothing else may be, and what is read by now may not stay here.
 UNSUPPORTED = {
-    "clones": "a TClonesArray in one piece: what it holds, only its bytes say",
-    "event/clones": "the same as a member",
     "v_color": "the file does not say that its items are of an enumeration",
     "keyed": "the same, of a map",
     "keyed/flavours": "the same, of a map",

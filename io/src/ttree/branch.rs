@@ -1,10 +1,12 @@
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use super::basket::{Baskets, Place, embedded};
 use super::index::{BranchClass, Members, Node};
 use super::interpretation::{ClassEvidence, Evidence, Interpretation};
 use super::leaf::Leaf;
+use super::object::ItemClasses;
 use super::tree::Tree;
 use crate::root::{Buffer, Malformed, Object, Parse};
 
@@ -13,17 +15,22 @@ use crate::root::{Buffer, Malformed, Object, Parse};
 pub(super) struct Branch {
     /// Or why that is not known.
     pub(super) interpretation: Result<Interpretation, String>,
+    /// The places of `TClonesArray`s in it whose items only its baskets can tell.
+    pub(super) unseen: Vec<Arc<str>>,
+    /// The interpretation after a look at its first basket, where that was needed.
+    pub(super) revealed: OnceLock<Result<Interpretation, String>>,
     pub(super) baskets: Baskets,
 }
 
 impl Branch {
-    pub(super) fn read(tree: &Tree, node: &Node) -> Parse<Self> {
+    /// From its record. `items` is what is known of the `TClonesArray`s in it.
+    pub(super) fn read(tree: &Tree, node: &Node, items: &ItemClasses) -> Parse<Self> {
         if !(6..=13).contains(&node.version) {
             let reason = match &node.class {
                 BranchClass::Other(class) => format!("branches of class {class} are not supported"),
                 _ => format!("version {} of TBranch is not known", node.version),
             };
-            return Ok(Self { interpretation: Err(reason), baskets: Baskets::default() });
+            return Ok(Self::new(Err(reason), Vec::new(), Baskets::default()));
         }
         let record = tree.record();
         let members = Members::read(&mut record.at(node.body), node.version)?;
@@ -50,8 +57,13 @@ impl Branch {
             _ => None,
         };
         let streamers = || tree.file().streamers().ok();
-        let evidence = Evidence { node, index: tree.index(), leaves, class, streamers: &streamers };
-        Ok(Self { interpretation: evidence.interpret(), baskets })
+        let evidence = Evidence { node, index: tree.index(), leaves, class, streamers: &streamers, items };
+        let interpretation = evidence.interpret();
+        Ok(Self::new(interpretation, items.asked(), baskets))
+    }
+
+    fn new(interpretation: Result<Interpretation, String>, unseen: Vec<Arc<str>>, baskets: Baskets) -> Self {
+        Self { interpretation, unseen, revealed: OnceLock::new(), baskets }
     }
 }
 

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, FieldRef, Fields};
 use super::Element;
 use super::index::{BranchClass, Index, Node};
 use super::leaf::Leaf;
-use super::object::{Layout, Resolver};
+use super::object::{ItemClasses, Layout, Resolver};
 use super::packed::Packed;
 use crate::root::streamer::{self, Class, Streamers};
 use crate::root::{Buffer, Object, Parse};
@@ -191,6 +191,8 @@ pub(super) struct Evidence<'a> {
     pub(super) class: Option<ClassEvidence<'a>>,
     /// The classes the file describes: read from it only where a rule needs them.
     pub(super) streamers: &'a dyn Fn() -> Option<Arc<Streamers>>,
+    /// What is known of the `TClonesArray`s in it.
+    pub(super) items: &'a ItemClasses,
 }
 
 /// The members of a `TBranchElement`.
@@ -346,7 +348,7 @@ impl Evidence<'_> {
             return Err(format!("leaves of class {} are not supported", String::from_utf8_lossy(class)));
         };
         let streamers = (self.streamers)().unwrap_or_default();
-        let mut resolver = Resolver::new(&streamers);
+        let mut resolver = Resolver::new(&streamers, self.items);
         let class_name = String::from_utf8_lossy(class.class_name);
         let layout = if class.id >= 0 {
             match self.element() {
@@ -403,10 +405,13 @@ impl Evidence<'_> {
     fn branch_object(&self, leaf: &Leaf<'_>) -> Result<Interpretation, String> {
         let class = String::from_utf8_lossy(leaf.title);
         let streamers = (self.streamers)().unwrap_or_default();
-        let Layout::Class(class) = Resolver::new(&streamers).value(&class)? else {
-            return Err(format!("the file does not say how values of `{class}` are stored"));
-        };
-        Ok(Interpretation::Streamed { layout: Arc::new(Layout::Named(class)), run: Run::One })
+        let object = Resolver::new(&streamers, self.items).value(&class)?;
+        match object {
+            Layout::Class(_) | Layout::Clones(..) | Layout::Object | Layout::Ref | Layout::RefArray => {}
+            _ => return Err(format!("the file does not say how values of `{class}` are stored")),
+        }
+        let layout = Layout::Named(class.into(), Box::new(object));
+        Ok(Interpretation::Streamed { layout: Arc::new(layout), run: Run::One })
     }
 
     /// The member or base class that a sub-branch holds.

@@ -15,9 +15,10 @@ mod leaf;
 mod object;
 mod packed;
 mod plan;
+mod reveal;
 mod tree;
 
 pub use element::{Element, Packed};
 pub use interpretation::{Counter, Interpretation, Member, Run};
-pub use object::Layout;
+pub use object::{Items, Layout};
 pub use tree::Tree;

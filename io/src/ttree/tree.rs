@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::branch::Branch;
 use super::index::Index;
 use super::interpretation::{Counter, Interpretation};
+use super::object::ItemClasses;
 use super::{decode, plan};
 use crate::root::{Buffer, Malformed, ObjectBytes, Parse, RootFile};
 use crate::{Batches, ColumnInfo, EntryReader, Error, ReadPlan, Result, Scratch, Stored};
@@ -104,20 +105,25 @@ impl Tree {
     }
 
     pub(super) fn branch(&self, node: usize) -> Result<Arc<Branch>> {
-        let parse = || {
-            let place = &self.index.nodes[node];
-            let what = || format!("branch `{}` of tree `{}`", place.path, self.name);
-            let branch = Branch::read(self, place);
-            branch.map(Arc::new).map_err(|wrong| wrong.within(self.file.path(), what(), self.at))
-        };
+        let parse = || self.parse(node, &ItemClasses::default()).map(Arc::new);
         self.branches[node].get_or_init(parse).clone()
+    }
+
+    /// Parses a branch, with what is known of the `TClonesArray`s in it.
+    pub(super) fn parse(&self, node: usize, items: &ItemClasses) -> Result<Branch> {
+        let place = &self.index.nodes[node];
+        let what = || format!("branch `{}` of tree `{}`", place.path, self.name);
+        Branch::read(self, place, items).map_err(|wrong| wrong.within(self.file.path(), what(), self.at))
     }
 
     /// A branch and its interpretation, groups that count included.
     pub(super) fn interpreted(&self, node: usize) -> Result<(Arc<Branch>, Interpretation)> {
         let branch = self.branch(node)?;
-        let interpretation =
-            branch.interpretation.clone().map_err(|reason| self.unsupported(node, reason))?;
+        let interpretation = match &branch.interpretation {
+            Ok(_) if !branch.unseen.is_empty() => self.revealed(node, &branch)?,
+            known => known.clone(),
+        };
+        let interpretation = interpretation.map_err(|reason| self.unsupported(node, reason))?;
         Ok((branch, interpretation))
     }
 

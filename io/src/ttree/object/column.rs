@@ -4,7 +4,7 @@ use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray, ListArray, StructAr
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Fields};
 
-use super::layout::{Class, Layout};
+use super::layout::{Class, Items, Layout};
 use crate::root::{Malformed, Parse};
 use crate::ttree::Element;
 
@@ -50,6 +50,7 @@ impl Column {
         let numbers = |element| Self::Numbers { element, bytes: Vec::new() };
         let strings = || Self::Strings { offsets: vec![0], bytes: Vec::new() };
         let record = |columns| Self::Struct { columns, len: 0 };
+        let optional = |inner| Self::Optional { valid: Vec::new(), inner: Box::new(inner) };
         let class = |class: &Class| Self::Struct {
             columns: class.fields.iter().map(|field| Self::of_field(&field.layout, field.base)).collect(),
             len: 0,
@@ -64,12 +65,17 @@ impl Column {
             Layout::Map(of) => list(record(vec![Self::new(&of.0), Self::new(&of.1)])),
             Layout::Fixed(n, inner) => Self::Fixed { n: *n, item: Box::new(Self::new(inner)), len: 0 },
             Layout::Headed(inner) => Self::new(inner),
-            Layout::Class(of) | Layout::Members(of) | Layout::Named(of) => class(of),
-            Layout::Pointer(of) => Self::Optional { valid: Vec::new(), inner: Box::new(class(of)) },
+            Layout::Class(of) | Layout::Members(of) => class(of),
+            Layout::Named(_, object) => Self::new(object),
+            Layout::Pointer(of) => optional(class(of)),
+            Layout::Clones(Items::Of(of)) => list(optional(class(of))),
+            Layout::ClonesPointer(Items::Of(of)) => optional(list(optional(class(of)))),
             Layout::Object => record(vec![numbers(Element::U32), numbers(Element::U32)]),
             Layout::Ref => record(vec![numbers(Element::U32)]),
             Layout::RefArray => record(vec![strings(), numbers(Element::I32), list(numbers(Element::U32))]),
-            Layout::Unknown | Layout::AnyPointer => record(Vec::new()),
+            Layout::Clones(_) | Layout::ClonesPointer(_) | Layout::Unknown | Layout::AnyPointer => {
+                record(Vec::new())
+            }
         }
     }
 
@@ -168,8 +174,7 @@ impl Column {
                 Arc::new(BinaryArray::new(buffer(offsets), Buffer::from(bytes), None))
             }
             (Self::List { offsets, item }, DataType::List(field)) => {
-                let item = item.finish(field.data_type());
-                Arc::new(ListArray::new(field.clone(), buffer(offsets), item, None))
+                Arc::new(list(offsets, *item, None, field))
             }
             (Self::Fixed { item, len, .. }, DataType::FixedSizeList(field, n)) => {
                 let item = item.finish(field.data_type());
@@ -179,10 +184,17 @@ impl Column {
             (Self::Struct { columns, len }, DataType::Struct(fields)) => {
                 Arc::new(record(columns, len, None, fields))
             }
-            (Self::Optional { valid, inner }, DataType::Struct(fields)) => {
+            (Self::Optional { valid, inner }, data_type) => {
                 let nulls = Some(NullBuffer::new(BooleanBuffer::from(valid)));
-                let Self::Struct { columns, len } = *inner else { unreachable!("pointers lead to objects") };
-                Arc::new(record(columns, len, nulls, fields))
+                match (*inner, data_type) {
+                    (Self::Struct { columns, len }, DataType::Struct(fields)) => {
+                        Arc::new(record(columns, len, nulls, fields))
+                    }
+                    (Self::List { offsets, item }, DataType::List(field)) => {
+                        Arc::new(list(offsets, *item, nulls, field))
+                    }
+                    (column, other) => unreachable!("a pointer to a column {column:?} of type {other}"),
+                }
             }
             (column, other) => unreachable!("a column {column:?} of type {other}"),
         }
@@ -204,6 +216,10 @@ fn record(columns: Vec<Column>, len: usize, nulls: Option<NullBuffer>, fields: &
     let mut arrays = Vec::with_capacity(fields.len());
     flatten(columns, &mut fields.iter(), &mut arrays);
     StructArray::try_new_with_length(fields.clone(), arrays, nulls, len).expect("one array for each field")
+}
+
+fn list(offsets: Vec<i32>, item: Column, nulls: Option<NullBuffer>, field: &Arc<Field>) -> ListArray {
+    ListArray::new(field.clone(), buffer(offsets), item.finish(field.data_type()), nulls)
 }
 
 fn buffer(offsets: Vec<i32>) -> OffsetBuffer<i32> {

@@ -36,7 +36,7 @@ pub enum Layout {
     /// An object's members and nothing else.
     Members(Arc<Class>),
     /// An object behind the name of its class, which is the declared one: a branch of class `TBranchObject`.
-    Named(Arc<Class>),
+    Named(Arc<str>, Box<Layout>),
     /// A pointer to an object of the declared class.
     Pointer(Arc<Class>),
     /// A pointer to so many values as another member of the class counts.
@@ -47,10 +47,24 @@ pub enum Layout {
     Ref,
     /// A `TRefArray`: its name, and the ids of the objects referred to.
     RefArray,
+    /// A `TClonesArray`: a head that names the class of its items, and these. An empty slot is null.
+    Clones(Items),
+    /// A pointer to a `TClonesArray`.
+    ClonesPointer(Items),
     /// An object that only its byte count is known of.
     Unknown,
     /// A pointer that may lead to any class: passed over.
     AnyPointer,
+}
+
+/// What a `TClonesArray` holds, which only its bytes say.
+#[derive(Clone, Debug)]
+pub enum Items {
+    /// Objects of this class.
+    Of(Arc<Class>),
+    /// What no bytes were asked for yet, and then passed over. The place is that of the array: the member
+    /// of a class, or nothing where it is a branch.
+    Unseen(Arc<str>),
 }
 
 /// A class as its objects are stored.
@@ -137,8 +151,7 @@ impl Class {
             match &member.layout {
                 Layout::Class(base) if member.base => base.collect(fields),
                 layout => {
-                    let nullable = matches!(layout, Layout::Pointer(_));
-                    let field = Field::new(&member.name, layout.data_type(), nullable);
+                    let field = Field::new(&member.name, layout.data_type(), layout.nullable());
                     fields.push((self.name.clone(), field));
                 }
             }
@@ -171,8 +184,10 @@ impl Layout {
             ]))),
             Self::Fixed(n, inner) => fixed(*n, inner.data_type(), inner.nullable()),
             Self::Headed(inner) => inner.data_type(),
-            Self::Class(class) | Self::Members(class) | Self::Named(class) | Self::Pointer(class) => {
-                class.data_type()
+            Self::Class(class) | Self::Members(class) | Self::Pointer(class) => class.data_type(),
+            Self::Named(_, object) => object.data_type(),
+            Self::Clones(Items::Of(class)) | Self::ClonesPointer(Items::Of(class)) => {
+                DataType::List(Arc::new(Field::new_list_field(class.data_type(), true)))
             }
             Self::Object => record(&[("fUniqueID", DataType::UInt32), ("fBits", DataType::UInt32)]),
             Self::Ref => record(&[("ref", DataType::UInt32)]),
@@ -181,7 +196,9 @@ impl Layout {
                 ("fSize", DataType::Int32),
                 ("refs", list(DataType::UInt32)),
             ]),
-            Self::Unknown | Self::AnyPointer => DataType::Struct(Fields::empty()),
+            Self::Clones(_) | Self::ClonesPointer(_) | Self::Unknown | Self::AnyPointer => {
+                DataType::Struct(Fields::empty())
+            }
         }
     }
 
@@ -191,7 +208,7 @@ impl Layout {
     }
 
     pub(super) fn nullable(&self) -> bool {
-        matches!(self, Self::Pointer(_))
+        matches!(self, Self::Pointer(_) | Self::ClonesPointer(Items::Of(_)))
     }
 
     /// What C++ calls it.
@@ -208,15 +225,31 @@ impl Layout {
             Self::Map(pair) => format!("map<{},{}>", pair.0.type_name(), pair.1.type_name()),
             Self::Fixed(n, inner) => format!("{}[{n}]", inner.type_name()),
             Self::Headed(inner) => inner.type_name(),
-            Self::Class(class) | Self::Members(class) | Self::Named(class) => class.name.clone(),
+            Self::Class(class) | Self::Members(class) => class.name.clone(),
+            Self::Named(_, object) => object.type_name(),
             Self::Pointer(class) => format!("{}*", class.name),
             Self::Slice(inner, _) => format!("{}*", inner.type_name()),
             Self::Object => "TObject".to_owned(),
             Self::Ref => "TRef".to_owned(),
             Self::RefArray => "TRefArray".to_owned(),
+            Self::Clones(Items::Of(class)) => format!("TClonesArray({})", class.name),
+            Self::ClonesPointer(Items::Of(class)) => format!("TClonesArray({})*", class.name),
+            Self::Clones(_) => "TClonesArray".to_owned(),
+            Self::ClonesPointer(_) => "TClonesArray*".to_owned(),
             Self::Unknown => "unknown".to_owned(),
             Self::AnyPointer => "TObject*".to_owned(),
         }
+    }
+
+    /// Whether it is passed over: no column can be made of it.
+    pub(crate) fn is_passed_over(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown
+                | Self::AnyPointer
+                | Self::Clones(Items::Unseen(_))
+                | Self::ClonesPointer(Items::Unseen(_))
+        )
     }
 
     /// Whether it has a version of its own where it is a member of a class.
@@ -257,8 +290,12 @@ impl Layout {
                 let (key, value) = (pair.0.extent(), pair.1.extent());
                 deeper((key.0.saturating_add(value.0), key.1.max(value.1)))
             }
-            Self::Class(class) | Self::Members(class) | Self::Named(class) | Self::Pointer(class) => {
+            Self::Class(class) | Self::Members(class) | Self::Pointer(class) => {
                 (class.columns, class.depth + 1)
+            }
+            Self::Named(_, object) => object.extent(),
+            Self::Clones(Items::Of(class)) | Self::ClonesPointer(Items::Of(class)) => {
+                (class.columns.saturating_add(1), class.depth + 2)
             }
             _ => (1, 1),
         }

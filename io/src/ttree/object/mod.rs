@@ -9,13 +9,15 @@
 //! where it is a member or a branch, and none inside another collection.
 
 mod column;
+mod items;
 mod layout;
 mod resolve;
 mod stream;
 mod type_name;
 
 pub(super) use column::Column;
+pub(super) use items::{ItemClasses, reveal};
 pub(super) use resolve::Resolver;
 pub(super) use stream::Stream;
 
-pub use layout::Layout;
+pub use layout::{Items, Layout};

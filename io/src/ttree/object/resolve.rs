@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::layout::{Class, Layout, Member, Program, Step};
+use super::items::ItemClasses;
+use super::layout::{Class, Items, Layout, Member, Program, Step};
 use super::type_name::{map, plain, sequence, template};
 use crate::root::streamer::{self, Streamers};
 use crate::ttree::{Element, Packed};
@@ -14,6 +15,9 @@ const LARGEST: usize = 1 << 24;
 /// How much of a file's description is looked at for one type: members, and columns that are compared
 /// between versions.
 const MOST_WORK: usize = 200_000;
+
+/// The collection whose items are of one class, which its bytes name.
+const CLONES: &str = "TClonesArray";
 
 /// Type numbers of `TStreamerInfo::EReadWrite`.
 const CHAR_STAR: i32 = 7;
@@ -36,17 +40,22 @@ const ANY_POINTER_NO_TABLE: i32 = 70;
 /// What types are stored as, by the classes that a file describes.
 pub(crate) struct Resolver<'a> {
     streamers: &'a Streamers,
+    items: &'a ItemClasses,
     classes: HashMap<(String, Option<i32>), Arc<Class>>,
     /// The classes that are being looked at, outermost first.
     open: Vec<String>,
+    /// The member that is being looked at, as `zoo::Event.hits`; nothing where it is a branch.
+    place: String,
     /// How many types are being looked at, each inside of the one before.
     depth: usize,
     work: usize,
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn new(streamers: &'a Streamers) -> Self {
-        Self { streamers, classes: HashMap::new(), open: Vec::new(), depth: 0, work: 0 }
+    /// From what the file describes, and what is known of the items of its `TClonesArray`s.
+    pub(crate) fn new(streamers: &'a Streamers, items: &'a ItemClasses) -> Self {
+        let (classes, open, place) = (HashMap::new(), Vec::new(), String::new());
+        Self { streamers, items, classes, open, place, depth: 0, work: 0 }
     }
 
     /// A value of the type `name`, inside a collection.
@@ -77,6 +86,9 @@ impl<'a> Resolver<'a> {
     fn named(&mut self, name: &str) -> Result<Layout, String> {
         if let Some(element) = Element::of_name(name) {
             return Ok(Layout::Number(element));
+        }
+        if name == CLONES {
+            return self.clones();
         }
         if let Some(layout) = special(name) {
             return Ok(layout);
@@ -116,8 +128,33 @@ impl<'a> Resolver<'a> {
         (items != name).then(|| items.to_owned())
     }
 
+    /// A `TClonesArray`. A branch must have items of a known class; a member is passed over else.
+    fn clones(&mut self) -> Result<Layout, String> {
+        match self.item_class() {
+            Ok(items) => Ok(Layout::Clones(items)),
+            Err(reason) if self.place.is_empty() => Err(reason),
+            Err(_) => Ok(Layout::Unknown),
+        }
+    }
+
+    fn item_class(&mut self) -> Result<Items, String> {
+        let items = self.items;
+        let Some(name) = items.at(&self.place) else { return Ok(Items::Unseen(items.ask(&self.place))) };
+        let name = plain(name?);
+        if special(name).is_some() {
+            return Err(format!("it is a TClonesArray of {name}, which is not supported"));
+        }
+        self.class(name, None).map(Items::Of)
+    }
+
     fn pointer(&mut self, pointee: &str) -> Result<Layout, String> {
         let pointee = plain(pointee);
+        if pointee == CLONES {
+            return Ok(match self.clones()? {
+                Layout::Clones(items) => Layout::ClonesPointer(items),
+                _ => Layout::AnyPointer,
+            });
+        }
         // What has itself as a member, further down, has no end as a column.
         if pointee == "TObject"
             || matches!(special(pointee), Some(Layout::Unknown))
@@ -159,9 +196,8 @@ impl<'a> Resolver<'a> {
         let mut class = Class::new(name);
         let mut steps = Vec::new();
         for element in &first.elements {
-            let (layout, base) = self.step(&class.fields, element)?;
-            let passed_over = matches!(layout, Layout::Unknown | Layout::AnyPointer)
-                || (base && matches!(layout, Layout::Object));
+            let (layout, base) = self.step(name, &class.fields, element)?;
+            let passed_over = layout.is_passed_over() || (base && matches!(layout, Layout::Object));
             let field = (!passed_over).then_some(class.fields.len());
             steps.push(Step { layout: layout.clone(), field, base });
             if !passed_over {
@@ -185,7 +221,7 @@ impl<'a> Resolver<'a> {
     fn other_version(&mut self, class: &Class, other: &streamer::Class) -> Option<Program> {
         let mut steps = Vec::new();
         for element in &other.elements {
-            let (layout, base) = self.step(&class.fields, element).ok()?;
+            let (layout, base) = self.step(&class.name, &class.fields, element).ok()?;
             let field =
                 class.fields.iter().position(|field| field.name == element.name && field.base == base);
             if let Some(field) = field {
@@ -232,26 +268,39 @@ impl<'a> Resolver<'a> {
         if name == "TNamed" {
             steps.push(Step { layout: Layout::Object, field: None, base: true });
         }
-        for (name, type_name) in members {
-            let layout = self.any_value(type_name)?.into_member();
-            let base = name == type_name;
+        for (member, type_name) in members {
+            let layout = self.within(name, &member, |this| this.any_value(type_name))?.into_member();
+            let base = member == type_name;
             steps.push(Step { layout: layout.clone(), field: Some(class.fields.len()), base });
-            class.add(Member { name, layout, base });
+            class.add(Member { name: member, layout, base });
         }
         class.programs.push(Program { version: 1, checksum: 0, steps, complete: true });
         Ok(class)
     }
 
-    /// A base class or member of an object whose fields so far are `fields`, and whether it is a base class.
-    fn step(&mut self, fields: &[Member], element: &streamer::Element) -> Result<(Layout, bool), String> {
+    /// A base class or member of a `class` whose fields so far are `fields`, and whether it is a base class.
+    fn step(
+        &mut self,
+        class: &str,
+        fields: &[Member],
+        element: &streamer::Element,
+    ) -> Result<(Layout, bool), String> {
         self.spend(1)?;
-        let mut layout = self.element(element)?;
+        let mut layout = self.within(class, &element.name, |this| this.element(element))?;
         if let Layout::Slice(_, counter) = &mut layout {
             let name = element.counter.as_deref().unwrap_or("");
             let found = fields.iter().position(|field| field.name == name);
             *counter = found.ok_or_else(|| format!("no member `{name}` counts `{}`", element.name))?;
         }
         Ok((layout, element.kind == "TStreamerBase"))
+    }
+
+    /// Looks at a member of a class.
+    fn within<T>(&mut self, class: &str, member: &str, look: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = std::mem::replace(&mut self.place, format!("{class}.{member}"));
+        let seen = look(self);
+        self.place = outside;
+        seen
     }
 
     /// A base class or member of `class`, as it is stored in objects and in branches of its own.
@@ -283,6 +332,7 @@ impl<'a> Resolver<'a> {
 
     fn base(&mut self, element: &streamer::Element) -> Result<Layout, String> {
         match special(&element.name) {
+            Some(_) if element.name == CLONES => self.clones(),
             Some(layout) => Ok(layout),
             // A base class without anything of its own need not be described.
             None if self.streamers.class(&element.name).is_none() && element.name != "TNamed" => {
@@ -302,6 +352,7 @@ impl<'a> Resolver<'a> {
             CHAR_STAR => Ok(Layout::CString),
             BITS => Ok(Layout::Bits),
             1..POINTER => Ok(Layout::Number(number(code, &element.title)?)),
+            OBJECT | ANY | OBJECT_HERE | ANY_HERE if name == CLONES => self.clones(),
             OBJECT | ANY | OBJECT_HERE | ANY_HERE => match special(name) {
                 Some(layout) => Ok(layout),
                 None if self.streamers.class(name).is_none() => Ok(Layout::Unknown),
@@ -397,7 +448,7 @@ fn length(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ttree::object::{Column, Stream};
+    use crate::ttree::object::{Column, Stream, reveal};
 
     fn element(kind: &str, name: &str, code: i32, type_name: &str) -> streamer::Element {
         streamer::Element {
@@ -424,7 +475,7 @@ mod tests {
     /// What of a class with such elements, and with other classes in the file, is said to be wrong.
     fn refused(name: &str, classes: Vec<streamer::Class>) -> String {
         let streamers = Streamers::of(classes);
-        Resolver::new(&streamers).value(name).unwrap_err()
+        Resolver::new(&streamers, &ItemClasses::default()).value(name).unwrap_err()
     }
 
     /// A collection whose one element says what it holds.
@@ -479,7 +530,7 @@ mod tests {
     fn names_that_occur_again_and_again_differ() {
         let numbers = (0..19_000).map(|_| element("TStreamerBasicType", "x", 3, "int"));
         let streamers = Streamers::of(vec![class("A", numbers.collect())]);
-        let layout = Resolver::new(&streamers).value("A").unwrap();
+        let layout = Resolver::new(&streamers, &ItemClasses::default()).value("A").unwrap();
         let arrow_schema::DataType::Struct(fields) = layout.data_type() else { panic!() };
         let names: Vec<&str> = fields.iter().take(4).map(|field| field.name().as_str()).collect();
         assert_eq!(names, ["x", "A::x", "A::x#2", "A::x#3"]);
@@ -494,8 +545,93 @@ mod tests {
         let mut classes = vec![class("B", numbers.collect())];
         classes.extend((1..20_000).map(|version| streamer::Class { version, ..class("A", vec![member()]) }));
         let streamers = Streamers::of(classes);
-        let class = Resolver::new(&streamers).class("A", None).unwrap();
+        let class = Resolver::new(&streamers, &ItemClasses::default()).class("A", None).unwrap();
         assert!(class.programs.len() < 20, "{}", class.programs.len());
+    }
+
+    /// A `TClonesArray` of `version` with these bits, and what follows its head.
+    fn clones(version: u16, bits: u32, class: &str, length: i32, items: &[u8]) -> Vec<u8> {
+        let mut bytes = version.to_be_bytes().to_vec();
+        if version > 2 {
+            bytes.extend([0, 1, 0, 0, 0, 0]);
+            bytes.extend(bits.to_be_bytes());
+        }
+        if version > 1 {
+            bytes.push(0); // its name
+        }
+        bytes.push(class.len() as u8);
+        bytes.extend(class.as_bytes());
+        bytes.extend(length.to_be_bytes());
+        bytes.extend([0, 0, 0, 0]);
+        bytes.extend(items);
+        let count = 0x4000_0000 | bytes.len() as u32;
+        [&count.to_be_bytes()[..], &bytes].concat()
+    }
+
+    /// The counts of arrays of class `A`, which has one short number or none.
+    fn counts(members: usize, bytes: &[u8]) -> Result<Vec<i32>, String> {
+        let members = (0..members).map(|_| element("TStreamerBasicType", "x", 2, "short"));
+        let streamers = Streamers::of(vec![class("A", members.collect())]);
+        let mut items = ItemClasses::default();
+        let unseen = Resolver::new(&streamers, &items).value("TClonesArray").unwrap();
+        let asked = items.asked();
+        assert_eq!(asked.len(), 1);
+        let (found, wrong) = reveal(&unseen, bytes, 0, 1);
+        items.give_up(&asked, &wrong.unwrap_or_default());
+        items.learn(found);
+        let layout = Resolver::new(&streamers, &items).value("TClonesArray")?;
+        assert_eq!(items.asked().len(), 0);
+        let mut column = Column::new(&layout);
+        let mut stream = Stream::new(bytes, 0, 0);
+        while stream.position() < bytes.len() {
+            stream.run(&layout, 1, &mut column).map_err(|wrong| wrong.reason.into_owned())?;
+        }
+        let array = column.finish(&layout.data_type());
+        assert_eq!(array.data_type(), &layout.data_type());
+        let offsets = arrow_array::cast::AsArray::as_list::<i32>(&array).value_offsets();
+        Ok(offsets.windows(2).map(|pair| pair[1] - pair[0]).collect())
+    }
+
+    #[test]
+    fn clones_of_all_times_are_read() {
+        let (by_members, then) = (1 << 12, 1 << 14);
+        let whole = [1, 0x40, 0, 0, 4, 0, 1, 0, 7];
+        let bytes = [
+            clones(4, 0, "A;1", 0, &[]),
+            clones(4, by_members, "A;1", 2, &[0, 7, 0, 8]),
+            clones(4, 0, "A;1", 1, &whole),
+            clones(4, then, "A;1", 1, &whole),
+            clones(4, 0, "A;1", 2, &[&[0][..], &whole].concat()),
+            clones(3, then, "A;1", 1, &[0, 7]),
+            clones(3, by_members, "A;1", 1, &whole),
+            clones(2, 0, "A", -1, &whole),
+            clones(1, 0, "A", 1, &whole),
+            clones(4, by_members, "A", 1, &[0, 7]),
+        ];
+        assert_eq!(counts(1, &bytes.concat()).unwrap(), [0, 2, 1, 1, 2, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn clones_that_cannot_be_are_an_error() {
+        let (by_members, whole) = (1 << 12, [1, 0x40, 0, 0, 4, 0, 1, 0, 7]);
+        for (members, array, reason) in [
+            // Objects of no bytes, as many as one can say.
+            (0, clones(4, by_members, "A;1", i32::MAX, &[]), "far more than its bytes can hold"),
+            (0, clones(4, by_members, "A;1", i32::MIN, &[]), "far more than its bytes can hold"),
+            (1, clones(4, by_members, "A;1", i32::MAX, &[0, 7]), "far more than its bytes can hold"),
+            (1, clones(4, 0, "A;1", i32::MAX, &whole), "1 bytes were expected"),
+            (1, clones(4, by_members, "A;9", 1, &[0, 7]), "version 9 of class A is not described"),
+            (1, clones(4, by_members, "A;nine", 1, &[0, 7]), "nine is no version of class A"),
+            (1, clones(4, by_members, "A;1", 1, &[0, 7, 0, 8]), "bytes are counted too many"),
+            (1, clones(4, by_members, "B;1", 1, &[0, 7]), "does not describe the class `B`"),
+            (1, clones(4, by_members, "TString;1", 1, &[0, 7]), "a TClonesArray of TString"),
+            (1, vec![0x40, 0, 0, 2, 0, 4], "2 bytes were expected"),
+        ] {
+            let error = counts(members, &array).unwrap_err();
+            assert!(error.contains(reason), "{error}, and not {reason}");
+        }
+        let two = [clones(4, 0, "A;1", 0, &[]), clones(4, 0, "B;1", 0, &[])].concat();
+        assert!(counts(1, &two).unwrap_err().starts_with("a TClonesArray of B is where"));
     }
 
     /// A `TRef` has a version, an id and bits, and a process.
@@ -503,7 +639,7 @@ mod tests {
     fn a_class_may_derive_from_tref() {
         let streamers =
             Streamers::of(vec![class("A", vec![element("TStreamerBase", "TRef", OBJECT_HERE, "BASE")])]);
-        let layout = Resolver::new(&streamers).value("A").unwrap();
+        let layout = Resolver::new(&streamers, &ItemClasses::default()).value("A").unwrap();
         let mut column = Column::new(&layout);
         let bytes = [0, 1, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0];
         Stream::new(&bytes, 0, 0).run(&layout, 1, &mut column).unwrap();

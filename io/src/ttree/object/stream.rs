@@ -1,18 +1,26 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Column;
-use super::layout::{Class, Layout, Program, Step};
+use super::layout::{Class, Items, Layout, Program, Step};
+use super::type_name::plain;
 use crate::root::{Buffer, Malformed, Object, Parse};
 use crate::ttree::Element;
 
 /// `TObject::kIsReferenced`: a process id follows the bits.
 const IS_REFERENCED: u32 = 1 << 4;
+/// `TClonesArray::kBypassStreamer`: its items are stored by members. It was another bit in version 3.
+const BY_MEMBERS: u32 = 1 << 12;
+const BY_MEMBERS_IN_3: u32 = 1 << 14;
 /// The version of streamed collections from which on member-wise ones say the version of their items.
 const ITEMS_HAVE_VERSION: u16 = 9;
 /// What takes no bytes of its own (objects referred to again, members that an old version lacks, null
 /// pointers) may make so many times the bytes that there are, and so many more.
 const FREE: usize = 16;
 const FREE_AT_LEAST: usize = 1 << 20;
+
+/// How a `TClonesArray` is called behind a pointer.
+const CLONES: &str = "TClonesArray";
 
 /// A walk through the streamed values of a basket.
 pub(crate) struct Stream<'a> {
@@ -21,13 +29,57 @@ pub(crate) struct Stream<'a> {
     free: usize,
     /// Columns of what is passed over, by the address of its step: made once, and never looked at.
     unseen: HashMap<usize, Column>,
+    /// The classes of the items of arrays for which these are not known, by the places of the arrays.
+    items: HashMap<Arc<str>, ItemClass>,
+}
+
+/// What was found out of the items of `TClonesArray`s in one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ItemClass {
+    /// They are of this class.
+    One(String),
+    /// They are of these, and so nothing that a column has room for.
+    Two(String, String),
+}
+
+/// What a pointer leads to.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Object(&'a Class),
+    Clones(&'a Items),
+}
+
+impl<'a> Target<'a> {
+    fn class(self) -> &'a str {
+        match self {
+            Self::Object(class) => &class.name,
+            Self::Clones(_) => CLONES,
+        }
+    }
+}
+
+/// The head of a `TClonesArray`.
+struct ClonesHead<'a> {
+    /// The class of its items.
+    class: &'a [u8],
+    /// The version of that class; 0 where it is not said.
+    version: u16,
+    by_members: bool,
+    length: usize,
+    end: Option<usize>,
 }
 
 impl<'a> Stream<'a> {
     /// From `position` in `values`. References count from `key_length` bytes before them.
     pub(crate) fn new(values: &'a [u8], key_length: usize, position: usize) -> Self {
         let free = values.len().saturating_mul(FREE).saturating_add(FREE_AT_LEAST);
-        Self { buffer: Buffer::new(values, key_length).at(position), free, unseen: HashMap::new() }
+        let buffer = Buffer::new(values, key_length).at(position);
+        Self { buffer, free, unseen: HashMap::new(), items: HashMap::new() }
+    }
+
+    /// The classes of the items of `TClonesArray`s passed over so far because these classes are not known.
+    pub(crate) fn items(&self) -> &HashMap<Arc<str>, ItemClass> {
+        &self.items
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -90,8 +142,15 @@ impl<'a> Stream<'a> {
                 Some(program) => self.each(n, |stream| stream.members(program, column)),
                 None => Ok(()),
             },
-            Layout::Named(class) => self.each(n, |stream| stream.named(class, column)),
-            Layout::Pointer(class) => self.each(n, |stream| stream.pointer(class, column)),
+            Layout::Named(class, object) => self.each(n, |stream| {
+                stream.class_name(class)?;
+                stream.run(object, 1, column)
+            }),
+            Layout::Pointer(class) => self.each(n, |stream| stream.pointer(Target::Object(class), column)),
+            Layout::Clones(items) => self.each(n, |stream| stream.clones(items, column)),
+            Layout::ClonesPointer(items) => {
+                self.each(n, |stream| stream.pointer(Target::Clones(items), column))
+            }
             Layout::Slice(..) => Err(self.wrong("a pointer is read without its counter".to_owned())),
             Layout::Object => self.each(n, |stream| stream.tobject(column)),
             Layout::Ref => self.each(n, |stream| stream.reference(column)),
@@ -353,48 +412,165 @@ impl<'a> Stream<'a> {
         self.ends_at(version.end)
     }
 
-    fn named(&mut self, class: &Class, column: &mut Column) -> Parse<()> {
+    /// The name of a class in front of an object.
+    fn class_name(&mut self, class: &str) -> Parse<()> {
         let length = usize::from(self.buffer.u8()?);
         let name = self.buffer.bytes(length)?;
         self.buffer.u8()?; // the zero behind the name
-        if name != class.name.as_bytes() {
+        if name != class.as_bytes() {
             let name = String::from_utf8_lossy(name);
-            return Err(
-                self.wrong(format!("an object of class {name} is where a {} is declared", class.name))
-            );
+            return Err(self.wrong(format!("an object of class {name} is where a {class} is declared")));
         }
-        self.object(class, column)
+        Ok(())
     }
 
-    fn pointer(&mut self, class: &Class, column: &mut Column) -> Parse<()> {
+    fn pointer(&mut self, target: Target<'_>, column: &mut Column) -> Parse<()> {
+        if let Target::Clones(items @ Items::Unseen(_)) = target {
+            return self.pointer_to_unseen(items, column);
+        }
         let Column::Optional { valid, inner } = column else { return Ok(()) };
         let (found, end) = match self.buffer.object()? {
             Object::Null => {
                 valid.push(false);
                 return self.default(inner, 1);
             }
-            Object::Reference { place } => return self.referred(place, class, column),
+            Object::Reference { place } => return self.referred(place, target, column),
             Object::Here { class, end, .. } => (class, end),
         };
-        if found != class.name.as_bytes() {
+        if found != target.class().as_bytes() {
             let name = String::from_utf8_lossy(found);
-            return Err(self.wrong(format!("a pointer to {} leads to a {name}", class.name)));
+            return Err(self.wrong(format!("a pointer to {} leads to a {name}", target.class())));
         }
         valid.push(true);
-        self.object(class, inner)?;
+        match target {
+            Target::Object(class) => self.object(class, inner)?,
+            Target::Clones(items) => self.clones(items, inner)?,
+        }
         self.ends_at(end)
     }
 
     /// An object that was written before.
-    fn referred(&mut self, place: usize, class: &Class, column: &mut Column) -> Parse<()> {
+    fn referred(&mut self, place: usize, target: Target<'_>, column: &mut Column) -> Parse<()> {
         if !matches!(self.buffer.at(place).object()?, Object::Here { .. }) {
             return Err(self.wrong("a pointer refers to no object".to_owned()));
         }
         let there = self.buffer.at(place);
         let here = std::mem::replace(&mut self.buffer, there);
-        self.pointer(class, column)?;
+        self.pointer(target, column)?;
         let there = std::mem::replace(&mut self.buffer, here);
         self.spend(there.position().saturating_sub(place))
+    }
+
+    /// A pointer to a `TClonesArray` that is passed over.
+    fn pointer_to_unseen(&mut self, items: &Items, column: &mut Column) -> Parse<()> {
+        column.default(1);
+        let (array, end) = match self.buffer.object()? {
+            Object::Null => return Ok(()),
+            Object::Reference { place } => (self.buffer.at(place).object().ok(), None),
+            here @ Object::Here { place, end, .. } => {
+                let end = end.ok_or_else(|| Malformed::new(place, "an object has no byte count"))?;
+                (Some(here), Some(end))
+            }
+        };
+        if let (Items::Unseen(place), Some(Object::Here { class, start, .. })) = (items, array)
+            && class == CLONES.as_bytes()
+        {
+            let there = self.buffer.at(start);
+            let here = std::mem::replace(&mut self.buffer, there);
+            let head = self.clones_head();
+            self.buffer = here;
+            // What is passed over may be damaged.
+            if let Ok(head) = head {
+                self.found(place, head.class);
+            }
+        }
+        end.map_or(Ok(()), |end| self.buffer.skip_to(end))
+    }
+
+    /// A `TClonesArray`: `TClonesArray::Streamer`.
+    fn clones(&mut self, items: &Items, column: &mut Column) -> Parse<()> {
+        let head = self.clones_head()?;
+        let class = match items {
+            Items::Of(class) => class,
+            Items::Unseen(place) => {
+                let end = head.end.ok_or_else(|| self.wrong("an object has no byte count".to_owned()))?;
+                self.found(place, head.class);
+                column.default(1);
+                return self.buffer.skip_to(end);
+            }
+        };
+        if head.class != class.name.as_bytes() {
+            let found = String::from_utf8_lossy(head.class);
+            // As the class was named where it was looked for.
+            if plain(&found) != class.name {
+                let reason = format!(
+                    "a TClonesArray of {found} is where the first basket has one of {}: a column has one class",
+                    class.name
+                );
+                return Err(self.wrong(reason));
+            }
+        }
+        let Column::List { item, .. } = column else { return Ok(()) };
+        let Column::Optional { valid, inner } = &mut **item else { return Ok(()) };
+        if head.by_members {
+            // Items of a class without members have no bytes of their own.
+            self.spend(head.length)?;
+            valid.resize(valid.len() + head.length, true);
+            let newest = if head.version == 0 { class.programs.first() } else { None };
+            if head.length > 0 {
+                let program = newest.map_or_else(|| self.program(class, head.version, None), Ok)?;
+                self.by_members(program, head.length, inner)?;
+            }
+        } else {
+            for _ in 0..head.length {
+                let there = self.flag()?;
+                valid.push(there);
+                if there { self.object(class, inner)? } else { self.default(inner, 1)? }
+            }
+        }
+        column.close_list(head.length, self.position())?;
+        self.ends_at(head.end)
+    }
+
+    fn clones_head(&mut self) -> Parse<ClonesHead<'a>> {
+        let version = self.buffer.version()?;
+        let bits = if version.number > 2 { self.buffer.tobject_bits()? } else { 0 };
+        if version.number > 1 {
+            self.buffer.tstring_bytes()?; // fName
+        }
+        let class = self.buffer.tstring_bytes()?;
+        let class = self.buffer.short(class)?;
+        // `zoo::Hit;3`: older arrays have no version there.
+        let (class, of) = match class.iter().position(|&byte| byte == b';') {
+            Some(at) => (&class[..at], &class[at + 1..]),
+            None => (class, &[][..]),
+        };
+        let digits = std::str::from_utf8(of).ok().filter(|digits| !digits.is_empty()).unwrap_or("0");
+        let of: u16 = digits.trim().parse().map_err(|_| {
+            self.wrong(format!("{digits} is no version of class {}", String::from_utf8_lossy(class)))
+        })?;
+        // Old ones may have a negative length.
+        let length = self.buffer.i32()?.unsigned_abs() as usize;
+        self.buffer.i32()?; // fLowerBound
+        let by_members = bits & if version.number == 3 { BY_MEMBERS_IN_3 } else { BY_MEMBERS } != 0;
+        Ok(ClonesHead { class, version: of, by_members, length, end: version.end })
+    }
+
+    /// Keeps what the items of the array in `place` are.
+    fn found(&mut self, place: &Arc<str>, class: &[u8]) {
+        let class = String::from_utf8_lossy(class);
+        match self.items.get_mut(place) {
+            None => {
+                self.items.insert(place.clone(), ItemClass::One(class.into_owned()));
+            }
+            Some(known) => {
+                if let ItemClass::One(first) = known
+                    && *first != class
+                {
+                    *known = ItemClass::Two(std::mem::take(first), class.into_owned());
+                }
+            }
+        }
     }
 
     fn tobject(&mut self, column: &mut Column) -> Parse<()> {
