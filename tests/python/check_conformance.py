@@ -15,10 +15,20 @@ from pathlib import Path
 
 from oracle import FIXTURES, passed, skip
 
-# Where ROOT is not followed: a file's column, and why.
+# Where ROOT 6.40 crashes. The objects of issue-76 have `TObject` as their second base class, of which ROOT calls virtual
+# functions that a class without a dictionary has not; of the other one it frees what it has not allocated.
+CRASHES = {
+    ("skhep/uproot-issue-76.root", "KM3NET_TIMESLICE/KM3NETDAQ::JDAQTimesliceHeader"),
+    ("skhep/uproot-issue-76.root", "KM3NET_EVENT/KM3NETDAQ::JDAQEventHeader"),
+    ("skhep/uproot-issue-76.root", "KM3NET_SUMMARYSLICE/KM3NETDAQ::JDAQSummarysliceHeader"),
+    ("km3net/gseagen_v7.0.0_numuCC_diffuse.aa.root", "Evt/mc_trks"),
+}
+CRASHED = "not asked: ROOT crashes"
 EQUAL = "equal, says ROOT"
+COUNTED = "equal, says ROOT: so many objects without members"
+EMPTY = "equal, says ROOT: nothing in any entry"
+BEST = (EQUAL, COUNTED, EMPTY)
 FAILED = ("unsupported", "error")
-EXPLAINED: dict[tuple[str, str], str] = {}
 
 
 def main() -> None:
@@ -39,11 +49,13 @@ def main() -> None:
     columns: Counter[str] = Counter()
     wrong = []
     for file, all_columns in files.items():
+        if not file.endswith(".root"):
+            continue  # Parquet
         questions = []
         for column in all_columns:
             said = reference.get(file, {})
             if column["tree"] in said.get("rntuples", {}):
-                continue
+                continue  # check_rntuple.py
             read += (file, column["tree"], column["column"]) in unreadable and column["outcome"] not in FAILED
             said = said.get("trees", {}).get(column["tree"], {}).get("branches", {}).get(column["column"], {})
             said = {canonical(leaf["field"]): leaf for leaf in said.get("leaves") or []}
@@ -55,23 +67,23 @@ def main() -> None:
         for column, answers in zip(questions, ask(file, questions), strict=True):
             outcomes = []
             for leaf, answer in zip(column["leaves"], answers, strict=True):
-                outcomes.append(compare(leaf, answer))
-                places[outcomes[-1]] += 1
-                if "-v" in sys.argv and outcomes[-1] not in (EQUAL, "different"):
-                    print(f"{outcomes[-1]}: {file} {column['tree']} {column['column']} {leaf['field']}")
-                if outcomes[-1] == "different":
-                    wrong.append((file, column["tree"], column["column"], leaf, answer))
-            columns[worst(outcomes)] += (file, column["tree"], column["column"]) in unreadable
+                outcome = compare(leaf, answer)
+                outcomes.append(outcome)
+                places[outcome] += 1
+                crashes = outcome == CRASHED and (file, column["column"]) in CRASHES
+                if outcome not in BEST and not crashes:
+                    wrong.append(f"{outcome}: {file} {column['tree']} {column['column']}\n  we   {leaf}\n  ROOT {answer}")
+            columns[of_column(outcomes)] += (file, column["tree"], column["column"]) in unreadable
     print(f"{'places':>8} {'columns':>8}  (numbers or strings in the columns read; the columns that uproot cannot read)")
     for what in sorted(places, key=lambda what: (-places[what], what)):
         print(f"{places[what]:8} {columns[what]:8}  {what}")
-    for file, tree, column, leaf, answer in wrong:
-        print(f"different: {file} {tree} {column}\n  we   {leaf}\n  ROOT {answer}")
+    print("\n".join(wrong[:20]))
     if wrong:
-        sys.exit("ROOT reads something else")
-    if 2 * columns[EQUAL] < len(unreadable):
-        sys.exit(f"ROOT says so of {columns[EQUAL]} of {len(unreadable)} columns that uproot cannot read only")
-    passed(f"ROOT, of {len(unreadable)} columns that uproot cannot read: {read} read, {columns[EQUAL]} of them equal")
+        sys.exit(f"ROOT reads something else, or nothing, in {len(wrong)} places")
+    equal = sum(columns[outcome] for outcome in BEST)
+    if 2 * equal < len(unreadable):
+        sys.exit(f"of {len(unreadable)} columns that uproot cannot read only {equal} are equal")
+    passed(f"ROOT, of {len(unreadable)} columns that uproot cannot read: {read} read, {equal} of them equal")
 
 
 def canonical(field: str) -> str:
@@ -89,24 +101,23 @@ def is_same(leaf: dict, reference: dict | None) -> bool:
 
 
 def ask(file: str, columns: list):
-    if not columns or not file.endswith(".root"):
+    if not columns:
         return
     from root_says import ask  # takes a second
 
     for column in columns:
         for leaf in column["leaves"]:
             leaf["bits"] = (leaf["field"] or column["column"]).endswith("fBits")
-    answers = ask(FIXTURES / file, [(column["tree"], column["column"], column["leaves"]) for column in columns])
-    for column, answer in zip(columns, answers, strict=True):
-        why = EXPLAINED.get((file, column["column"]))
-        yield [f"explained: {why}"] * len(answer) if why else answer
+    yield from ask(FIXTURES / file, [(column["tree"], column["column"], column["leaves"]) for column in columns])
 
 
 def compare(leaf: dict, answer: list | str) -> str:
     if isinstance(answer, str):
-        return answer if answer.startswith("explained") else f"not asked: {answer}"
+        return f"not asked: {answer}"
     equal = any(all(leaf[key] == of[key] for key in of if key != "lists") and lists(leaf, of) for of in answer)
-    return EQUAL if equal else "different"
+    if not equal:
+        return "different"
+    return EMPTY if not leaf["n"] else COUNTED if leaf.get("kind") == "empty-record" else EQUAL
 
 
 def lists(leaf: dict, answer: dict) -> bool:
@@ -115,9 +126,10 @@ def lists(leaf: dict, answer: dict) -> bool:
     return ours[: len(its)] == its and (len(ours) == len(its) or answer["n"] == 0)
 
 
-def worst(outcomes: list[str]) -> str:
-    """Of a column."""
-    return next((outcome for outcome in outcomes if outcome != EQUAL), EQUAL)
+def of_column(outcomes: list[str]) -> str:
+    """What is wrong with it, or else what most is known of."""
+    wrong = [outcome for outcome in outcomes if outcome not in BEST]
+    return wrong[0] if wrong else min(outcomes, key=BEST.index)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,9 @@ private:
       bool all = step == fSteps.size();
       for (int at = 0; at < info->GetElements()->GetEntriesFast(); at++) {
          auto *element = (TStreamerElement *)info->GetElements()->UncheckedAt(at);
-         if (element->TestBit(TStreamerElement::kCache) || element->GetNewType() < 0)
+         // Members that are not read, and arrays of objects that another member counts.
+         int type = element->GetNewType();
+         if (element->TestBit(TStreamerElement::kCache) || type < 0 || type >= Info::kStreamLoop)
             continue;
          const char *there = from + element->GetOffset();
          std::string name = element->GetName();
@@ -191,7 +193,7 @@ private:
          return into.string(value ? value : "", value ? strlen(value) : 0);
       }
       auto *of = element.GetClassPointer();
-      if (type == Info::kStreamLoop || type == Info::kStreamLoop + Info::kOffsetL || !of)
+      if (!of)
          throw std::runtime_error(std::string("member ") + element.GetName() + " of type " + std::to_string(type));
       for (int at = 0; at < (length ? length : 1); at++) {
          if (element.IsaPointer()) {
@@ -321,8 +323,16 @@ inline void values(TLeaf &of, Long64_t entries, Place &into)
    std::string type = of.GetTypeName();
    if (type == "Float_t" || type == "Float16_t") return leaf<float>(of, entries, Info::kFloat, into);
    if (type == "Double_t" || type == "Double32_t") return leaf<double>(of, entries, Info::kDouble, into);
-   if (of.IsUnsigned()) return leaf<ULong64_t>(of, entries, Info::kULong64, into);
-   return leaf<Long64_t>(of, entries, Info::kLong64, into);
+   if (type == "Bool_t") return leaf<bool>(of, entries, Info::kBool, into);
+   if (type == "Char_t") return leaf<signed char>(of, entries, Info::kChar, into);
+   if (type == "UChar_t") return leaf<unsigned char>(of, entries, Info::kUChar, into);
+   if (type == "Short_t") return leaf<short>(of, entries, Info::kShort, into);
+   if (type == "UShort_t") return leaf<unsigned short>(of, entries, Info::kUShort, into);
+   if (type == "Int_t") return leaf<int>(of, entries, Info::kInt, into);
+   if (type == "UInt_t") return leaf<unsigned>(of, entries, Info::kUInt, into);
+   if (type == "Long_t" || type == "Long64_t") return leaf<Long64_t>(of, entries, Info::kLong64, into);
+   if (type == "ULong_t" || type == "ULong64_t") return leaf<ULong64_t>(of, entries, Info::kULong64, into);
+   throw std::runtime_error("a leaf of type " + type);
 }
 
 } // namespace oracle

@@ -12,30 +12,48 @@ import re
 import resource
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
 import numpy as np
 import ROOT
 
-ROOT.gErrorIgnoreLevel = ROOT.kBreak
 # Without dictionaries of these classes it crashes, or damages its memory.
 CLASSES = """bitset<8>;vector<bitset<8>>;set<short>;vector<set<short>>;map<int,set<short>>;map<string,set<short>>;
-map<int,vector<set<short>>>;map<string,vector<string>>;map<string,vector<int>>"""
-ROOT.gInterpreter.Declare((Path(__file__).parent / "root_objects.h").read_text())
+map<int,vector<set<short>>>;map<string,vector<string>>;map<string,vector<int>>;map<string,TString>;unordered_map<string,string>""".replace("\n", "")
+HEADERS = "bitset;map;set;string;unordered_map;vector;TString.h"
 
 SECONDS = 30  # of one file, in which ROOT needs less than three
 # TVirtualStreamerInfo's types.
 DTYPES = {1: "i1", 2: "i2", 3: "i4", 4: "i8", 5: "f4", 6: "i4", 8: "f8", 9: "f8", 10: "i1", 11: "u1", 12: "u2"}
-DTYPES |= {13: "u4", 14: "u8", 15: "u4", 16: "i8", 17: "u8", 18: "u1", 19: "f4"}
+DTYPES |= {13: "u4", 14: "u8", 15: "u4", 16: "i8", 17: "u8", 18: "bool", 19: "f4"}
 STRINGS = 7
 # TObject's bits that ROOT changes on reading: one of objects it made itself, one of objects that are referred to.
 BRANCHES: dict[str, dict] = {}  # of the trees of the one file of a process
 MUST_CLEANUP, IS_REFERENCED, IS_ON_HEAP = 0x8, 0x10, 0x01000000
 
 
+def prepare() -> None:
+    ROOT.gErrorIgnoreLevel = ROOT.kBreak
+    ROOT.gInterpreter.Declare((Path(__file__).parent / "root_objects.h").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        said = [os.dup(1), os.dup(2)]
+        quiet, here = os.open(os.devnull, os.O_WRONLY), os.getcwd()
+        os.chdir(folder)
+        os.dup2(quiet, 1), os.dup2(quiet, 2)
+        ROOT.gInterpreter.GenerateDictionary(CLASSES, HEADERS)
+        os.dup2(said[0], 1), os.dup2(said[1], 2)
+        os.chdir(here)
+    if ROOT.TClass.GetClass("bitset<8>").GetState() != ROOT.TClass.kHasTClassInit:
+        sys.exit("ROOT cannot compile dictionaries: is there a C++ compiler?")
+
+
 class NoAnswer(Exception):
     """Why ROOT cannot be asked."""
+
+
+prepare()
 
 
 def ask(path: Path, columns: list[tuple[str, str, list]]):
@@ -96,7 +114,7 @@ def answer(file, tree: str, column: str, leaves: list) -> list:
 
 
 def of_leaf(found, leaf: dict) -> list[dict]:
-    place, lists = found, [list(ends) for ends in found.lists]
+    place, lists, unordered = found, [list(ends) for ends in found.lists], found.unordered
     for part in leaf["field"].split(".") if leaf["field"] else []:
         if not place.has(part):
             part = {"0": "first", "1": "second"}.get(part, part)
@@ -105,6 +123,7 @@ def of_leaf(found, leaf: dict) -> list[dict]:
         # Nothing is known of what is inside of no objects.
         place = place.at(part)
         lists += [list(ends) for ends in place.lists]
+        unordered = place.unordered if place.lists else unordered
     answer = {"lists": [sha256(offsets(ends)) for ends in lists]}
     if leaf.get("kind") == "empty-record":
         return [answer | {"n": int(place.objects)}]
@@ -114,16 +133,17 @@ def of_leaf(found, leaf: dict) -> list[dict]:
         if place.type not in (0, STRINGS):
             raise NoAnswer("ROOT has numbers")
         texts = [stored[first:end] for first, end in itertools.pairwise(offsets(list(place.ends)))]
-        return [answer | of_strings([texts[at] for at in order]) for order in orders(place, lists, len(texts))]
+        return [answer | of_strings([texts[at] for at in order]) for order in orders(unordered, lists, len(texts))]
     if place.type and place.type not in DTYPES:
         raise NoAnswer("ROOT has strings")
-    values = stored.view("<" + DTYPES.get(place.type, "u1"))
+    dtype = DTYPES.get(place.type, leaf["dtype"])
+    values = stored.view(numpy_type(dtype))
     if not leaf["field"] and not place.type and len(lists) == len(leaf["lists"]) + 1:
         values = np.diff(offsets(lists[-1]))
         answer["lists"].pop()
-    of = answer | {"n": len(values)}
-    values = [cast(values, leaf["dtype"]) for values in as_stored(values, leaf)]
-    return [of | {"content_sha256": sha256(values[order])} for values in values for order in orders(place, lists, len(values))]
+    of = answer | {"n": len(values), "dtype": dtype}
+    values = [values.astype(numpy_type(dtype)) for values in as_stored(values, leaf)]
+    return [of | {"content_sha256": sha256(values[order])} for values in values for order in orders(unordered, lists, len(values))]
 
 
 def of_strings(texts: list[np.ndarray]) -> dict:
@@ -132,10 +152,10 @@ def of_strings(texts: list[np.ndarray]) -> dict:
     return {"n": len(texts), "nbytes": len(content), "offsets_sha256": sha256(ends), "content_sha256": sha256(content)}
 
 
-def orders(place, lists: list[list[int]], n: int) -> list[np.ndarray]:
+def orders(unordered: bool, lists: list[list[int]], n: int) -> list[np.ndarray]:
     """The orders in which the values may be stored: an unordered set comes out of memory in another, for small sets
     of the same values in each entry in the same other."""
-    if not place.unordered:
+    if not unordered:
         return [np.arange(n)]
     sizes = np.diff(offsets(lists[-1]))
     if max(sizes, default=0) > 4:
@@ -156,9 +176,8 @@ def as_stored(values: np.ndarray, leaf: dict) -> list[np.ndarray]:
     return bits + [np.where(referenced, values & ~np.uint32(MUST_CLEANUP), values) for values in bits]
 
 
-def cast(values: np.ndarray, dtype: str) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return values.astype("u1" if dtype == "bool" else "<" + dtype)
+def numpy_type(dtype: str) -> str:
+    return "u1" if dtype == "bool" else "<" + dtype
 
 
 def offsets(ends: list[int]) -> np.ndarray:
@@ -196,6 +215,9 @@ def read_object(tree, branch, leaves: list):
     tree.SetBranchStatus("*", 0)
     for ancestor in ancestors(top, branch):
         ancestor.ResetBit(ROOT.kDoNotProcess)
+        # Values of a map are found by their keys.
+        if ancestor != branch and "map<" in str(ancestor.GetTypeName()):
+            switch_on(ancestor)
     # A branch whose objects are in the branches below it says how many there are.
     if any(leaf["field"] for leaf in leaves) or not branch.GetListOfBranches():
         switch_on(branch)
