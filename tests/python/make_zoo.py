@@ -36,6 +36,9 @@ def make(folder: Path) -> bool:
         for codec, compression in CODECS.items():
             path = folder / f"{layout.name}_{codec}.root"
             files[path.name] = {"trees": writer.write(path, layout, compression), "rntuples": {}}
+    layout = next(layout for layout in trees.LAYOUTS if layout.name == "baskets")
+    path, sources = folder / "merged.root", [folder / f"baskets_{codec}.root" for codec in ("zstd", "lzma", "none")]
+    files[path.name] = {"trees": writer.merge(path, sources, layout), "rntuples": {}}
     writer = ntuples.Tuples(ROOT, ENTRIES)
     for name, layout in ntuples.LAYOUTS.items():
         for codec, compression in CODECS.items():

@@ -210,14 +210,20 @@ void Columns::record(const std::string &name)
    columns.back()->value = make_value("zoo::Record");
 }
 
-void Columns::branch(TTree &tree, int basket, int split, bool dots)
+void Columns::dots()
+{
+   for (auto &column : columns)
+      if (column->type.rfind("zoo::", 0) == 0)
+         column->branch = column->name + ".";
+}
+
+void Columns::branch(TTree &tree, int basket, int split)
 {
    for (auto &column : columns) {
-      column->branch = column->name + (dots && column->type.rfind("zoo::", 0) == 0 ? "." : "");
       if (column->type.empty())
          tree.Branch(column->name.c_str(), column->value->address(), column->leaf_list.c_str(), basket);
       else
-         tree.Bronch(column->branch.c_str(), column->type.c_str(), column->value->slot(), basket, split);
+         tree.Bronch((column->branch.empty() ? column->name : column->branch).c_str(), column->type.c_str(), column->value->slot(), basket, split);
    }
 }
 
@@ -236,7 +242,7 @@ void Columns::fill(TTree &tree, long long entries, unsigned long long seed)
 void Columns::read(TTree &tree)
 {
    for (auto &column : columns) {
-      TBranch *branch = tree.GetBranch(column->branch.c_str());
+      TBranch *branch = tree.GetBranch((column->branch.empty() ? column->name : column->branch).c_str());
       if (!branch)
          throw std::runtime_error("no branch " + column->name);
       branch->SetAddress(column->type.empty() ? column->value->address() : column->value->slot());

@@ -44,7 +44,7 @@ struct Column {
    std::string name;
    std::string type;      // of an object; empty for leaves
    std::string leaf_list; // of leaves
-   std::string branch;    // the branch's name
+   std::string branch;    // the branch's name, if it is another
    std::unique_ptr<Value> value;
    // Of a float in an RNTuple: its bits there, and its range if that is not empty; none where it has all.
    int bits = 0;
@@ -82,8 +82,9 @@ public:
    void late();
    void project(const std::string &source);
 
-   // Makes branches. With dots, the names of those of classes end with one.
-   void branch(TTree &tree, int basket, int split, bool dots = false);
+   // The names of branches of classes end with a dot.
+   void dots();
+   void branch(TTree &tree, int basket, int split);
    void fill(TTree &tree, long long entries, unsigned long long seed);
    void read(TTree &tree);
    void write_ntuple(TFile &file, const std::string &name, int compression, const TupleLayout &layout,

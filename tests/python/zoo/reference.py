@@ -147,7 +147,9 @@ def reference(tree, nodes: dict) -> dict:
         branches[path] |= {} if found else {"kind": "AsGrouped"}
 
     for top in tree.GetListOfBranches():
-        node = nodes[top.GetName().rstrip(".")]
+        node = nodes.get(top.GetName().rstrip("."))
+        if node is None:
+            continue
         group = top.GetListOfBranches().GetEntries()
         whole = count(node, ()) if group else [leaf for leaf in leaves(node) if leaf["field"].split(".")[0] not in PASSED_OVER]
         add(top.GetName(), top, whole)

@@ -35,7 +35,7 @@ class Structures:
 
     def write(self) -> dict:
         """Writes the file; what reference.json says of its trees."""
-        for part in (self.folders, self.cycles, self.lacking, self.tuples, self.clusters, self.twins, self.large, self.many):
+        for part in (self.folders, self.cycles, self.lacking, self.tuples, self.clusters, self.twins, self.large, self.many, self.late):
             self.file.cd()
             part()
         self.file.Close()
@@ -139,3 +139,18 @@ class Structures:
             tree.Fill()
         tree.Write()
         self.trees["many"] = {"entries": 3000, "branches": {"n": column(counts), "x": jagged(counts, values)}}
+
+    def late(self) -> None:
+        """A branch made when the tree has entries: it has fewer, and its first one is that of the tree."""
+        tree = self.ROOT.TTree("late", "")
+        values, later = self.numbers("i4", 100), self.numbers("f4", 40)
+        x, y = np.zeros(1, "i4"), np.zeros(1, "f4")
+        tree.Branch("x", x, "x/I")
+        for entry in range(100):
+            if entry == 60:
+                tree.Branch("y", y, "y/F")
+            x[0] = values[entry]
+            y[0] = later[entry - 60] if entry >= 60 else 0
+            tree.Fill()
+        tree.Write()
+        self.trees["late"] = {"entries": 100, "branches": {"x": column(values), "y": column(later)}}

@@ -169,6 +169,7 @@ LAYOUTS = [
     Layout("objectwise", 0, memberwise=False),
     Layout("baskets", 99, basket=600, cluster=70, dots=True),
     Layout("generated", 1, basket=1500, generated=True),
+    Layout("halfsplit", 2, memberwise=False),
 ]
 # What ROOT 6.40 itself cannot read again in a layout, though it is in the file.
 UNREAD = {"generated": re.compile("(arrays|counted)_.*|counted|packed_lists")}
@@ -202,7 +203,7 @@ class Trees:
         ROOT = self.ROOT
         ROOT.TVirtualStreamerInfo.SetStreamMemberWise(layout.memberwise)
         file = ROOT.TFile(str(path), "RECREATE", "", compression)
-        contents = {name: make(ROOT) for name, make in CONTENTS.items()}
+        contents = self.contents(layout)
         for seed, (name, columns) in enumerate(contents.items()):
             tree = ROOT.TTree(name, layout.name, layout.split, file)
             if layout.cluster:
@@ -211,12 +212,39 @@ class Trees:
                 features = ROOT.ROOT.TIOFeatures()
                 features.Set("kGenerateOffsetMap")
                 tree.SetIOFeatures(features)
-            columns.branch(tree, layout.basket, layout.split, layout.dots)
+            columns.branch(tree, layout.basket, layout.split)
             columns.fill(tree, self.entries, seed)
             tree.Write()
         file.Close()
         ROOT.TVirtualStreamerInfo.SetStreamMemberWise(True)
         return self.read(path, layout, contents)
+
+    def contents(self, layout: Layout) -> dict:
+        """The columns of each tree."""
+        contents = {name: make(self.ROOT) for name, make in CONTENTS.items()}
+        for columns in contents.values():
+            if layout.dots:
+                columns.dots()
+        return contents
+
+    def merge(self, path: Path, sources: list[Path], layout: Layout) -> dict:
+        """Merges files basket by basket, whatever their codecs; what reference.json says of the result."""
+        merger = self.ROOT.TFileMerger(False)
+        merger.OutputFile(str(path), "RECREATE")
+        for source in sources:
+            merger.AddFile(str(source))
+        mode = self.ROOT.TFileMerger
+        if not merger.PartialMerge(mode.kAll | mode.kRegular | mode.kKeepCompression):
+            raise OSError(f"{path} cannot be merged")
+        file = self.ROOT.TFile(str(path))
+        references = {}
+        for name, columns in self.contents(layout).items():
+            tree = file.Get(name)
+            columns.read(tree)
+            nodes = {name: {**column["read"], "type": column["type"]} for name, column in json.loads(str(columns.json())).items()}
+            references[name] = reference(tree, {name: node for name, node in nodes.items() if name not in UNORDERED})
+        file.Close()
+        return references
 
     def read(self, path: Path, layout: Layout, contents: dict) -> dict:
         """What reference.json says of the file at `path`, after ROOT has read it."""
