@@ -110,8 +110,6 @@ BASES = {"zoo::Base": ["id"], "zoo::Derived": ["id", "w", "v"], "zoo::Other": ["
 
 # What may be of any class, or of its own: it is not compared.
 UNDESCRIBED = {"any", "all", "inside"}
-# Members of streamed objects that only their bytes say the classes of: the column goes without them.
-PASSED_OVER = {"clones"}
 
 
 def inside_leaves(node: dict, top: str, branch) -> list[dict] | None:
@@ -151,7 +149,7 @@ def reference(tree, nodes: dict) -> dict:
         if node is None:
             continue
         group = top.GetListOfBranches().GetEntries()
-        whole = count(node, ()) if group else [leaf for leaf in leaves(node) if leaf["field"].split(".")[0] not in PASSED_OVER]
+        whole = count(node, ()) if group else leaves(node)
         add(top.GetName(), top, whole)
         for path, sub in sub_branches(top, top.GetName()):
             add(path, sub, inside_leaves(node, top.GetName().rstrip("."), sub))
