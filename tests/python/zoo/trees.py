@@ -146,6 +146,21 @@ def leaf_columns(ROOT):
     return columns
 
 
+def object_columns(ROOT, types: dict[str, str]):
+    columns = ROOT.zoo.Columns()
+    for name, type_name in types.items():
+        columns.add(name, type_name)
+    return columns
+
+
+def old_columns(ROOT):
+    """Branches of the class TBranchObject."""
+    types = {"hit": "zoo::Hit", "vector2": "TVector2", "vector3": "TVector3", "lorentz": "TLorentzVector"}
+    columns = object_columns(ROOT, types)
+    columns.old()
+    return columns
+
+
 @dataclass
 class Layout:
     """How trees are written, apart from the codec."""
@@ -175,15 +190,9 @@ LAYOUTS = [
 UNREAD = {"generated": re.compile("(arrays|counted)_.*|counted|packed_lists")}
 
 
-def object_columns(ROOT, types: dict[str, str]):
-    columns = ROOT.zoo.Columns()
-    for name, type_name in types.items():
-        columns.add(name, type_name)
-    return columns
-
-
 CONTENTS: dict[str, Callable] = {
     "leaves": leaf_columns,
+    "old": old_columns,
     "standard": lambda ROOT: object_columns(ROOT, STANDARD),
     "objects": lambda ROOT: object_columns(ROOT, TREE),
     "classes": lambda ROOT: object_columns(ROOT, CLASSES),
