@@ -236,8 +236,8 @@ class Trees:
                 columns.dots()
         return contents
 
-    def merge(self, path: Path, sources: list[Path], layout: Layout) -> dict:
-        """Merges files basket by basket, whatever their codecs; what reference.json says of the result."""
+    def merge(self, path: Path, sources: list[Path]) -> None:
+        """Merges files basket by basket, whatever their codecs."""
         merger = self.ROOT.TFileMerger(False)
         merger.OutputFile(str(path), "RECREATE")
         for source in sources:
@@ -245,6 +245,10 @@ class Trees:
         mode = self.ROOT.TFileMerger
         if not merger.PartialMerge(mode.kAll | mode.kRegular | mode.kKeepCompression):
             raise OSError(f"{path} cannot be merged")
+
+    def merged(self, path: Path, sources: list[Path], layout: Layout) -> dict:
+        """What reference.json says of files of one layout, merged."""
+        self.merge(path, sources)
         file = self.ROOT.TFile(str(path))
         references = {}
         for name, columns in self.contents(layout).items():
