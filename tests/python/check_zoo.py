@@ -35,7 +35,7 @@ def main() -> None:
             skip("the zoo of types", "there is no C++ compiler")
             return
         outcomes = folder / "outcomes.json"
-        run = subprocess.run([conformance, folder, "--json", outcomes], capture_output=True, text=True, check=False)
+        run = subprocess.run([conformance, folder, "--json", outcomes], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if not outcomes.exists():
             sys.exit(f"{conformance} ended with {run.returncode}\n{run.stderr}")
         files = json.loads(outcomes.read_text())["files"]
@@ -65,7 +65,7 @@ def ask_uproot(folder: Path) -> None:
     """Where uproot reads something else than what reference.json says, there is a reason."""
     reference = json.loads((folder / "reference.json").read_text())["files"]
     counts: Counter[str] = Counter()
-    for name in ("split_zstd.root", "unsplit_zstd.root", "rntuple_zstd.root", "structures.root"):
+    for name in ("split_zstd.root", "rntuple_zstd.root", "structures.root"):
         for place, answer in uproot_says.compare(folder / name, reference[name]).items():
             counts[answer.split(":")[0]] += 1
             if answer.startswith("differs") and not any(re.fullmatch(known, place) for known in uproot_says.DIFFERS):

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "zoo"))
 import ntuples  # noqa: E402
 import structures  # noqa: E402
 import trees  # noqa: E402
+import versions  # noqa: E402
 from library import library  # noqa: E402
 
 # ROOT's numbers of algorithms, times 100, and a level.
@@ -38,7 +39,8 @@ def make(folder: Path) -> bool:
             files[path.name] = {"trees": writer.write(path, layout, compression), "rntuples": {}}
     layout = next(layout for layout in trees.LAYOUTS if layout.name == "baskets")
     path, sources = folder / "merged.root", [folder / f"baskets_{codec}.root" for codec in ("zstd", "lzma", "none")]
-    files[path.name] = {"trees": writer.merge(path, sources, layout), "rntuples": {}}
+    files[path.name] = {"trees": writer.merged(path, sources, layout), "rntuples": {}}
+    files |= versions.write(folder, writer.merge)
     writer = ntuples.Tuples(ROOT, ENTRIES)
     for name, layout in ntuples.LAYOUTS.items():
         for codec, compression in CODECS.items():

@@ -220,10 +220,13 @@ void Columns::dots()
 void Columns::branch(TTree &tree, int basket, int split)
 {
    for (auto &column : columns) {
+      const char *name = column->branch_name();
       if (column->type.empty())
-         tree.Branch(column->name.c_str(), column->value->address(), column->leaf_list.c_str(), basket);
+         tree.Branch(name, column->value->address(), column->leaf_list.c_str(), basket);
+      else if (before)
+         tree.BranchOld(name, column->type.c_str(), column->value->slot(), basket, split > 0);
       else
-         tree.Bronch((column->branch.empty() ? column->name : column->branch).c_str(), column->type.c_str(), column->value->slot(), basket, split);
+         tree.Bronch(name, column->type.c_str(), column->value->slot(), basket, split);
    }
 }
 
@@ -242,7 +245,7 @@ void Columns::fill(TTree &tree, long long entries, unsigned long long seed)
 void Columns::read(TTree &tree)
 {
    for (auto &column : columns) {
-      TBranch *branch = tree.GetBranch((column->branch.empty() ? column->name : column->branch).c_str());
+      TBranch *branch = tree.GetBranch(column->branch_name());
       if (!branch)
          throw std::runtime_error("no branch " + column->name);
       branch->SetAddress(column->type.empty() ? column->value->address() : column->value->slot());

@@ -45,6 +45,7 @@ struct Column {
    std::string type;      // of an object; empty for leaves
    std::string leaf_list; // of leaves
    std::string branch;    // the branch's name, if it is another
+   const char *branch_name() const { return (branch.empty() ? name : branch).c_str(); }
    std::unique_ptr<Value> value;
    // Of a float in an RNTuple: its bits there, and its range if that is not empty; none where it has all.
    int bits = 0;
@@ -84,6 +85,8 @@ public:
 
    // The names of branches of classes end with a dot.
    void dots();
+   // Branches of classes are as they were before TBranchElement.
+   void old() { before = true; }
    void branch(TTree &tree, int basket, int split);
    void fill(TTree &tree, long long entries, unsigned long long seed);
    void read(TTree &tree);
@@ -99,6 +102,7 @@ public:
    std::string json() const;
 
 private:
+   bool before = false;
    Column &find(const std::string &name);
    std::vector<std::unique_ptr<Column>> columns;
 };

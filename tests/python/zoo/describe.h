@@ -296,18 +296,22 @@ template <class... Ts> struct Describe<std::variant<Ts...>> {
    }
 };
 
-inline void hidden(Node &node, std::uint32_t value)
+// A record's last members are the id and bits of a TObject.
+inline void hidden(Node &node, std::size_t at)
 {
-   Describe<std::uint32_t>::add(node, value);
-   node.dtype = "u4";
-   node.kind = 'h';
+   for (const char *name : {"fUniqueID", "fBits"}) {
+      Node &child = node.child(at++, name);
+      child.kind = 'h';
+      child.dtype = "u4";
+   }
 }
-// Adds a record's last members.
 inline void hidden(Node &node, std::size_t at, const TObject &value)
 {
-   hidden(node.child(at, "fUniqueID"), value.GetUniqueID());
    // Where an object lies, and that it lives, is not written.
-   hidden(node.child(at + 1, "fBits"), value.TestBits(~(TObject::kIsOnHeap | TObject::kNotDeleted)));
+   auto bits = static_cast<std::uint32_t>(value.TestBits(~(TObject::kIsOnHeap | TObject::kNotDeleted)));
+   for (std::uint32_t number : {value.GetUniqueID(), bits})
+      Describe<std::uint32_t>::add(node.child(at++), number);
+   hidden(node, at - 2);
 }
 
 template <class T> struct Describe<T, std::enable_if_t<HasMembers<T>::value>> {
@@ -321,6 +325,8 @@ template <class T> struct Describe<T, std::enable_if_t<HasMembers<T>::value>> {
       Members<T>::each(sample, [&](const char *name, const auto &member) {
          zoo::shape<std::remove_reference_t<decltype(member)>>(node.child(at++, name));
       });
+      if constexpr (std::is_base_of_v<TObject, T>)
+         hidden(node, at);
    }
    static void add(Node &node, const T &value)
    {

@@ -349,6 +349,7 @@ template <> struct zoo::Describe<TBits> {
       zoo::shape<unsigned int>(node.child(0, "fNbits"));
       zoo::shape<unsigned int>(node.child(1, "fNbytes"));
       zoo::shape<std::vector<unsigned char>>(node.child(2, "fAllBits"));
+      zoo::hidden(node, 3);
    }
    static void add(Node &node, const TBits &value)
    {

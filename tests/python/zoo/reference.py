@@ -116,6 +116,9 @@ def inside_leaves(node: dict, top: str, branch) -> list[dict] | None:
     """What reference.json says of a branch inside of another: `top.member`, or `member` alone."""
     numbered = {"first": "0", "second": "1"}
     names = [numbered.get(name, name) for name in re.sub(r"\[.*", "", branch.GetName()).split(".")]
+    # A branch of numbers holds the bits as they are in memory.
+    if names[-1] == "fBits" and branch.ClassName() == "TBranch":
+        return None
     base = BASES.get(names[-1])
     names = [name for name in names if name not in BASES]
     for path in (names, names[1:]) if names[:1] == [top] else (names,):

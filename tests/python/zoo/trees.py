@@ -146,6 +146,21 @@ def leaf_columns(ROOT):
     return columns
 
 
+def object_columns(ROOT, types: dict[str, str]):
+    columns = ROOT.zoo.Columns()
+    for name, type_name in types.items():
+        columns.add(name, type_name)
+    return columns
+
+
+def old_columns(ROOT):
+    """Branches of the class TBranchObject."""
+    types = {"hit": "zoo::Hit", "vector2": "TVector2", "vector3": "TVector3", "lorentz": "TLorentzVector"}
+    columns = object_columns(ROOT, types)
+    columns.old()
+    return columns
+
+
 @dataclass
 class Layout:
     """How trees are written, apart from the codec."""
@@ -175,15 +190,9 @@ LAYOUTS = [
 UNREAD = {"generated": re.compile("(arrays|counted)_.*|counted|packed_lists")}
 
 
-def object_columns(ROOT, types: dict[str, str]):
-    columns = ROOT.zoo.Columns()
-    for name, type_name in types.items():
-        columns.add(name, type_name)
-    return columns
-
-
 CONTENTS: dict[str, Callable] = {
     "leaves": leaf_columns,
+    "old": old_columns,
     "standard": lambda ROOT: object_columns(ROOT, STANDARD),
     "objects": lambda ROOT: object_columns(ROOT, TREE),
     "classes": lambda ROOT: object_columns(ROOT, CLASSES),
@@ -227,8 +236,8 @@ class Trees:
                 columns.dots()
         return contents
 
-    def merge(self, path: Path, sources: list[Path], layout: Layout) -> dict:
-        """Merges files basket by basket, whatever their codecs; what reference.json says of the result."""
+    def merge(self, path: Path, sources: list[Path]) -> None:
+        """Merges files basket by basket, whatever their codecs."""
         merger = self.ROOT.TFileMerger(False)
         merger.OutputFile(str(path), "RECREATE")
         for source in sources:
@@ -236,6 +245,10 @@ class Trees:
         mode = self.ROOT.TFileMerger
         if not merger.PartialMerge(mode.kAll | mode.kRegular | mode.kKeepCompression):
             raise OSError(f"{path} cannot be merged")
+
+    def merged(self, path: Path, sources: list[Path], layout: Layout) -> dict:
+        """What reference.json says of files of one layout, merged."""
+        self.merge(path, sources)
         file = self.ROOT.TFile(str(path))
         references = {}
         for name, columns in self.contents(layout).items():
