@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,23 @@ def prepare() -> None:
         os.chdir(here)
     if ROOT.TClass.GetClass("bitset<8>").GetState() != ROOT.TClass.kHasTClassInit:
         sys.exit("ROOT cannot compile dictionaries: is there a C++ compiler?")
+    # What is compiled at its first use is here compiled once for all processes.
+    file = ROOT.TMemFile("first.root", "RECREATE")
+    tree = ROOT.TTree("tree", "")
+    numbers, named = array("f", [1.5]), ROOT.TNamed("a", "b")
+    tree.Branch("number", numbers, "number/F")
+    tree.Branch("named", named)
+    tree.Fill()
+    file.WriteTObject(tree)
+    number, name = {"field": "", "dtype": "f4", "lists": []}, {"field": "fName", "kind": "string", "lists": []}
+    assert answer(file, "tree", "number", [number])[0][0]["n"] == 1
+    assert answer(file, "tree", "named/fName", [name | {"field": ""}])[0][0]["nbytes"] == 1
+    assert answer(file, "tree", "named", [name])[0][0]["n"] == 1
+    BRANCHES.clear()
 
 
 class NoAnswer(Exception):
     """Why ROOT cannot be asked."""
-
-
-prepare()
 
 
 def ask(path: Path, columns: list[tuple[str, str, list]]):
@@ -272,3 +283,6 @@ def steps(top, branch) -> list[str]:
     if name.startswith(above + "."):
         name = name[len(above) + 1 :]
     return re.sub(r"\[[^\]]*\]", "", name).split(".")
+
+
+prepare()
