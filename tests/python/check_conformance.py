@@ -1,5 +1,5 @@
-"""check_conformance.py CONFORMANCE: ROOT agrees wherever the fixtures' reference, which is uproot's, does not say the same
-as we do: of what uproot cannot read or leaves out, and where we follow ROOT.
+"""check_conformance.py CONFORMANCE: ROOT agrees wherever the fixtures' reference, which is uproot's, does not say the
+same as we do: of what uproot cannot read or leaves out, and where we follow ROOT.
 
 What `conformance` says of every number and string is compared literally, without its knowledge of uproot. Of the rest
 ROOT is asked for the values and the lists around them.
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from oracle import FIXTURES, passed, skip
 
-# Where ROOT 6.40 crashes. The objects of issue-76 have `TObject` as their second base class, of which ROOT calls virtual
-# functions that a class without a dictionary has not; of the other one it frees what it has not allocated.
+# Where ROOT 6.40 crashes. The objects of issue-76 have `TObject` as their second base class, of which ROOT calls
+# virtual functions that a class without a dictionary has not; of the other one it frees what it has not allocated.
 CRASHES = {
     ("skhep/uproot-issue-76.root", "KM3NET_TIMESLICE/KM3NETDAQ::JDAQTimesliceHeader"),
     ("skhep/uproot-issue-76.root", "KM3NET_EVENT/KM3NETDAQ::JDAQEventHeader"),
@@ -72,9 +72,10 @@ def main() -> None:
                 places[outcome] += 1
                 crashes = outcome == CRASHED and (file, column["column"]) in CRASHES
                 if outcome not in BEST and not crashes:
-                    wrong.append(f"{outcome}: {file} {column['tree']} {column['column']}\n  we   {leaf}\n  ROOT {answer}")
+                    place = f"{file} {column['tree']} {column['column']}"
+                    wrong.append(f"{outcome}: {place}\n  we   {leaf}\n  ROOT {answer}")
             columns[of_column(outcomes)] += (file, column["tree"], column["column"]) in unreadable
-    print(f"{'places':>8} {'columns':>8}  (numbers or strings in the columns read; the columns that uproot cannot read)")
+    print(f"{'places':>8} {'columns':>8}  (numbers or strings in the columns read; columns that uproot cannot read)")
     for what in sorted(places, key=lambda what: (-places[what], what)):
         print(f"{places[what]:8} {columns[what]:8}  {what}")
     print("\n".join(wrong[:20]))

@@ -22,6 +22,7 @@
 #include "TClonesArray.h"
 #include "TDataType.h"
 #include "TLeaf.h"
+#include "TLeafC.h"
 #include "TStreamerElement.h"
 #include "TVirtualCollectionProxy.h"
 #include "TVirtualStreamerInfo.h"
@@ -320,6 +321,14 @@ void leaf(TLeaf &leaf, Long64_t entries, int type, Place &into)
 
 inline void values(TLeaf &of, Long64_t entries, Place &into)
 {
+   if (of.IsA() == TClass::GetClass<TLeafC>()) {
+      for (Long64_t entry = 0; entry < entries; entry++) {
+         of.GetBranch()->GetEntry(entry);
+         auto *value = (const char *)of.GetValuePointer();
+         into.string(value, strlen(value));
+      }
+      return;
+   }
    std::string type = of.GetTypeName();
    if (type == "Float_t" || type == "Float16_t") return leaf<float>(of, entries, Info::kFloat, into);
    if (type == "Double_t" || type == "Double32_t") return leaf<double>(of, entries, Info::kDouble, into);

@@ -14,28 +14,33 @@ import signal
 import sys
 import tempfile
 import traceback
+from array import array
 from pathlib import Path
 
 import numpy as np
 import ROOT
 
-# Without dictionaries of these classes it crashes, or damages its memory.
-CLASSES = """bitset<8>;vector<bitset<8>>;set<short>;vector<set<short>>;map<int,set<short>>;map<string,set<short>>;
-map<int,vector<set<short>>>;map<string,vector<string>>;map<string,vector<int>>;map<string,TString>;unordered_map<string,string>""".replace("\n", "")
+# Without dictionaries of these classes ROOT 6.40 crashes, or damages its memory.
+CLASSES = (
+    "bitset<8>;vector<bitset<8>>;set<short>;vector<set<short>>;map<int,double>;map<int,set<short>>;"
+    "map<int,vector<set<short>>>;map<string,float>;map<string,set<short>>;map<string,set<string>>;"
+    "map<string,vector<int>>;map<string,vector<string>>;map<string,TString>;multimap<int,double>;"
+    "unordered_map<string,string>"
+)
 HEADERS = "bitset;map;set;string;unordered_map;vector;TString.h"
-
-SECONDS = 30  # of one file, in which ROOT needs less than three
+SECONDS = 30  # of processor time for one file, of which ROOT needs less than three
 # TVirtualStreamerInfo's types.
 DTYPES = {1: "i1", 2: "i2", 3: "i4", 4: "i8", 5: "f4", 6: "i4", 8: "f8", 9: "f8", 10: "i1", 11: "u1", 12: "u2"}
 DTYPES |= {13: "u4", 14: "u8", 15: "u4", 16: "i8", 17: "u8", 18: "bool", 19: "f4"}
 STRINGS = 7
-# TObject's bits that ROOT changes on reading: one of objects it made itself, one of objects that are referred to.
-BRANCHES: dict[str, dict] = {}  # of the trees of the one file of a process
-MUST_CLEANUP, IS_REFERENCED, IS_ON_HEAP = 0x8, 0x10, 0x01000000
+# TObject's bits that ROOT sets on reading: of objects that are referred to, and of those that it made itself.
+MUST_CLEANUP, IS_REFERENCED, MADE = 0x8, 0x10, (0x0100_0000, 0x0200_0000, 0x0300_0000)
+BRANCHES: dict[str, dict] = {}  # of the trees of a process's one file
 
 
 def prepare() -> None:
     ROOT.gErrorIgnoreLevel = ROOT.kBreak
+    ROOT.gEnv.SetValue("Root.Stacktrace", 0)  # no debugger where it gives up
     ROOT.gInterpreter.Declare((Path(__file__).parent / "root_objects.h").read_text())
     with tempfile.TemporaryDirectory() as folder:
         said = [os.dup(1), os.dup(2)]
@@ -47,13 +52,23 @@ def prepare() -> None:
         os.chdir(here)
     if ROOT.TClass.GetClass("bitset<8>").GetState() != ROOT.TClass.kHasTClassInit:
         sys.exit("ROOT cannot compile dictionaries: is there a C++ compiler?")
+    # What is compiled at its first use is here compiled once for all processes.
+    file = ROOT.TMemFile("first.root", "RECREATE")
+    tree = ROOT.TTree("tree", "")
+    numbers, named = array("f", [1.5]), ROOT.TNamed("a", "b")
+    tree.Branch("number", numbers, "number/F")
+    tree.Branch("named", named)
+    tree.Fill()
+    file.WriteTObject(tree)
+    number, name = {"field": "", "dtype": "f4", "lists": []}, {"field": "fName", "kind": "string", "lists": []}
+    assert answer(file, "tree", "number", [number])[0][0]["n"] == 1
+    assert answer(file, "tree", "named/fName", [name | {"field": ""}])[0][0]["nbytes"] == 1
+    assert answer(file, "tree", "named", [name])[0][0]["n"] == 1
+    BRANCHES.clear()
 
 
 class NoAnswer(Exception):
     """Why ROOT cannot be asked."""
-
-
-prepare()
 
 
 def ask(path: Path, columns: list[tuple[str, str, list]]):
@@ -61,14 +76,12 @@ def ask(path: Path, columns: list[tuple[str, str, list]]):
     is none. ROOT runs in another process, and in a new one for what comes after a crash."""
     done = 0
     while done < len(columns):
-        before = done
         for answers in in_process(path, columns[done:]):
             yield answers
             done += 1
         if done < len(columns):
             yield ["ROOT crashes"] * len(columns[done][2])
             done += 1
-        assert done > before
 
 
 def in_process(path: Path, columns: list[tuple[str, str, list]]):
@@ -78,11 +91,12 @@ def in_process(path: Path, columns: list[tuple[str, str, list]]):
         os.close(reading)
         errors, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1), os.dup2(quiet, 2)
-        # A crash is one answer less, and needs no debugger; a hang is one.
+        # A crash is one answer less, and so is a hang.
         for crash in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE):
             signal.signal(crash, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.alarm(20 * SECONDS)
         try:
             file = ROOT.TFile.Open(str(path))
             with os.fdopen(writing, "w") as pipe:
@@ -104,6 +118,8 @@ def answer(file, tree: str, column: str, leaves: list) -> list:
         found = read(file, tree, column, leaves)
     except NoAnswer as why:
         return [str(why)] * len(leaves)
+    except ROOT.std.exception as why:
+        return [str(why.what())] * len(leaves)
     answers = []
     for leaf in leaves:
         try:
@@ -114,6 +130,7 @@ def answer(file, tree: str, column: str, leaves: list) -> list:
 
 
 def of_leaf(found, leaf: dict) -> list[dict]:
+    """The answers of which one must be like `leaf`, a leaf of what `conformance` says of a column."""
     place, lists, unordered = found, [list(ends) for ends in found.lists], found.unordered
     for part in leaf["field"].split(".") if leaf["field"] else []:
         if not place.has(part):
@@ -138,12 +155,17 @@ def of_leaf(found, leaf: dict) -> list[dict]:
         raise NoAnswer("ROOT has strings")
     dtype = DTYPES.get(place.type, leaf["dtype"])
     values = stored.view(numpy_type(dtype))
+    # A branch whose objects are in the branches below it says how many there are.
     if not leaf["field"] and not place.type and len(lists) == len(leaf["lists"]) + 1:
         values = np.diff(offsets(lists[-1]))
         answer["lists"].pop()
-    of = answer | {"n": len(values), "dtype": dtype}
-    values = [values.astype(numpy_type(dtype)) for values in as_stored(values, leaf)]
-    return [of | {"content_sha256": sha256(values[order])} for values in values for order in orders(unordered, lists, len(values))]
+    answer |= {"n": len(values), "dtype": dtype}
+    stored = [
+        values[order].astype(numpy_type(dtype))
+        for values in as_stored(values, leaf)
+        for order in orders(unordered, lists, len(values))
+    ]
+    return [answer | {"content_sha256": sha256(values)} for values in stored]
 
 
 def of_strings(texts: list[np.ndarray]) -> dict:
@@ -153,8 +175,8 @@ def of_strings(texts: list[np.ndarray]) -> dict:
 
 
 def orders(unordered: bool, lists: list[list[int]], n: int) -> list[np.ndarray]:
-    """The orders in which the values may be stored: an unordered set comes out of memory in another, for small sets
-    of the same values in each entry in the same other."""
+    """The orders in which the values may be stored: an unordered set has another in memory, but the same other for all
+    sets of as many values, where these are the same."""
     if not unordered:
         return [np.arange(n)]
     sizes = np.diff(offsets(lists[-1]))
@@ -169,10 +191,11 @@ def orders(unordered: bool, lists: list[list[int]], n: int) -> list[np.ndarray]:
 
 
 def as_stored(values: np.ndarray, leaf: dict) -> list[np.ndarray]:
+    """What may be stored: a TObject's bits without what ROOT sets."""
     if not leaf.get("bits"):
         return [values]
     referenced = (values & IS_REFERENCED) != 0
-    bits = [values, values & ~np.uint32(IS_ON_HEAP)]
+    bits = [values, *(values & ~np.uint32(made) for made in MADE)]
     return bits + [np.where(referenced, values & ~np.uint32(MUST_CLEANUP), values) for values in bits]
 
 
@@ -200,6 +223,7 @@ def read(file, tree_name: str, column: str, leaves: list):
         raise NoAnswer("ROOT has no such branch")
     if isinstance(branch, ROOT.TBranchElement):
         return read_object(tree, branch, leaves)
+    switch_on(branch)
     place = ROOT.oracle.Place()
     leaves = list(branch.GetListOfLeaves())
     for leaf in leaves:
@@ -218,14 +242,13 @@ def read_object(tree, branch, leaves: list):
         # Values of a map are found by their keys.
         if ancestor != branch and "map<" in str(ancestor.GetTypeName()):
             switch_on(ancestor)
-    # A branch whose objects are in the branches below it says how many there are.
+    if counter := branch.GetBranchCount():
+        switch_on(counter)
+    # Of a branch that says how many objects are in the branches below it, these are not read.
     if any(leaf["field"] for leaf in leaves) or not branch.GetListOfBranches():
         switch_on(branch)
     reader = ROOT.oracle.Reader(ROOT.std.vector["std::string"](steps(top, branch)))
-    try:
-        ROOT.oracle.objects(top, tree.GetEntries(), reader)
-    except Exception as failed:
-        raise NoAnswer(str(failed).strip().split("\n")[-1].split(": ", 1)[-1]) from failed
+    ROOT.oracle.objects(top, tree.GetEntries(), reader)
     # Nothing is known of what is inside of no objects.
     empty = all(not ends.size() or not ends.back() for ends in reader.place.lists) and reader.place.lists.size()
     if tree.GetEntries() and not reader.found and not empty:
@@ -233,8 +256,8 @@ def read_object(tree, branch, leaves: list):
     return ROOT.oracle.Place(reader.place)
 
 
-def branches(tree, above: str = ""):
-    """The branches below, with their paths; the second of a path is told from the first by `#2`."""
+def branches(tree):
+    """The branches, with their paths; the second of a path is told from the first by `#2`."""
     seen: dict[str, int] = {}
     for path, branch in all_branches(tree, ""):
         seen[path] = seen.get(path, 0) + 1
@@ -272,3 +295,6 @@ def steps(top, branch) -> list[str]:
     if name.startswith(above + "."):
         name = name[len(above) + 1 :]
     return re.sub(r"\[[^\]]*\]", "", name).split(".")
+
+
+prepare()
