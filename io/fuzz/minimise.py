@@ -17,31 +17,36 @@ HERE = pathlib.Path(__file__).parent
 
 # How many inputs and how many bytes are kept.
 LIMITS = {
-    "basket": (80, 120_000),
-    "codec": (50, 40_000),
+    "basket": (90, 120_000),
+    "codec": (40, 40_000),
     "file": (50, 150_000),
     "histogram": (40, 60_000),
-    "ntuple": (80, 150_000),
-    "parquet": (70, 120_000),
-    "streamers": (10, 250_000),
-    "tree": (90, 350_000),
+    "ntuple": (90, 150_000),
+    "parquet": (80, 120_000),
+    "streamers": (12, 300_000),
+    "tree": (90, 400_000),
 }
+# An input costs so many bytes more than it has: otherwise the smallest would always come first.
+EACH = 2000
 
 
 def features(target, folders):
     """What each input reaches."""
-    with tempfile.TemporaryDirectory() as merged, tempfile.NamedTemporaryFile("r") as control:
+    with tempfile.TemporaryDirectory() as merged, tempfile.TemporaryDirectory() as control:
+        control = pathlib.Path(control) / "control"
         run = ["cargo", "+nightly", "fuzz", "run", "--fuzz-dir", HERE, "-s", "none", target, merged, *folders]
-        options = ["-merge=1", f"-merge_control_file={control.name}", "-timeout=60", "-max_len=100000"]
+        options = ["-merge=1", f"-merge_control_file={control}", "-timeout=60", "-max_len=100000"]
         subprocess.run([*run, "--", *options], check=True, capture_output=True, cwd=HERE.parent.parent)
-        lines = control.read().splitlines()
+        lines = control.read_text().splitlines()
     # The number of files, that of those before, and the files; then a line for each as it is run.
     files = lines[2 : 2 + int(lines[0])]
-    reached = {}
+    reached, known = {}, set()
     for line in lines[2 + len(files) :]:
         kind, number, *found = line.split()
-        if kind == "FT":
-            reached[pathlib.Path(files[int(number)])] = set(map(int, found))
+        path = pathlib.Path(files[int(number)])
+        if kind == "FT" and (data := path.read_bytes()) not in known:
+            known.add(data)
+            reached[path] = set(map(int, found))
     return reached
 
 
@@ -58,7 +63,8 @@ def chosen(reached, most_files, most_bytes):
         keep(path)
     while left and len(kept) < most_files:
         room = most_bytes - sum(len(data) for _, data in kept)
-        worth = {path: len(reached[path] - seen) / (100 + len(data)) for path, data in left.items() if len(data) <= room}
+        fitting = {path: len(data) for path, data in left.items() if len(data) <= room}
+        worth = {path: len(reached[path] - seen) / (EACH + size) for path, size in fitting.items()}
         best = max(worth, key=lambda path: (worth[path], path.name), default=None)
         if best is None or worth[best] == 0:
             break

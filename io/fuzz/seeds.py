@@ -8,6 +8,7 @@ checksum. `templates/` is compiled into the targets; `corpus/` is what a corpus 
 """
 
 import array
+import os
 import pathlib
 import struct
 import tempfile
@@ -18,9 +19,10 @@ import pyarrow.parquet as pq
 import ROOT
 import uproot
 
-HERE = pathlib.Path(__file__).parent
-TEMPLATES = HERE / "templates"
-CORPUS = HERE / "corpus"
+# ROOT writes the name of a file into it: no more than these.
+os.chdir(pathlib.Path(__file__).parent)
+TEMPLATES = pathlib.Path("templates")
+CORPUS = pathlib.Path("corpus")
 
 
 def flat(tree):

@@ -42,14 +42,14 @@ const fn target(
 /// Compressed inputs may cost a block of 16 MiB, and the same again where a buffer grows. All others
 /// cost what they hold, many times over where names are short.
 pub static TARGETS: [Target; 8] = [
-    target("basket", basket::run, (128 << 20, 200), 1000),
-    target("codec", codec::run, (192 << 20, 200), 2000),
-    target("file", file::run, (128 << 20, 200), 2000),
-    target("histogram", histogram::run, (1 << 20, 200), 4000),
-    target("ntuple", ntuple::run, (320 << 20, 400), 300),
-    target("parquet", parquet::run, (128 << 20, 400), 1000),
-    target("streamers", streamers::run, (4 << 20, 400), 300),
-    target("tree", tree::run, (4 << 20, 400), 1000),
+    target("basket", basket::run, (128 << 20, 200), 4000),
+    target("codec", codec::run, (192 << 20, 200), 6000),
+    target("file", file::run, (128 << 20, 200), 6000),
+    target("histogram", histogram::run, (1 << 20, 200), 6000),
+    target("ntuple", ntuple::run, (320 << 20, 400), 1500),
+    target("parquet", parquet::run, (128 << 20, 400), 4000),
+    target("streamers", streamers::run, (4 << 20, 400), 1000),
+    target("tree", tree::run, (4 << 20, 400), 4000),
 ];
 
 /// Runs the target called `name`.

@@ -67,11 +67,16 @@ fn schema(at: &mut Compact<'_>, footer: usize) -> Parse<usize> {
         at.fields(|at, field, _| {
             match field {
                 4 => name = at.binary()?.len(),
-                5 => children = at.integer()?,
+                5 => children = at.int()?,
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
+        // The `parquet` crate gives memory to that many.
+        if usize::try_from(children).is_ok_and(|children| children >= elements - element) || children < 0 {
+            let reason = format!("element {element} of {elements} of its schema has {children} children");
+            return Err(Malformed::new(at.position(), reason));
+        }
         let path = match open.last_mut() {
             Some((left, path)) => {
                 *left -= 1;
@@ -168,5 +173,23 @@ mod tests {
         assert_eq!(check(&nested(60)), Ok(()));
         let error = check(&nested(10_000)).unwrap_err();
         assert_eq!(error.reason, "its schema is nested more than 64 levels deep");
+    }
+
+    /// The children of a schema's element, as a varint.
+    #[test]
+    fn children_are_no_more_than_elements() {
+        let schema = |children: &[u8]| {
+            [&[0x29, 0x2C, 0x48, 1, b'a', 0x15][..], children, &[0, 0x48, 1, b'x', 0, 0]].concat()
+        };
+        assert_eq!(check(&schema(&[2])), Ok(()));
+        for (children, number) in
+            [(&[4][..], "2"), (&[0xFE, 0xFF, 0xFF, 0xFF, 15], "2147483647"), (&[1], "-1")]
+        {
+            let error = check(&schema(children)).unwrap_err();
+            assert_eq!(error.reason, format!("element 0 of 2 of its schema has {number} children"));
+        }
+        // 2 to the 33rd and 1: cut to 32 bits it is 1.
+        let error = check(&schema(&[0x82, 0x80, 0x80, 0x80, 0x40])).unwrap_err();
+        assert_eq!(error.reason, "8589934593 does not fit in 32 bits");
     }
 }

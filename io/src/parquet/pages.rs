@@ -42,17 +42,17 @@ impl Header {
         let mut header = Self::default();
         at.fields(|at, field, _| {
             match field {
-                1 => header.kind = Some(at.integer()?),
-                2 => header.uncompressed = at.integer()?,
-                3 => header.compressed = at.integer()?,
+                1 => header.kind = Some(at.int()?),
+                2 => header.uncompressed = at.int()?,
+                3 => header.compressed = at.int()?,
                 // Data pages, dictionary pages and data pages of version 2: `num_values` comes first,
                 // `encoding` second, or fourth in version 2.
                 5 | 7 | 8 => {
                     let encoding = if field == 8 { 4 } else { 2 };
                     at.fields(|at, field, _| {
                         match field {
-                            1 => header.values = at.integer()?,
-                            number if number == encoding => header.encoding = at.integer()?,
+                            1 => header.values = at.int()?,
+                            number if number == encoding => header.encoding = at.int()?,
                             _ => return Ok(false),
                         }
                         Ok(true)

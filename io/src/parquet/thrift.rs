@@ -76,6 +76,16 @@ impl<'a> Compact<'a> {
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
+    /// An i32, and nothing that is longer: the `parquet` crate cuts it to 32 bits, and would see another
+    /// number than we do.
+    pub(super) fn int(&mut self) -> Parse<i64> {
+        let value = self.integer()?;
+        match i32::try_from(value) {
+            Ok(value) => Ok(value.into()),
+            Err(_) => Err(self.malformed(format!("{value} does not fit in 32 bits"))),
+        }
+    }
+
     /// A string, or bytes.
     pub(super) fn binary(&mut self) -> Parse<&'a [u8]> {
         let length = self.varint()?;
