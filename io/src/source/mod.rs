@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -10,14 +11,19 @@ use crate::{Error, Result};
 pub mod coalesce;
 mod local;
 mod memory;
+mod reading;
 mod recorded;
+mod remote;
+mod storage;
 
 pub use local::LocalFile;
 pub use memory::MemorySource;
+pub use reading::Reading;
 pub use recorded::Recorded;
+pub use storage::{Storage, StorageOptions};
 
 /// The bytes of one file, wherever it lives.
-pub trait ByteSource: Debug + Send + Sync {
+pub trait ByteSource: Debug + Send + Sync + 'static {
     /// What error messages call the file: its path or URL.
     fn name(&self) -> &str;
 
@@ -41,6 +47,12 @@ pub trait ByteSource: Debug + Send + Sync {
     /// # Errors
     /// Where the storage fails, and [`Error::Format`] where a range passes the end of the file.
     fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
+
+    /// Begins to read what [`ByteSource::read`] would, and returns at once: what a run does with the
+    /// ranges it will need next. A source that cannot do that reads when the bytes are waited for.
+    fn start(self: Arc<Self>, ranges: Vec<Range<u64>>) -> Reading {
+        Reading::later(move || self.read(&ranges))
+    }
 }
 
 /// Makes sure that `range` lies in a file of `size` bytes.

@@ -1,0 +1,23 @@
+//! A client of the XRootD protocol, version 5.2, without the C++ library.
+//!
+//! ```ignore
+//! # async fn example() -> Result<(), xrootd::Error> {
+//! let client = xrootd::Client::new(xrootd::Config::from_env());
+//! let file = client.open(&"root://eospublic.cern.ch//eos/opendata/cms/file.root".parse()?).await?;
+//! let head = file.read(0..1024).await?;
+//! # drop(head); Ok(())
+//! # }
+//! ```
+//!
+//! Layers, each of which knows only the one below: [`Client`] and [`File`] (redirects, recovery, pool) →
+//! connection (sockets, TLS, login) → session (bytes in, bytes out; no sockets, no clock) → wire (the
+//! structures of `XProtocol.hh`, the specification that servers follow).
+
+pub mod auth;
+mod config;
+mod error;
+mod url;
+
+pub use config::{Config, ReadMode};
+pub use error::{Cause, Error, ErrorCode, Result};
+pub use url::Url;
