@@ -16,6 +16,7 @@
 pub mod auth;
 mod config;
 mod error;
+pub mod tls;
 mod url;
 
 pub use config::{Config, ReadMode};
