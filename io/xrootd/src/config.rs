@@ -85,6 +85,7 @@ impl Config {
             redirect_limit: number("XRD_REDIRECTLIMIT").unwrap_or(default.redirect_limit),
             streams: number("XRD_SUBSTREAMSPERCHANNEL").map_or(default.streams, |n| n.clamp(1, 4) as usize),
             want_tls: number("XRD_WANTTLS").is_some_and(|n| n != 0),
+            tls: TlsOptions::from_env(),
             credentials: Arc::new(Credentials::from_env()),
             ..default
         }
