@@ -73,13 +73,13 @@ impl Storage {
 
     /// What went to and from each host until now, by host.
     pub fn traffic(&self) -> Vec<HostTraffic> {
-        self.started().map_or_else(Vec::new, |network| network.traffic())
+        self.started().map_or_else(Vec::new, Network::traffic)
     }
 
     /// What happened that a person may want to know and that no error tells: each once. Reads that went
     /// on at another replica, a cache that cannot be used.
     pub fn take_notices(&self) -> Vec<String> {
-        self.started().map_or_else(Vec::new, |network| network.take_notices())
+        self.started().map_or_else(Vec::new, Network::take_notices)
     }
 
     fn started(&self) -> Option<&Network> {

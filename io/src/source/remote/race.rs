@@ -5,8 +5,10 @@ use std::task::Poll;
 /// Attempts of which the first that ends counts, each with what it is called by. Dropping it gives all
 /// of them up.
 pub(super) struct Race<'a, K, T> {
-    running: Vec<(K, Pin<Box<dyn Future<Output = T> + Send + 'a>>)>,
+    running: Vec<(K, Attempt<'a, T>)>,
 }
+
+type Attempt<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl<'a, K: Copy, T> Race<'a, K, T> {
     pub(super) fn new() -> Self {
