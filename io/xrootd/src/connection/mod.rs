@@ -119,13 +119,13 @@ impl Connection {
         config: &Arc<Context>,
     ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
         let (stream, address) = dial::dial(endpoint).await?;
-        let local = stream.local_addr().map_err(lost)?.ip();
+        let local = stream.local_addr().map_err(lost)?;
         let want_tls = endpoint.tls || config.want_tls;
         const LOGIN: u8 = 3;
         let (mut line, flags) = Line::new(stream).greet(&endpoint.host, want_tls, LOGIN, config).await?;
         let admitted = login::log_in(&mut line, endpoint, address.ip(), local, config).await?;
         let profile = (admitted.anonymous && !line.transport.is_tls()).then_some(Profile { flags });
-        let on_this_host = address.ip().is_loopback() || address.ip() == local;
+        let on_this_host = address.ip().is_loopback() || address.ip() == local.ip();
         let connection = Self::start(endpoint, line, flags, on_this_host, config);
         let _ = connection.shared.session_id.set(admitted.session_id);
         connection.prepare(config, address);
