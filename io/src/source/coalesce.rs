@@ -1,10 +1,11 @@
 //! Fewer, larger reads: neighbouring ranges become one request.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ByteSource;
+use super::{ByteSource, Reading};
 use crate::{Error, Result};
 
 /// Ranges this close to each other are read as one. 32 KiB: on a disk or a network that costs less
@@ -25,10 +26,37 @@ pub fn read(source: &dyn ByteSource, ranges: &[Range<u64>]) -> Result<Vec<Bytes>
         return Ok(Vec::new());
     }
     let answers = source.read(&requests)?;
+    slices(source, ranges, &requests, &places, &answers)
+}
+
+/// Begins to read what [`read`] would, and returns at once.
+pub fn start(source: Arc<dyn ByteSource>, ranges: Vec<Range<u64>>) -> Reading {
+    let (requests, places) = merge(&ranges);
+    if requests.is_empty() {
+        return Reading::later(|| Ok(Vec::new()));
+    }
+    let reading = Arc::clone(&source).start(requests.clone());
+    Reading::later(move || slices(&*source, &ranges, &requests, &places, &reading.wait()?))
+}
+
+/// How many bytes a read of `ranges` takes, those between neighbours included.
+pub fn bytes(ranges: &[Range<u64>]) -> u64 {
+    let requests = merge(ranges).0;
+    requests.iter().fold(0, |sum, request| sum.saturating_add(request.end - request.start))
+}
+
+/// Each range's part of the answer that holds it.
+fn slices(
+    source: &dyn ByteSource,
+    ranges: &[Range<u64>],
+    requests: &[Range<u64>],
+    places: &[usize],
+    answers: &[Bytes],
+) -> Result<Vec<Bytes>> {
     ranges
         .iter()
         .zip(places)
-        .map(|(range, request)| {
+        .map(|(range, &request)| {
             // A source that gives another number of bytes than it was asked for is broken, but it may
             // be a server far away: not a reason to panic.
             let offset = (range.start - requests[request].start) as usize;
@@ -94,5 +122,20 @@ mod tests {
         let source = MemorySource::new("a", (0..100).collect::<Vec<u8>>());
         let answers = read(&source, &[50..52, 3..5, 4..6]).unwrap();
         assert_eq!(answers, [vec![50, 51], vec![3, 4], vec![4, 5]]);
+        let reading = start(Arc::new(source), vec![50..52, 3..5, 4..6]);
+        assert_eq!(reading.wait().unwrap(), answers);
+    }
+
+    #[test]
+    fn what_lies_between_neighbours_is_read_and_counted() {
+        assert_eq!(bytes(&[10..20, 30..40, 5..12]), 35);
+        assert_eq!(bytes(&[0..10, 100_000..100_010]), 20);
+        assert_eq!(bytes(&[]), 0);
+    }
+
+    #[test]
+    fn nothing_is_read_of_no_range() {
+        let source = Arc::new(MemorySource::new("a", vec![0; 10]));
+        assert!(start(source, Vec::new()).wait().unwrap().is_empty());
     }
 }
