@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::Credentials;
+use crate::tls::TlsOptions;
 
 /// How a client goes about. The defaults give up earlier than those of the official client, on which
 /// a dead host can cost ten minutes.
@@ -29,6 +30,10 @@ pub struct Config {
     pub read_mode: ReadMode,
     /// Whether TLS is asked for even of `root://` URLs. `XRD_WANTTLS`.
     pub want_tls: bool,
+    /// The name to log in with where the URL has none, for the server's log: the process's user.
+    pub user: String,
+    /// Which servers are believed to be who they say they are.
+    pub tls: TlsOptions,
     /// Who we are.
     pub credentials: Arc<Credentials>,
 }
@@ -57,6 +62,8 @@ impl Default for Config {
             idle: Duration::from_secs(300),
             read_mode: ReadMode::Auto,
             want_tls: false,
+            user: env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "nobody".to_owned()),
+            tls: TlsOptions::default(),
             credentials: Arc::default(),
         }
     }
@@ -78,6 +85,7 @@ impl Config {
             redirect_limit: number("XRD_REDIRECTLIMIT").unwrap_or(default.redirect_limit),
             streams: number("XRD_SUBSTREAMSPERCHANNEL").map_or(default.streams, |n| n.clamp(1, 4) as usize),
             want_tls: number("XRD_WANTTLS").is_some_and(|n| n != 0),
+            tls: TlsOptions::from_env(),
             credentials: Arc::new(Credentials::from_env()),
             ..default
         }

@@ -1,6 +1,6 @@
 //! A client of the XRootD protocol, version 5.2, without the C++ library.
 //!
-//! ```ignore
+//! ```no_run
 //! # async fn example() -> Result<(), xrootd::Error> {
 //! let client = xrootd::Client::new(xrootd::Config::from_env());
 //! let file = client.open(&"root://eospublic.cern.ch//eos/opendata/cms/file.root".parse()?).await?;
@@ -14,10 +14,25 @@
 //! structures of `XProtocol.hh`, the specification that servers follow).
 
 pub mod auth;
+mod client;
 mod config;
+mod connection;
+mod context;
 mod error;
+mod file;
+#[doc(hidden)]
+pub mod fuzzing;
+mod info;
+mod pool;
+mod reading;
+mod session;
+pub mod tls;
 mod url;
+mod wire;
 
+pub use client::Client;
 pub use config::{Config, ReadMode};
 pub use error::{Cause, Error, ErrorCode, Result};
+pub use file::{File, OpenOptions};
+pub use info::{Checksum, Entry, Location, Stat};
 pub use url::Url;

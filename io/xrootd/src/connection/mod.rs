@@ -1,0 +1,483 @@
+//! One connection to one server: a session over sockets, many requests under way at once.
+
+mod dial;
+mod login;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Cause;
+use crate::context::Context;
+use crate::session::{Outcome, Session, Step};
+use crate::wire::request::Query;
+use crate::wire::{HANDSHAKE, Handle, Request, ServerFlags, SessionId, reply};
+
+pub(crate) use dial::Endpoint;
+pub(crate) use login::Profile;
+use login::{Line, expect_done, lost};
+
+type Answering = oneshot::Sender<Result<Outcome, Cause>>;
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// Bytes that one look at the socket asks for while no long answer is under way.
+const CHUNK: usize = 64 << 10;
+
+/// Data of a request longer than this is written without a copy.
+const COPIED: usize = 16 << 10;
+
+/// How many ranges, and of how many bytes at most, the server takes in one vector read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct VectorLimits {
+    pub(crate) ranges: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Default for VectorLimits {
+    /// What servers have, `XrdProto::maxRvecsz` and `maxRVdsz`.
+    fn default() -> Self {
+        Self { ranges: 1024, bytes: (2 << 20) - 16 }
+    }
+}
+
+/// A connection that is logged in, or presumed to be.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Where it leads.
+    pub(crate) endpoint: Endpoint,
+    /// What the server says of itself.
+    pub(crate) flags: ServerFlags,
+    /// Whether it is encrypted.
+    pub(crate) tls: bool,
+    /// Whether the server is on this host.
+    pub(crate) local: bool,
+    shared: Arc<Shared>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    session: Mutex<Session<Answering>>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    session_id: OnceLock<SessionId>,
+    /// Why it is of no more use.
+    closed: OnceLock<Cause>,
+    /// Requests were sent before the server had answered the login.
+    presumed: AtomicBool,
+    limits: OnceLock<VectorLimits>,
+    /// Bound streams, which carry data beside the first.
+    streams: Mutex<Vec<u8>>,
+    next_stream: AtomicUsize,
+    /// Files open on it; it is not idle while there are any.
+    open_files: AtomicUsize,
+    start: Instant,
+    /// Milliseconds after `start` at which bytes came last, or a request went into silence.
+    heard: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    head: Option<[u8; 24]>,
+    data: Bytes,
+}
+
+/// A request whose answer is awaited. Dropping it gives the answer up.
+struct Asked<'a> {
+    shared: &'a Shared,
+    stream: u16,
+    answer: oneshot::Receiver<Result<Outcome, Cause>>,
+}
+
+impl Connection {
+    /// Connects, greets and logs in. `profile` is what an earlier connection has found if nothing stands
+    /// between: then requests follow at once, and the first round trip carries them too.
+    pub(crate) async fn open(
+        endpoint: &Endpoint,
+        config: &Arc<Context>,
+        profile: Option<Profile>,
+    ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
+        let late = Cause::TimedOut { waiting_for: "a connection", after: config.connection_window };
+        let deadline = Instant::now() + config.connection_window;
+        let work = async {
+            match profile {
+                Some(profile) => Ok((Self::presume(endpoint, config, profile).await?, Some(profile))),
+                None => Self::log_in(endpoint, config).await,
+            }
+        };
+        timeout_at(deadline, work).await.unwrap_or(Err(late))
+    }
+
+    async fn log_in(
+        endpoint: &Endpoint,
+        config: &Arc<Context>,
+    ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
+        let (stream, address) = dial::dial(endpoint).await?;
+        let local = stream.local_addr().map_err(lost)?.ip();
+        let want_tls = endpoint.tls || config.want_tls;
+        const LOGIN: u8 = 3;
+        let (mut line, flags) = Line::new(stream).greet(&endpoint.host, want_tls, LOGIN, config).await?;
+        let admitted = login::log_in(&mut line, endpoint, address.ip(), local, config).await?;
+        let profile = (admitted.anonymous && !line.transport.is_tls()).then_some(Profile { flags });
+        let on_this_host = address.ip().is_loopback() || address.ip() == local;
+        let connection = Self::start(endpoint, line, flags, on_this_host, config);
+        let _ = connection.shared.session_id.set(admitted.session_id);
+        connection.prepare(config, address);
+        Ok((connection, profile))
+    }
+
+    /// As [`Self::log_in`], without waiting for an answer.
+    async fn presume(
+        endpoint: &Endpoint,
+        config: &Arc<Context>,
+        profile: Profile,
+    ) -> Result<Arc<Self>, Cause> {
+        let (stream, address) = dial::dial(endpoint).await?;
+        let local = stream.local_addr().map_err(lost)?.ip();
+        let on_this_host = address.ip().is_loopback() || address.ip() == local;
+        let connection = Self::start(endpoint, Line::new(stream), profile.flags, on_this_host, config);
+        let shared = Arc::clone(&connection.shared);
+        shared.presumed.store(true, Ordering::Release);
+        let (handshaken, handshake) = oneshot::channel();
+        lock(&shared.session).expect_handshake(handshaken);
+        shared.queue(Outgoing { head: None, data: Bytes::from_static(&HANDSHAKE) })?;
+        let (_, protocol) = shared.send(&Request::protocol(true, false, 3))?;
+        let (_, login) = shared.send(&Request::login(&login::user(endpoint, config)))?;
+        let watched = Arc::downgrade(&connection);
+        let config = Arc::clone(config);
+        let check = async move {
+            let gone = || lost(std::io::ErrorKind::ConnectionAborted.into());
+            let check = async {
+                handshake.await.map_err(|_| gone())??;
+                let answer = expect_done(protocol.await.map_err(|_| gone())??, "kXR_protocol")?;
+                let flags = reply::protocol(&answer.whole());
+                let answer = expect_done(login.await.map_err(|_| gone())??, "kXR_login")?;
+                match reply::login(&answer.whole()) {
+                    Some((id, list)) if list.is_empty() && flags == Some(profile.flags) => Ok(id),
+                    _ => Err(Cause::Protocol("it is not as open as it was".to_owned())),
+                }
+            };
+            match check.await {
+                Ok(id) => {
+                    let _ = shared.session_id.set(id);
+                    shared.presumed.store(false, Ordering::Release);
+                    if let Some(connection) = watched.upgrade() {
+                        connection.prepare(&config, address);
+                    }
+                }
+                Err(cause) => shared.close(cause),
+            }
+        };
+        connection.keep(tokio::spawn(check).abort_handle());
+        Ok(connection)
+    }
+
+    fn start(
+        endpoint: &Endpoint,
+        line: Line,
+        flags: ServerFlags,
+        local: bool,
+        config: &Context,
+    ) -> Arc<Self> {
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            session: Mutex::default(),
+            outgoing,
+            session_id: OnceLock::new(),
+            closed: OnceLock::new(),
+            presumed: AtomicBool::new(false),
+            limits: OnceLock::new(),
+            streams: Mutex::default(),
+            next_stream: AtomicUsize::new(0),
+            open_files: AtomicUsize::new(0),
+            start: Instant::now(),
+            heard: AtomicU64::new(0),
+        });
+        let tls = line.transport.is_tls();
+        let (reader, writer) = line.transport.split();
+        let tasks = vec![
+            tokio::spawn(write(writer, queue, Arc::clone(&shared))).abort_handle(),
+            tokio::spawn(read(reader, line.buffer, Arc::clone(&shared))).abort_handle(),
+            tokio::spawn(watch(Arc::clone(&shared), config.stream_timeout, config.idle)).abort_handle(),
+        ];
+        let tasks = Mutex::new(tasks);
+        Arc::new(Self { endpoint: endpoint.clone(), flags, tls, local, shared, tasks })
+    }
+
+    /// Asks, beside what the caller does, for the limits of vector reads, and binds further streams.
+    fn prepare(self: &Arc<Self>, config: &Arc<Context>, address: std::net::SocketAddr) {
+        if !self.flags.is_server() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        if let Ok((_, answer)) = shared.send(&Request::query(Query::Config, "readv_iov_max readv_ior_max")) {
+            let ask = async move {
+                if let Ok(Ok(Outcome::Done(answer))) = answer.await {
+                    let _ = shared.limits.set(vector_limits(&String::from_utf8_lossy(&answer.whole())));
+                }
+            };
+            self.keep(tokio::spawn(ask).abort_handle());
+        }
+        for _ in 1..config.streams.min(4) {
+            let (shared, config, endpoint) =
+                (Arc::clone(&self.shared), Arc::clone(config), self.endpoint.clone());
+            let encrypted = self.tls && self.flags.wants_tls_for_data();
+            let bind = async move {
+                if let Err(cause) = bind(&shared, &endpoint, address, encrypted, &config).await {
+                    // Data then comes over the streams that there are.
+                    drop(cause);
+                }
+            };
+            self.keep(tokio::spawn(bind).abort_handle());
+        }
+    }
+
+    fn keep(&self, task: AbortHandle) {
+        let mut tasks = lock(&self.tasks);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
+    }
+
+    /// Makes a request and waits for its answer.
+    pub(crate) async fn ask(&self, request: &Request, deadline: Instant) -> Result<Outcome, Cause> {
+        let began = Instant::now();
+        let (stream, answer) = self.shared.send(request)?;
+        let mut asked = Asked { shared: &self.shared, stream, answer };
+        match timeout_at(deadline, &mut asked.answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(self.shared.why()),
+            Err(_) => Err(Cause::TimedOut { waiting_for: "an answer", after: began.elapsed() }),
+        }
+    }
+
+    /// Makes a request whose answer is of no interest.
+    pub(crate) fn tell(&self, request: &Request) {
+        if let Ok((stream, _)) = self.shared.send(request) {
+            lock(&self.shared.session).abandon(stream);
+        }
+    }
+
+    /// Tells the server that nobody will use the handle any more.
+    pub(crate) fn forget(&self, handle: Handle) {
+        self.shared.open_files.fetch_sub(1, Ordering::Relaxed);
+        if self.shared.closed.get().is_none() {
+            self.tell(&Request::close(handle));
+        }
+    }
+
+    /// A file is open on it from now on.
+    pub(crate) fn opened(&self) {
+        self.shared.open_files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closed.get().is_some()
+    }
+
+    /// Whether requests went ahead of the login's answer, and that has not come or was another one.
+    pub(crate) fn is_presumed(&self) -> bool {
+        self.shared.presumed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn close(&self, cause: Cause) {
+        self.shared.close(cause);
+    }
+
+    pub(crate) fn session_id(&self) -> Option<SessionId> {
+        self.shared.session_id.get().copied().filter(|id| *id != [0; 16])
+    }
+
+    pub(crate) fn vector_limits(&self) -> VectorLimits {
+        self.shared.limits.get().copied().unwrap_or_default()
+    }
+
+    /// The stream for the next large answer: each in turn.
+    pub(crate) fn data_stream(&self) -> u8 {
+        let streams = lock(&self.shared.streams);
+        match self.shared.next_stream.fetch_add(1, Ordering::Relaxed) % (streams.len() + 1) {
+            0 => 0,
+            at => streams[at - 1],
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        lock(&self.tasks).iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.session).abandon(self.stream);
+    }
+}
+
+impl Shared {
+    fn send(&self, request: &Request) -> Result<(u16, oneshot::Receiver<Result<Outcome, Cause>>), Cause> {
+        let (sender, receiver) = oneshot::channel();
+        let (stream, head) = {
+            let mut session = lock(&self.session);
+            if !session.is_owed() {
+                self.hear();
+            }
+            session
+                .submit(request, sender)
+                .ok_or_else(|| Cause::Protocol("65,535 requests are under way".to_owned()))?
+        };
+        self.queue(Outgoing { head: Some(head), data: request.data.clone() })?;
+        if let Some(cause) = self.closed.get() {
+            return Err(cause.clone());
+        }
+        Ok((stream, receiver))
+    }
+
+    fn queue(&self, outgoing: Outgoing) -> Result<(), Cause> {
+        self.outgoing.send(outgoing).map_err(|_| self.why())
+    }
+
+    fn hear(&self) {
+        self.heard.store(self.start.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn silence(&self) -> Duration {
+        self.start.elapsed().saturating_sub(Duration::from_millis(self.heard.load(Ordering::Relaxed)))
+    }
+
+    fn why(&self) -> Cause {
+        self.closed.get().cloned().unwrap_or_else(|| lost(std::io::ErrorKind::ConnectionAborted.into()))
+    }
+
+    /// Ends it: whoever waits learns why.
+    fn close(&self, cause: Cause) {
+        let _ = self.closed.set(cause);
+        let why = self.why();
+        let waiting: Vec<_> = lock(&self.session).drain().collect();
+        for answering in waiting {
+            let _ = answering.send(Err(why.clone()));
+        }
+    }
+}
+
+/// Opens a second socket whose answers belong to this session.
+async fn bind(
+    shared: &Arc<Shared>,
+    endpoint: &Endpoint,
+    address: std::net::SocketAddr,
+    encrypted: bool,
+    config: &Context,
+) -> Result<(), Cause> {
+    const BIND: u8 = 1;
+    let id = *shared.session_id.get().ok_or_else(|| shared.why())?;
+    let work = async {
+        let stream = tokio::net::TcpStream::connect(address).await.map_err(lost)?;
+        stream.set_nodelay(true).map_err(lost)?;
+        let (mut line, _) = Line::new(stream).greet(&endpoint.host, encrypted, BIND, config).await?;
+        let answer = expect_done(line.ask(&Request::bind(id)).await?, "kXR_bind")?.whole();
+        Ok((line, answer))
+    };
+    let (line, answer) = tokio::time::timeout(config.connection_window, work)
+        .await
+        .unwrap_or(Err(Cause::TimedOut { waiting_for: "a stream", after: config.connection_window }))?;
+    let Some(&stream) = answer.first() else { return Err(shared.why()) };
+    let (reader, _writer) = line.transport.split();
+    lock(&shared.streams).push(stream);
+    // The writing half stays open: closing it would end the stream.
+    read(reader, line.buffer, Arc::clone(shared)).await;
+    Ok(())
+}
+
+/// `readv_iov_max` and `readv_ior_max`, a line for each; a server that does not know one repeats its name.
+fn vector_limits(answer: &str) -> VectorLimits {
+    let mut numbers = answer.split_whitespace().map(|word| word.parse::<u64>().ok());
+    let default = VectorLimits::default();
+    let mut limit = |at_most: u64| numbers.next().flatten().filter(|&n| n > 0 && n <= at_most);
+    VectorLimits {
+        ranges: limit(1 << 16).map_or(default.ranges, |n| n as usize),
+        bytes: limit(1 << 30).unwrap_or(default.bytes),
+    }
+}
+
+/// Writes requests as they are queued, those that wait together in one go.
+async fn write(mut writer: Writer, mut queue: mpsc::UnboundedReceiver<Outgoing>, shared: Arc<Shared>) {
+    let mut batch = Vec::new();
+    let mut bytes = BytesMut::new();
+    while queue.recv_many(&mut batch, 256).await > 0 {
+        let written = async {
+            for Outgoing { head, data } in batch.drain(..) {
+                bytes.put_slice(head.as_ref().map_or(&[], |head| &head[..]));
+                if data.len() <= COPIED {
+                    bytes.put_slice(&data);
+                } else {
+                    writer.write_all(&bytes).await?;
+                    bytes.clear();
+                    writer.write_all(&data).await?;
+                }
+            }
+            writer.write_all(&bytes).await?;
+            bytes.clear();
+            writer.flush().await
+        };
+        if let Err(error) = written.await {
+            return shared.close(lost(error));
+        }
+    }
+}
+
+/// Takes answers in until the connection ends.
+async fn read(mut reader: Reader, mut buffer: BytesMut, shared: Arc<Shared>) {
+    loop {
+        let step = lock(&shared.session).step(&mut buffer);
+        let needs = match step {
+            Ok(Step::Answered(answering, outcome)) => {
+                let _ = answering.send(Ok(outcome));
+                continue;
+            }
+            Ok(Step::Heard) => continue,
+            Ok(Step::Needs(needs)) => needs,
+            Err(violation) => return shared.close(Cause::Protocol(violation.0)),
+        };
+        // A long answer gets memory of its own, and nothing behind its end but the next head is read into
+        // it: it is handed on without a copy.
+        let missing = needs - buffer.len();
+        let room = if missing < CHUNK { CHUNK } else { missing + 8 };
+        if buffer.capacity() - buffer.len() < missing {
+            buffer.reserve(room);
+        }
+        match reader.read_buf(&mut (&mut buffer).limit(room)).await {
+            Ok(0) => return shared.close(lost(std::io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => shared.hear(),
+            Err(error) => return shared.close(lost(error)),
+        }
+    }
+}
+
+/// Ends a connection that owes answers and is silent for too long, or that nobody has used for long.
+async fn watch(shared: Arc<Shared>, patience: Duration, idle: Duration) {
+    let mut tick = tokio::time::interval((patience / 8).max(Duration::from_millis(10)));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let silence = shared.silence();
+        let (owed, free) = {
+            let session = lock(&shared.session);
+            (session.is_owed(), session.is_idle() && shared.open_files.load(Ordering::Relaxed) == 0)
+        };
+        if owed && silence >= patience {
+            return shared.close(Cause::TimedOut { waiting_for: "a byte", after: silence });
+        }
+        if free && silence >= idle {
+            return shared.close(lost(std::io::Error::other("it was idle")));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
