@@ -58,6 +58,12 @@ pub fn start(source: &Arc<dyn ByteSource>, ranges: Vec<Range<u64>>) -> Reading {
     Reading::later(move || merged.slice(source.name(), &ranges, &reading.wait()?))
 }
 
+/// How many bytes a read of `ranges` takes, those between neighbours included.
+pub fn bytes(source: &dyn ByteSource, ranges: &[Range<u64>]) -> u64 {
+    let merged = Merged::new(ranges, source.merging());
+    merged.requests.iter().fold(0, |sum, request| sum.saturating_add(request.end - request.start))
+}
+
 /// Ranges as requests.
 #[derive(Debug)]
 pub(super) struct Merged {

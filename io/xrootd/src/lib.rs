@@ -20,6 +20,8 @@ mod connection;
 mod context;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 mod info;
 mod pool;
 mod reading;
