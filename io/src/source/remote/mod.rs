@@ -17,6 +17,7 @@ use crate::{Error, Result};
 
 mod ahead;
 mod bridge;
+mod http;
 mod network;
 mod place;
 mod protocols;
