@@ -166,7 +166,9 @@ where
     S: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
 {
     let lost = |error: hyper::Error| Failure::of_hyper(&error, &format!("no connection to {origin}"));
-    let (sender, connection) = http1::handshake(stream).await.map_err(lost)?;
+    // XrdHttp 5.5 knows `Range` and not `range`.
+    let builder = http1::Builder::new().title_case_headers(true).handshake(stream);
+    let (sender, connection) = builder.await.map_err(lost)?;
     // What goes wrong with it, the requests on it are told.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)

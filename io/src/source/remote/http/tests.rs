@@ -80,6 +80,7 @@ async fn serve(mut stream: TcpStream, script: Script, log: Arc<Mutex<Vec<Ask>>>)
             buffer.extend_from_slice(&more[..n]);
         };
         let head = String::from_utf8(buffer.drain(..end + 4).collect()).unwrap();
+        assert!(head.contains("\r\nRange: bytes="), "XrdHttp 5.5 knows no other spelling: {head}");
         let mut lines = head.lines();
         let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
         let headers: HashMap<String, String> = lines
