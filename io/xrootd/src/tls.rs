@@ -79,14 +79,14 @@ impl TlsOptions {
 
     /// The grid's alone: for what only grids have.
     #[must_use]
-    pub fn and_no_system(mut self) -> Self {
+    pub fn without_system(mut self) -> Self {
         self.system = false;
         self
     }
 
     /// The same, and the system's authorities too.
     #[must_use]
-    pub fn and_system(mut self) -> Self {
+    pub fn with_system(mut self) -> Self {
         self.system = true;
         self
     }
@@ -104,17 +104,24 @@ pub fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, String> 
     recent(options).map(|made| made.config)
 }
 
-/// Verifies a certificate that came otherwise than over TLS, as over TLS.
+/// Verifies a certificate that came otherwise than over TLS, as over TLS; the time is in seconds since
+/// 1970.
 #[cfg(feature = "gsi")]
 pub(crate) fn verify(
     options: &TlsOptions,
     certificate: &CertificateDer<'_>,
     others: &[CertificateDer<'_>],
     host: &str,
+    now: u64,
 ) -> Result<(), String> {
     let name = server_name(host)?;
-    let verified =
-        recent(options)?.verifier.verify_server_cert(certificate, others, &name, &[], UnixTime::now());
+    let verified = recent(options)?.verifier.verify_server_cert(
+        certificate,
+        others,
+        &name,
+        &[],
+        UnixTime::since_unix_epoch(Duration::from_secs(now)),
+    );
     verified.map(|_| ()).map_err(|error| explain(&error, host))
 }
 

@@ -164,7 +164,7 @@ impl Credentials {
                     Where::Given(path) | Where::File(path) => (path.clone(), false),
                     Where::Environment => gsi::proxy_place(),
                 };
-                let grid = || crate::tls::TlsOptions::from_env().and_no_system();
+                let grid = || crate::tls::TlsOptions::from_env().without_system();
                 let authorities = self.authorities.clone().unwrap_or_else(grid);
                 Ok(Box::new(gsi::Gsi::new(place, authorities, offer.arguments, peer)?))
             }

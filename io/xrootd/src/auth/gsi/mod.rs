@@ -51,6 +51,8 @@ pub(super) struct Gsi {
     /// As the server has it: `ssl`, or `sslnopad` if the key loses zeros in front.
     library: String,
     tag: Option<[u8; TAG]>,
+    /// When we began, in seconds since 1970.
+    now: u64,
 }
 
 /// Where the proxy is, by the environment.
@@ -63,6 +65,16 @@ impl Gsi {
     /// `arguments` are those of the server: `v:10600,c:ssl,ca:bb74b9b4.0|e974420c.0`. What it says of its
     /// authority is not used: its certificate says it better.
     pub(super) fn new(
+        place: (PathBuf, bool),
+        authorities: TlsOptions,
+        arguments: &str,
+        peer: &Peer<'_>,
+    ) -> Result<Self, String> {
+        Self::at(now(), place, authorities, arguments, peer)
+    }
+
+    fn at(
+        now: u64,
         (path, ours): (PathBuf, bool),
         authorities: TlsOptions,
         arguments: &str,
@@ -80,12 +92,12 @@ impl Gsi {
         let library =
             library.ok_or("the server has none of the cryptographic libraries that this client can do as")?;
         let owner = if ours { Owner::Us } else { Owner::Anyone };
-        let proxy = Proxy::load(&path, owner, now())?;
+        let proxy = Proxy::load(&path, owner, now)?;
         if proxy.length < 2 && version < WITHOUT_PROXY {
             return Err("the server takes proxies only, and the file holds one certificate".to_owned());
         }
         let (host, library) = (peer.host.to_owned(), library.to_owned());
-        Ok(Self { proxy, host, authorities, library, tag: None })
+        Ok(Self { proxy, host, authorities, library, tag: None, now })
     }
 
     fn ask(&mut self, random: &Random<'_>) -> Option<Vec<u8>> {
@@ -126,7 +138,7 @@ impl Gsi {
                 .collect::<Result<_, _>>()
                 .map_err(|_| DAMAGED)?;
         let (certificate, others) = chain.split_first().ok_or("the server sends no certificate")?;
-        tls::verify(&self.authorities, certificate, others, &self.host)?;
+        tls::verify(&self.authorities, certificate, others, &self.host, self.now)?;
         let key = proxy::public_key(certificate).and_then(PublicKey::of);
         let key = key.ok_or("the server's certificate has a key that this method cannot use")?;
         let main = Packet::read(packet.get(kind::MAIN).ok_or(DAMAGED)?).ok_or(DAMAGED)?;
@@ -226,3 +238,6 @@ impl Method for Gsi {
 fn refusal(reason: String) -> Refusal {
     Refusal { method: "gsi".to_owned(), reason }
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,6 +223,10 @@ pub(super) fn agree(group: &[u8], theirs: &str, random: &Random) -> Option<Agree
     let mut fields = Values(group).expect(SEQUENCE)?;
     let prime = odd(fields.content(INTEGER)?, SMALLEST_AGREEMENT_BITS)?;
     let generator = within(number(fields.content(INTEGER)?)?, &prime)?;
+    // `from_str_radix` would take a sign.
+    if !theirs.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
     let digits = if theirs.len() % 2 == 1 { format!("0{theirs}") } else { theirs.to_owned() };
     let theirs: Option<Vec<u8>> = digits
         .as_bytes()
@@ -249,4 +253,127 @@ fn within(number: BoxedUint, prime: &Odd<BoxedUint>) -> Option<BoxedUint> {
     let two = BoxedUint::from(2_u64);
     let last = prime.wrapping_sub(&two);
     (number.cmp_vartime(&two).is_ge() && number.cmp_vartime(&last).is_le()).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRIME: &str = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404\
+                         DDEF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7EDEE\
+                         386BFB5A899FA5AE9F24117C4B1FE649286651ECE45B3DC2007CB8A163BF0598DA48361C55D39A69163FA8FD24CF5F83655D\
+                         23DCA3AD961C62F356208552BB9ED529077096966D670C354E4ABC9804F1746C08CA18217C32905E462E36CE3BE39E772C18\
+                         0E86039B2783A2EC07A28FB5C55DF06F4C52C9DE2BCBF6955817183995497CEA956AE515D2261898FA051015728E5A8AACAA\
+                         68FFFFFFFFFFFFFFFF";
+
+    fn bytes_of(hex: &str) -> Vec<u8> {
+        (0..hex.len() / 2).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap()).collect()
+    }
+
+    /// Group 14 of RFC 3526, or with another prime of as many bytes.
+    fn group(prime: &[u8]) -> Vec<u8> {
+        let mut der = vec![0x30, 0x82, 1, 8, 2, 0x82, 1, 1, 0];
+        der.extend(prime);
+        der.extend([2, 1, 2]);
+        der
+    }
+
+    fn counting(bytes: &mut [u8]) -> Option<()> {
+        bytes.iter_mut().zip(0..).for_each(|(byte, n)| *byte = n);
+        Some(())
+    }
+
+    #[test]
+    fn both_sides_come_to_the_same_secret() {
+        let prime = bytes_of(PRIME);
+        // Python's pow, the other's exponent 0x123456789abcdef0123456789abcdef, ours 000102…3f.
+        let theirs = "C91197D5551DCE50D5AE22F0746A457C5E5F22EF13BF94170CB13073A578B705D0D416E7BEE825BF68EAA13AE299269\
+                      5BF62C7C09344A31114A785977F3CC78762FB13A3C92B2CC13E796EE235C4D2A35749129546444ABABF287A90F58572\
+                      4D3038F7D7992AC70AA101841DA1CAFFE1465B6D1E698DBA537F367A74CEE926DB8C660AB4F592E00B5B4570A6EB03CF\
+                      E9872D161BD86089CA097BA7173341754A6F9BEE3437AC89EE022871ED12A3C96EE72173108C0193AAF995EF94A81D2E\
+                      97509A31BCA502D1FCA21D33C1B2FE95106AF8A207B0B71181F92050B36251D1E4A8949D54A72A757BD489F49C767BA3\
+                      9D538A5EE2E0FAE855812969BEC4E2BABB";
+        let agreed = agree(&group(&prime), theirs, &counting).unwrap();
+        assert_eq!(agreed.secret.len(), 256);
+        assert_eq!(
+            agreed.secret[..32],
+            bytes_of("1188667ed82906b377c27ad2e225341f19ee09145ea9cf446bb99b6b7fdc71c1")
+        );
+        assert_eq!(agreed.secret[240..], bytes_of("d9345004ee174eb5cb0c1419199e0966"));
+        assert_eq!((agreed.public.len(), &agreed.public[..32]), (512, "2AD9B3CE4069125144F791AE6470B077"));
+    }
+
+    #[test]
+    fn groups_and_numbers_that_give_the_secret_away_are_refused() {
+        let prime = bytes_of(PRIME);
+        let last = format!("{}E", &PRIME[..511]);
+        for theirs in ["", "0", "00", "1", "zz", "-5", "+5", &last, PRIME, &format!("{PRIME}00")] {
+            assert!(agree(&group(&prime), theirs, &counting).is_none(), "{theirs}");
+        }
+        let mut even = prime.clone();
+        even[255] = 0xfe;
+        assert!(agree(&group(&even), "5", &counting).is_none());
+        assert!(
+            agree(&[0x30, 6, 2, 1, 23, 2, 1, 5], "5", &counting).is_none(),
+            "so small that anybody can guess"
+        );
+        let whole = group(&prime);
+        for length in 0..whole.len() {
+            assert!(agree(&whole[..length], "5", &counting).is_none());
+        }
+        let mut vast = vec![0x30, 0x82, 0x10, 9, 2, 0x82, 0x10, 2, 0];
+        vast.extend(vec![0xff; 4097]);
+        vast.extend([2, 1, 2]);
+        assert!(agree(&vast, "5", &counting).is_none(), "so large that it takes all our time");
+    }
+
+    #[test]
+    fn signatures_are_those_of_openssl() {
+        use rustls_pki_types::PrivateKeyDer;
+        use rustls_pki_types::pem::PemObject;
+        let der = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/host-key.pem")).unwrap();
+        let key = PrivateKey::of_pkcs8(der.secret_der()).unwrap();
+        // `printf abcdefgh | openssl pkeyutl -sign -inkey host-key.pem -pkeyopt rsa_padding_mode:pkcs1`
+        let expected = bytes_of(
+            "a01506ef92e58573dcabb4328717d5aae6106bb3aa6670ad4a0397573054e390c2f19206b8fafe3e20b31bceee1b0895d47145fd\
+             640cbe7c483effa48c2eb90d296fc7ffd5ff2c741808d9947799e4e120176cf112b63a018c2dc5e86175301938edd6156b0777c2\
+             8cd114e69859b1842ee8ef3698586bb728a5f8c3559693389b83a1477aa6025d96e69821fd4485c1842bdb175aeaf75c87f4d725\
+             f8e7060f14627aa9d3d1d3e434562f65a361125f8b1dc8992c3c3be938fe28ac48e456ea982d61703ffb9b240fab11e79d66edcf\
+             5e0881d1fa344519267cccd90fb00cbde7d4fdd663c2aba958fa0bcc2882cbf6a61179e53a791ea27ed3ae461a984c03",
+        );
+        assert_eq!(key.sign(b"abcdefgh").unwrap(), expected);
+        assert_eq!(key.public().recover(&expected).unwrap(), b"abcdefgh");
+        let long: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let signed = key.sign(&long).unwrap();
+        assert_eq!(signed.len(), 5 * 256);
+        assert_eq!(key.public().recover(&signed).unwrap(), long);
+        // Not of this key, cut off, or none at all.
+        for damaged in [&signed[1..], &signed[..255], &[], &[0xff; 256], &[0; 256], &[1; 256]] {
+            assert!(key.public().recover(damaged).is_none());
+        }
+        let mut changed = expected;
+        changed[100] ^= 1;
+        assert!(key.public().recover(&changed).is_none());
+    }
+
+    #[test]
+    fn damaged_keys_are_refused() {
+        use rustls_pki_types::PrivateKeyDer;
+        use rustls_pki_types::pem::PemObject;
+        let der = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/host-key.pem")).unwrap();
+        let whole = der.secret_der();
+        for length in 0..whole.len() {
+            assert!(PrivateKey::of_pkcs8(&whole[..length]).is_none());
+        }
+        for at in (0..whole.len()).step_by(7) {
+            let mut damaged = whole.to_vec();
+            damaged[at] ^= 0x55;
+            // Whatever is left of it either signs rightly or not at all.
+            if let Some(key) = PrivateKey::of_pkcs8(&damaged)
+                && let Some(signed) = key.sign(b"x")
+            {
+                assert_eq!(key.public().recover(&signed).unwrap(), b"x");
+            }
+        }
+    }
 }
