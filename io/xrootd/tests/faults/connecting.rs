@@ -96,12 +96,29 @@ async fn an_answer_to_protocol_or_login_that_is_cut() {
 
 #[tokio::test]
 async fn an_answer_to_open_whose_size_makes_no_sense() {
-    for stat in ["", "1 2", "x y z w", "1 -5 16 0", "1 99999999999999999999999 16 0"] {
-        let error =
-            open_where(OPEN, move |request| send(answer::ok(request, &[&[0; 12], stat.as_bytes()].concat())))
-                .await;
-        assert!(matches!(error.cause, Cause::Protocol(_)), "{stat}: {error}");
+    for stat in ["1 2", "x y z w", "1 -5 16 0", "1 99999999999999999999999 16 0"] {
+        let server = Scripted::start(Content::of(100), move |request| {
+            (request.kind == OPEN).then(|| {
+                send(answer::ok(request, &[&[7, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], stat.as_bytes()].concat()))
+            })
+        })
+        .await;
+        // It may ask again, with `stat`, and then knows better.
+        match within(client().open(&server.url())).await {
+            Ok(file) => assert_eq!((file.size(), server.seen(STAT).len()), (100, 1), "{stat}"),
+            Err(error) => assert!(matches!(error.cause, Cause::Protocol(_)), "{stat}: {error}"),
+        }
     }
+}
+
+#[tokio::test]
+async fn an_open_that_tells_no_size_has_it_asked_for() {
+    let server = Scripted::start(Content::of(100), |request| {
+        (request.kind == OPEN).then(|| send(answer::ok(request, &[7, 0, 0, 1])))
+    })
+    .await;
+    let file = opened(&server).await;
+    assert_eq!((file.size(), within(file.read(0..1000)).await.unwrap().len()), (100, 100));
 }
 
 #[tokio::test]
@@ -158,7 +175,8 @@ async fn it_promises_tls_and_speaks_clear_text() {
         ]
     })
     .await;
-    assert!(matches!(error.cause, Cause::Tls(_)), "{error}");
+    assert!(matches!(error.cause, Cause::Tls(_) | Cause::Protocol(_)), "{error}");
+    assert!(error.to_string().contains("TLS"), "{error}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use xrootd::{Client, Config, Error, File, ReadMode};
 
-use scripted::{Request, Scripted, Step, answer};
+use scripted::{Request, Scripted, Step};
 
 /// A client that gives up early.
 fn impatient() -> Config {

@@ -386,6 +386,22 @@ async fn an_idle_connection_that_the_server_closed() {
 }
 
 #[tokio::test]
+async fn silence_before_a_request_is_not_held_against_the_server() {
+    let content = Content::of(SIZE);
+    let of_script = content.clone();
+    let server = Scripted::start(content.clone(), move |request| {
+        let right = answer::right(request, &of_script);
+        (request.kind == READ).then(|| vec![Step::Pause(Duration::from_millis(400)), Step::Send(right)])
+    })
+    .await;
+    let file = opened(&server).await;
+    // Longer than a server may be silent that owes an answer.
+    tokio::time::sleep(impatient().stream_timeout + Duration::from_millis(500)).await;
+    assert_eq!(within(file.read(0..1000)).await.unwrap(), content.bytes[..1000]);
+    assert_eq!((server.connections(), server.seen(READ).len()), (1, 1));
+}
+
+#[tokio::test]
 async fn all_that_was_under_way_survives_a_reset() {
     let content = Content::of(SIZE);
     let server =

@@ -32,17 +32,39 @@ async fn a_warm_open_and_a_read_take_one_each() {
 
 #[tokio::test]
 async fn a_host_known_to_ask_for_no_name_takes_two() {
-    let server = far(1000).await;
-    let config = Config { idle: Duration::from_millis(300), ..impatient() };
-    let client = Client::new(config);
+    // It ends the connection when the file is closed.
+    let server = Scripted::with_latency(Content::of(1000), LATENCY, |request| {
+        (request.kind == CLOSE).then(|| vec![Step::Close])
+    })
+    .await;
+    let client = client();
     drop(within(client.open(&server.url())).await.unwrap());
-    // Until the connection has been idle for too long.
-    client.close();
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let before = server.turns();
-    within(client.open(&server.url())).await.unwrap();
+    let file = within(client.open(&server.url())).await.unwrap();
     assert_eq!(server.connections(), 2);
     assert!(server.turns() - before <= 2, "{} turns", server.turns() - before);
+    assert_eq!(within(file.read(0..1000)).await.unwrap(), Content::of(1000).bytes);
+}
+
+#[tokio::test]
+async fn a_host_that_asks_for_a_name_after_all_costs_no_more_than_one_that_is_not_known() {
+    // Of the first connection it does not want to know who it is; of those after it, it does.
+    let server = Scripted::with_latency(Content::of(1000), LATENCY, |request| match request.kind {
+        CLOSE => Some(vec![Step::Close]),
+        LOGIN if request.connection > 0 => Some(send(answer::login(request, b"&P=host"))),
+        // As a server does before it knows who asks.
+        OPEN if request.connection == 1 => {
+            Some(vec![Step::Send(answer::error(request, 3006, "not logged in")), Step::Close])
+        }
+        _ => None,
+    })
+    .await;
+    let client = client();
+    drop(within(client.open(&server.url())).await.unwrap());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let file = within(client.open(&server.url())).await.unwrap();
+    assert_eq!(within(file.read(0..1000)).await.unwrap(), Content::of(1000).bytes);
 }
 
 #[tokio::test]

@@ -17,65 +17,65 @@ const ASYNRESP: u32 = 5008;
 const PAGE: u64 = 4096;
 /// The handle of every open file.
 const HANDLE: [u8; 4] = [7, 0, 0, 1];
-pub const SERVER_FLAGS: u32 = 1;
-pub const PAGES_FLAG: u32 = 0x0020_0000;
-pub const TLS_AT_ONCE: u32 = 0x8000_0000 | 0x4000_0000;
+pub(crate) const SERVER_FLAGS: u32 = 1;
+pub(crate) const PAGES_FLAG: u32 = 0x0020_0000;
+pub(crate) const TLS_AT_ONCE: u32 = 0x8000_0000 | 0x4000_0000;
 
 /// `kXR_ok` with this body.
-pub fn ok(request: &Request, body: &[u8]) -> Bytes {
+pub(crate) fn ok(request: &Request, body: &[u8]) -> Bytes {
     frame(request.stream, 0, body)
 }
 
-pub fn frame(stream: [u8; 2], status: u16, body: &[u8]) -> Bytes {
+pub(crate) fn frame(stream: [u8; 2], status: u16, body: &[u8]) -> Bytes {
     let length = (body.len() as u32).to_be_bytes();
     [&stream[..], &status.to_be_bytes(), &length, body].concat().into()
 }
 
 /// A header that promises `length` bytes, whatever follows.
-pub fn promise(request: &Request, length: i32) -> Bytes {
+pub(crate) fn promise(request: &Request, length: i32) -> Bytes {
     [&request.stream[..], &[0, 0], &length.to_be_bytes()].concat().into()
 }
 
-pub fn error(request: &Request, code: u32, message: &str) -> Bytes {
+pub(crate) fn error(request: &Request, code: u32, message: &str) -> Bytes {
     frame(request.stream, ERROR, &[&code.to_be_bytes()[..], message.as_bytes(), b"\0"].concat())
 }
 
-pub fn oksofar(request: &Request, body: &[u8]) -> Bytes {
+pub(crate) fn oksofar(request: &Request, body: &[u8]) -> Bytes {
     frame(request.stream, OKSOFAR, body)
 }
 
 /// To a host and port; a negative port says that `host` is a URL.
-pub fn redirect(request: &Request, host: &str, port: i32) -> Bytes {
+pub(crate) fn redirect(request: &Request, host: &str, port: i32) -> Bytes {
     frame(request.stream, REDIRECT, &[&port.to_be_bytes()[..], host.as_bytes()].concat())
 }
 
-pub fn wait(request: &Request, seconds: i32) -> Bytes {
+pub(crate) fn wait(request: &Request, seconds: i32) -> Bytes {
     frame(request.stream, WAIT, &[&seconds.to_be_bytes()[..], b"please\0"].concat())
 }
 
-pub fn waitresp(request: &Request, seconds: i32) -> Bytes {
+pub(crate) fn waitresp(request: &Request, seconds: i32) -> Bytes {
     frame(request.stream, WAITRESP, &seconds.to_be_bytes())
 }
 
-pub fn authmore(request: &Request, challenge: &[u8]) -> Bytes {
+pub(crate) fn authmore(request: &Request, challenge: &[u8]) -> Bytes {
     frame(request.stream, AUTHMORE, challenge)
 }
 
 /// The late answer that `waitresp` announced, itself a whole frame.
-pub fn later(answer: &[u8]) -> Bytes {
+pub(crate) fn later(answer: &[u8]) -> Bytes {
     frame([0, 0], ATTN, &[&ASYNRESP.to_be_bytes()[..], &[0; 4], answer].concat())
 }
 
 /// A message of the operator, which no request asked for.
-pub fn announcement(text: &str) -> Bytes {
+pub(crate) fn announcement(text: &str) -> Bytes {
     frame([0, 0], ATTN, &[&5002_u32.to_be_bytes()[..], text.as_bytes(), b"\0"].concat())
 }
 
-pub fn protocol(request: &Request, flags: u32) -> Bytes {
+pub(crate) fn protocol(request: &Request, flags: u32) -> Bytes {
     ok(request, &[0x511_u32.to_be_bytes(), flags.to_be_bytes()].concat())
 }
 
-pub fn login(request: &Request, security: &[u8]) -> Bytes {
+pub(crate) fn login(request: &Request, security: &[u8]) -> Bytes {
     ok(request, &[b"0123456789abcdef", security].concat())
 }
 
@@ -84,21 +84,21 @@ fn status_of(content: &Content) -> String {
     format!("140737488355329 {} 16 {}\0", content.bytes.len(), content.modified)
 }
 
-pub fn open(request: &Request, content: &Content) -> Bytes {
+pub(crate) fn open(request: &Request, content: &Content) -> Bytes {
     let retstat = u16::from_be_bytes([request.parameters[2], request.parameters[3]]) & 0x400 != 0;
     let stat = if retstat { [&[0; 8][..], status_of(content).as_bytes()].concat() } else { Vec::new() };
     ok(request, &[&HANDLE[..], &stat].concat())
 }
 
 /// What the file has of `length` bytes from `offset` on: nothing behind its end.
-pub fn piece(content: &Content, offset: u64, length: usize) -> Bytes {
+pub(crate) fn piece(content: &Content, offset: u64, length: usize) -> Bytes {
     let size = content.bytes.len();
     let start = usize::try_from(offset).map_or(size, |offset| offset.min(size));
     content.bytes.slice(start..(start.saturating_add(length)).min(size))
 }
 
 /// The body of a readv: each element's head and bytes.
-pub fn vector(request: &Request, content: &Content) -> Option<Vec<u8>> {
+pub(crate) fn vector(request: &Request, content: &Content) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     for (offset, length) in request.elements() {
         let bytes = piece(content, offset, length);
@@ -111,7 +111,7 @@ pub fn vector(request: &Request, content: &Content) -> Option<Vec<u8>> {
 }
 
 /// Pages with their checksums: the first ends where a page of the file does.
-pub fn pages(offset: u64, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn pages(offset: u64, bytes: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
@@ -126,7 +126,7 @@ pub fn pages(offset: u64, bytes: &[u8]) -> Vec<u8> {
 
 /// A `kXR_status` frame of a pgread: `kind` as in its request, of which the answer is of `offset`, and
 /// whether more follows.
-pub fn paged(stream: [u8; 2], kind: u16, offset: u64, body: &[u8], more: bool) -> Bytes {
+pub(crate) fn paged(stream: [u8; 2], kind: u16, offset: u64, body: &[u8], more: bool) -> Bytes {
     let (kind, more) = ((kind - 3000) as u8, u8::from(more));
     let length = (body.len() as u32).to_be_bytes();
     let covered = [&stream[..], &[kind, more, 0, 0, 0, 0], &length, &offset.to_be_bytes()].concat();
@@ -134,13 +134,13 @@ pub fn paged(stream: [u8; 2], kind: u16, offset: u64, body: &[u8], more: bool) -
     [&head, body].concat().into()
 }
 
-pub fn pgread(request: &Request, content: &Content) -> Bytes {
+pub(crate) fn pgread(request: &Request, content: &Content) -> Bytes {
     let bytes = piece(content, request.offset(), request.length());
     paged(request.stream, PGREAD, request.offset(), &pages(request.offset(), &bytes), false)
 }
 
 /// As a server answers that has nothing to complain of.
-pub fn right(request: &Request, content: &Content) -> Bytes {
+pub(crate) fn right(request: &Request, content: &Content) -> Bytes {
     match request.kind {
         HANDSHAKE => ok(request, &[0x511_u32.to_be_bytes(), 1_u32.to_be_bytes()].concat()),
         PROTOCOL => protocol(request, SERVER_FLAGS | if content.pages { PAGES_FLAG } else { 0 }),

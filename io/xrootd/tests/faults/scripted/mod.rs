@@ -4,7 +4,7 @@
 //! may give the steps that answer it. The structures are those of `XProtocol.hh`, put together here by
 //! hand: the client under test must not be checked by its own code.
 
-pub mod answer;
+pub(crate) mod answer;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,62 +18,62 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-pub const AUTH: u16 = 3000;
-pub const QUERY: u16 = 3001;
-pub const CLOSE: u16 = 3003;
-pub const PROTOCOL: u16 = 3006;
-pub const LOGIN: u16 = 3007;
-pub const OPEN: u16 = 3010;
-pub const PING: u16 = 3011;
-pub const READ: u16 = 3013;
-pub const STAT: u16 = 3017;
-pub const SYNC: u16 = 3016;
-pub const ENDSESS: u16 = 3023;
-pub const READV: u16 = 3025;
-pub const PGREAD: u16 = 3030;
+pub(crate) const AUTH: u16 = 3000;
+pub(crate) const QUERY: u16 = 3001;
+pub(crate) const CLOSE: u16 = 3003;
+pub(crate) const PROTOCOL: u16 = 3006;
+pub(crate) const LOGIN: u16 = 3007;
+pub(crate) const OPEN: u16 = 3010;
+pub(crate) const PING: u16 = 3011;
+pub(crate) const READ: u16 = 3013;
+pub(crate) const STAT: u16 = 3017;
+pub(crate) const SYNC: u16 = 3016;
+pub(crate) const ENDSESS: u16 = 3023;
+pub(crate) const READV: u16 = 3025;
+pub(crate) const PGREAD: u16 = 3030;
 /// Not of the protocol: the 20 bytes that come before the first request.
-pub const HANDSHAKE: u16 = 0;
+pub(crate) const HANDSHAKE: u16 = 0;
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// Which connection it came on, counted from 0.
-    pub connection: usize,
+    pub(crate) connection: usize,
     /// How many requests of this kind came to this server before.
-    pub nth: usize,
-    pub kind: u16,
-    pub stream: [u8; 2],
+    pub(crate) nth: usize,
+    pub(crate) kind: u16,
+    pub(crate) stream: [u8; 2],
     /// The 16 bytes whose meaning depends on the kind.
-    pub parameters: [u8; 16],
-    pub payload: Bytes,
+    pub(crate) parameters: [u8; 16],
+    pub(crate) payload: Bytes,
 }
 
 impl Request {
     /// Of a read or a pgread.
-    pub fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         u64::from_be_bytes(self.parameters[4..12].try_into().unwrap())
     }
 
     /// Of a read or a pgread, in bytes.
-    pub fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         u32::from_be_bytes(self.parameters[12..16].try_into().unwrap()) as usize
     }
 
     /// Offset and length of each element of a readv.
-    pub fn elements(&self) -> Vec<(u64, usize)> {
+    pub(crate) fn elements(&self) -> Vec<(u64, usize)> {
         let number = |part: &[u8]| part.iter().fold(0_u64, |n, &b| n << 8 | u64::from(b));
         self.payload.chunks_exact(16).map(|e| (number(&e[8..]), number(&e[4..8]) as usize)).collect()
     }
 
     /// Path and options of an open.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         String::from_utf8_lossy(&self.payload).into_owned()
     }
 }
 
 /// One thing that a script lets the server do.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Send(Bytes),
     Pause(Duration),
     /// So many bytes, then a tenth of a second, until all are sent.
@@ -88,24 +88,24 @@ type Script = dyn Fn(&Request) -> Option<Vec<Step>> + Send + Sync;
 
 /// What the server serves, and what it says of it.
 #[derive(Clone)]
-pub struct Content {
-    pub bytes: Bytes,
+pub(crate) struct Content {
+    pub(crate) bytes: Bytes,
     /// Unix seconds, as `stat` and `open` tell.
-    pub modified: i64,
+    pub(crate) modified: i64,
     /// Whether `kXR_protocol` promises pgread.
-    pub pages: bool,
+    pub(crate) pages: bool,
 }
 
 impl Content {
     /// `size` bytes, of which no two pieces of eight aligned bytes are the same.
-    pub fn of(size: usize) -> Self {
+    pub(crate) fn of(size: usize) -> Self {
         let bytes: Vec<u8> = (0..size.div_ceil(8) as u64)
             .flat_map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes())
             .collect();
         Self { bytes: Bytes::from(bytes).slice(..size), modified: 1_600_000_000, pages: false }
     }
 
-    pub fn with_pages(self) -> Self {
+    pub(crate) fn with_pages(self) -> Self {
         Self { pages: true, ..self }
     }
 }
@@ -121,7 +121,7 @@ struct Shared {
 }
 
 /// A server that runs until it is dropped.
-pub struct Scripted {
+pub(crate) struct Scripted {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepts: JoinHandle<()>,
@@ -135,7 +135,7 @@ impl Drop for Scripted {
 
 impl Scripted {
     /// A server of `content` with a script. `None` from the script is the right answer.
-    pub async fn start(
+    pub(crate) async fn start(
         content: Content,
         script: impl Fn(&Request) -> Option<Vec<Step>> + Send + Sync + 'static,
     ) -> Self {
@@ -143,7 +143,7 @@ impl Scripted {
     }
 
     /// One that answers what came within `latency` together, so that its turns can be counted.
-    pub async fn with_latency(
+    pub(crate) async fn with_latency(
         content: Content,
         latency: Duration,
         script: impl Fn(&Request) -> Option<Vec<Step>> + Send + Sync + 'static,
@@ -170,32 +170,32 @@ impl Scripted {
         Self { address, shared, accepts }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The URL of `/file`, which is what it serves whatever it is called.
-    pub fn url(&self) -> xrootd::Url {
+    pub(crate) fn url(&self) -> xrootd::Url {
         format!("root://{}//file", self.address).parse().unwrap()
     }
 
     /// All requests of one kind that came.
-    pub fn seen(&self, kind: u16) -> Vec<Request> {
+    pub(crate) fn seen(&self, kind: u16) -> Vec<Request> {
         self.all().into_iter().filter(|request| request.kind == kind).collect()
     }
 
     /// All requests, in the order in which they came.
-    pub fn all(&self) -> Vec<Request> {
+    pub(crate) fn all(&self) -> Vec<Request> {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// How often a client had to wait for us: once for each connection that it made, and once for each
     /// time that something came after we had answered.
-    pub fn turns(&self) -> usize {
+    pub(crate) fn turns(&self) -> usize {
         self.shared.turns.load(Ordering::SeqCst) + self.connections()
     }
 }
