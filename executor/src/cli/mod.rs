@@ -7,6 +7,7 @@ pub mod new;
 mod objects;
 mod run;
 mod schema;
+mod storage;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -103,6 +104,8 @@ struct RunArgs {
     /// The form of what is printed on stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    storage: storage::StorageArgs,
     /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
     #[arg(long, hide = true)]
     within: bool,

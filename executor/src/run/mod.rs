@@ -6,11 +6,11 @@ mod retry;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hep_io::Scratch;
-use hep_io::source::coalesce;
+use hep_io::source::{Storage, coalesce};
 
 use crate::friends::{Fetched, Join};
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
@@ -19,6 +19,7 @@ use crate::merge_tree::MergeTree;
 use crate::progress::Progress;
 use crate::range::RangeSize;
 use crate::registry::{AnyOutput, AnyProcessor};
+use crate::storage::FileStore;
 use crate::{Dataset, Error, RunResult};
 
 pub use plan::{Plan, PlannedFile, PlannedRange};
@@ -45,6 +46,8 @@ pub struct Options {
     pub max_entries: Option<u64>,
     /// These datasets only; all if empty.
     pub datasets: Vec<String>,
+    /// What opens files.
+    pub storage: Arc<dyn FileStore>,
 }
 
 impl Default for Options {
@@ -57,6 +60,7 @@ impl Default for Options {
             max_files: None,
             max_entries: None,
             datasets: Vec::new(),
+            storage: Arc::new(Storage::default()),
         }
     }
 }
@@ -123,7 +127,7 @@ impl Plan<'_> {
             let file = &self.files[*file_at];
             let dataset = &datasets[file.dataset];
             let (started, cpu) = (Instant::now(), thread_cpu());
-            let (result, tries) = retrying(options.retries, progress, &file.spec.path, || {
+            let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
                 let work =
                     || process(processor, file, dataset, entries.clone(), options.skip_checksums, scratch);
                 without_panic(work).unwrap_or_else(|panic| {
@@ -141,7 +145,7 @@ impl Plan<'_> {
                         bytes = *read;
                     }
                     Err(error) => {
-                        let reason = because(error, &file.spec.path, entries, tries);
+                        let reason = because(error, &file.ledger.path, entries, tries);
                         progress.warn(&reason);
                         ledger.failed.push(Missed { entries: Some((entries.start, entries.end)), reason });
                     }

@@ -13,6 +13,7 @@ use crate::local::without_panic;
 use crate::progress::Progress;
 use crate::range::{self, Opened};
 use crate::registry::AnyProcessor;
+use crate::storage::FileStore;
 use crate::{Error, RunResult};
 
 /// Files kept open between partition and processing; the others are opened again.
@@ -45,6 +46,7 @@ pub struct PlannedFile<'a> {
     pub(super) looks_up: Vec<Arc<Chain>>,
     /// Where its entries are on the chains of the others.
     pub(super) place: Place,
+    store: Arc<dyn FileStore>,
     opened: Mutex<Option<Arc<Opened>>>,
     left: AtomicUsize,
 }
@@ -80,6 +82,7 @@ impl<'a> Plan<'a> {
                     spec,
                     friends.of(at),
                     skip_reason(&datasets, at, n, options),
+                    &options.storage,
                 ));
             }
         }
@@ -91,9 +94,9 @@ impl<'a> Plan<'a> {
             if !file.ledger.skipped.is_empty() {
                 return;
             }
-            let (result, tries) = retrying(options.retries, progress, &file.spec.path, || {
+            let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
                 without_panic(|| {
-                    let opened = range::open(file.spec, &schema, &file.friends)?;
+                    let opened = range::open(&*options.storage, file.spec, &schema, &file.friends)?;
                     let ranges = range::split(&opened, file.spec, options.range_size)?;
                     Ok((opened, ranges))
                 })
@@ -198,11 +201,17 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> PlannedFile<'a> {
-    fn new(dataset: usize, spec: &'a FileSpec, friends: Vec<Arc<Chain>>, skipped: Option<String>) -> Self {
+    fn new(
+        dataset: usize,
+        spec: &'a FileSpec,
+        friends: Vec<Arc<Chain>>,
+        skipped: Option<String>,
+        store: &Arc<dyn FileStore>,
+    ) -> Self {
         let entries = spec.entries.map(|entries| (0, entries));
         let skipped = skipped.map(|reason| Missed { entries, reason }).into_iter().collect();
         let ledger = FileLedger {
-            path: spec.path.clone(),
+            path: spec.name().into_owned(),
             tree: spec.tree.clone().unwrap_or_default(),
             uuid: spec.uuid.clone().unwrap_or_default(),
             entries: spec.entries,
@@ -218,6 +227,7 @@ impl<'a> PlannedFile<'a> {
             friends,
             looks_up: Vec::new(),
             place: Place::default(),
+            store: Arc::clone(store),
             opened: Mutex::default(),
             left: AtomicUsize::new(0),
         }
@@ -264,7 +274,7 @@ impl<'a> PlannedFile<'a> {
             tree: Some(self.ledger.tree.clone()),
             ..self.spec.clone()
         };
-        let opened = Arc::new(range::open(&spec, &processor.schema(), &self.friends)?);
+        let opened = Arc::new(range::open(&*self.store, &spec, &processor.schema(), &self.friends)?);
         *slot = Some(Arc::clone(&opened));
         Ok(opened)
     }
@@ -345,10 +355,10 @@ fn same_file_twice(fileset: &Fileset, files: &[PlannedFile<'_>]) -> RunResult<()
     let mut seen: HashMap<(usize, &str, &str), &str> = HashMap::new();
     for file in files.iter().filter(|file| !file.ledger.uuid.is_empty() && file.ledger.skipped.is_empty()) {
         let key = (file.dataset, file.ledger.uuid.as_str(), file.ledger.tree.as_str());
-        if let Some(first) = seen.insert(key, &file.spec.path) {
+        if let Some(first) = seen.insert(key, &file.ledger.path) {
             let message = format!(
                 "dataset `{}` lists one file twice: {first} and {} have the same uuid {}",
-                fileset.datasets[file.dataset].name, file.spec.path, file.ledger.uuid
+                fileset.datasets[file.dataset].name, file.ledger.path, file.ledger.uuid
             );
             return Err(Error::Usage(message));
         }
