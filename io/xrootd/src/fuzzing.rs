@@ -25,11 +25,11 @@ pub fn converse(data: &[u8]) {
     session.expect_handshake(0);
     let mut streams = vec![0];
     for &kind in kinds {
-        let (stream, _) = session.submit(&request(kind), kind).expect("few requests are under way");
+        let (ticket, _) = session.submit(&request(kind), kind).expect("few requests are under way");
         if kind & 0x80 != 0 {
-            session.abandon(stream);
+            session.abandon(ticket);
         }
-        streams.push(stream);
+        streams.push(ticket.stream);
     }
     let bytes = if mode & 1 == 0 { rest.to_vec() } else { frames(rest, &streams, kinds) };
     let mut buffer = BytesMut::new();

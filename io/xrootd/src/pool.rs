@@ -67,9 +67,9 @@ impl Pool {
         }
     }
 
-    /// Lets all connections go.
+    /// Lets all connections go. What was learnt of the servers stays.
     pub(crate) fn clear(&self) {
-        for slot in lock(&self.slots).drain().map(|(_, slot)| slot) {
+        for slot in lock(&self.slots).values() {
             if let Some(connection) = lock(&slot.connection).take() {
                 connection.close(Cause::Lost(Arc::new(std::io::Error::other("the client was closed"))));
             }

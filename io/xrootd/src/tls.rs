@@ -11,7 +11,8 @@ mod verifier;
 use std::env;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, Error};
@@ -22,6 +23,10 @@ use verifier::{Explaining, Problem};
 
 /// Where grids put the certificates of their authorities.
 const GRID_FOLDER: &str = "/etc/grid-security/certificates";
+/// Authorities come and go, and an identity is renewed; none of it within minutes.
+const KEPT: Duration = Duration::from_secs(3600);
+/// One process uses one set of options, or one for `root` and one for `https`.
+const MOST_KEPT: usize = 8;
 
 /// Which authorities are trusted to say who a server is, and who we are.
 ///
@@ -71,13 +76,29 @@ impl TlsOptions {
     }
 }
 
-/// What a TLS connection to a server is made with: TLS 1.2 or 1.3, sessions resumed. Reads some
-/// hundreds of files on a grid: make one and keep it, also for the sake of resumption.
+/// What a TLS connection to a server is made with: TLS 1.2 or 1.3, sessions resumed.
+///
+/// The authorities of a grid are hundreds of files: what was read within the last hour is used again,
+/// also for the sake of the sessions that can be resumed.
 ///
 /// # Errors
 /// Where no authority is found, in words that name the places searched; where the identity cannot be
 /// used.
 pub fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, String> {
+    type Made = (TlsOptions, Instant, Arc<ClientConfig>);
+    static RECENT: Mutex<Vec<Made>> = Mutex::new(Vec::new());
+    let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+    recent.retain(|(_, made, _)| made.elapsed() < KEPT);
+    if let Some((_, _, config)) = recent.iter().find(|(known, _, _)| known == options) {
+        return Ok(Arc::clone(config));
+    }
+    let config = make(options)?;
+    recent.truncate(MOST_KEPT - 1);
+    recent.insert(0, (options.clone(), Instant::now(), Arc::clone(&config)));
+    Ok(config)
+}
+
+fn make(options: &TlsOptions) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let Authorities { roots, searched } = Authorities::load(options)?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))

@@ -4,7 +4,7 @@
 //! the first that we have credentials for, and the next if the server refuses it.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Where credentials are found. Nothing is read before a server asks, and tokens are read again for
 /// each connection, because they are renewed while a run goes on.
@@ -38,8 +38,8 @@ pub struct Peer<'a> {
     pub host: &'a str,
     /// Its address.
     pub address: IpAddr,
-    /// Our own address on this connection.
-    pub local: IpAddr,
+    /// Our own end of this connection, of which `sss` tells the server.
+    pub local: SocketAddr,
     /// Whether the connection is encrypted and the host's certificate verified.
     pub tls: bool,
 }

@@ -1,6 +1,6 @@
 //! From a socket to a session: handshake, protocol, TLS, login, authentication.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -115,7 +115,7 @@ pub(crate) async fn log_in(
     line: &mut Line,
     endpoint: &Endpoint,
     address: IpAddr,
-    local: IpAddr,
+    local: SocketAddr,
     config: &Context,
 ) -> Result<Admitted, Cause> {
     let login = Request::login(&user(endpoint, config));

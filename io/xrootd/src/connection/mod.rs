@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Cause;
 use crate::context::Context;
-use crate::session::{Outcome, Session, Step};
+use crate::session::{Outcome, Session, Step, Ticket};
 use crate::wire::request::Query;
 use crate::wire::{HANDSHAKE, Handle, Request, ServerFlags, SessionId, reply};
 
@@ -91,7 +91,7 @@ struct Outgoing {
 /// A request whose answer is awaited. Dropping it gives the answer up.
 struct Asked<'a> {
     shared: &'a Shared,
-    stream: u16,
+    ticket: Ticket,
     answer: oneshot::Receiver<Result<Outcome, Cause>>,
 }
 
@@ -119,13 +119,13 @@ impl Connection {
         config: &Arc<Context>,
     ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
         let (stream, address) = dial::dial(endpoint).await?;
-        let local = stream.local_addr().map_err(lost)?.ip();
+        let local = stream.local_addr().map_err(lost)?;
         let want_tls = endpoint.tls || config.want_tls;
         const LOGIN: u8 = 3;
         let (mut line, flags) = Line::new(stream).greet(&endpoint.host, want_tls, LOGIN, config).await?;
         let admitted = login::log_in(&mut line, endpoint, address.ip(), local, config).await?;
         let profile = (admitted.anonymous && !line.transport.is_tls()).then_some(Profile { flags });
-        let on_this_host = address.ip().is_loopback() || address.ip() == local;
+        let on_this_host = address.ip().is_loopback() || address.ip() == local.ip();
         let connection = Self::start(endpoint, line, flags, on_this_host, config);
         let _ = connection.shared.session_id.set(admitted.session_id);
         connection.prepare(config, address);
@@ -247,8 +247,8 @@ impl Connection {
     /// Makes a request and waits for its answer.
     pub(crate) async fn ask(&self, request: &Request, deadline: Instant) -> Result<Outcome, Cause> {
         let began = Instant::now();
-        let (stream, answer) = self.shared.send(request)?;
-        let mut asked = Asked { shared: &self.shared, stream, answer };
+        let (ticket, answer) = self.shared.send(request)?;
+        let mut asked = Asked { shared: &self.shared, ticket, answer };
         match timeout_at(deadline, &mut asked.answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.shared.why()),
@@ -258,8 +258,8 @@ impl Connection {
 
     /// Makes a request whose answer is of no interest.
     pub(crate) fn tell(&self, request: &Request) {
-        if let Ok((stream, _)) = self.shared.send(request) {
-            lock(&self.shared.session).abandon(stream);
+        if let Ok((ticket, _)) = self.shared.send(request) {
+            lock(&self.shared.session).abandon(ticket);
         }
     }
 
@@ -315,14 +315,14 @@ impl Drop for Connection {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        lock(&self.shared.session).abandon(self.stream);
+        lock(&self.shared.session).abandon(self.ticket);
     }
 }
 
 impl Shared {
-    fn send(&self, request: &Request) -> Result<(u16, oneshot::Receiver<Result<Outcome, Cause>>), Cause> {
+    fn send(&self, request: &Request) -> Result<(Ticket, oneshot::Receiver<Result<Outcome, Cause>>), Cause> {
         let (sender, receiver) = oneshot::channel();
-        let (stream, head) = {
+        let (ticket, head) = {
             let mut session = lock(&self.session);
             if !session.is_owed() {
                 self.hear();
@@ -335,7 +335,7 @@ impl Shared {
         if let Some(cause) = self.closed.get() {
             return Err(cause.clone());
         }
-        Ok((stream, receiver))
+        Ok((ticket, receiver))
     }
 
     fn queue(&self, outgoing: Outgoing) -> Result<(), Cause> {

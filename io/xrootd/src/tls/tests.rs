@@ -65,7 +65,7 @@ fn handshake(options: &TlsOptions, name: &str, server: Identity) -> Result<(), S
         .with_no_client_auth()
         .with_single_cert(server.0, server.1)
         .unwrap();
-    connect(client_config(options)?, name, Arc::new(config))
+    connect(make(options)?, name, Arc::new(config))
 }
 
 fn connect(client: Arc<ClientConfig>, name: &str, server: Arc<ServerConfig>) -> Result<(), String> {
@@ -253,7 +253,7 @@ fn an_identity_is_shown_only_where_one_is_configured() {
         .with_single_cert(chain, key)
         .unwrap();
     let server = Arc::new(server);
-    let error = connect(client_config(&only(folder.path())).unwrap(), "se.example.org", Arc::clone(&server));
+    let error = connect(make(&only(folder.path())).unwrap(), "se.example.org", Arc::clone(&server));
     assert!(error.unwrap_err().contains("peer sent no certificates"));
 
     let key = KeyPair::generate().unwrap();
@@ -264,9 +264,9 @@ fn an_identity_is_shown_only_where_one_is_configured() {
     fs::write(&path, certificate.pem() + &key.serialize_pem()).unwrap();
     let options = TlsOptions { identity: Some(path.clone()), ..only(folder.path()) };
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    assert!(client_config(&options).unwrap_err().contains("can be read by others (mode 640)"));
+    assert!(make(&options).unwrap_err().contains("can be read by others (mode 640)"));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    connect(client_config(&options).unwrap(), "se.example.org", server).unwrap();
+    connect(make(&options).unwrap(), "se.example.org", server).unwrap();
 }
 
 #[test]
@@ -309,4 +309,20 @@ fn other_failures_are_told_too() {
     let inside = io::Error::new(io::ErrorKind::InvalidData, Error::DecryptError);
     assert!(explain_io(&inside, "se").unwrap().starts_with("the handshake with se failed"));
     assert!(explain_io(&io::Error::other("else"), "se").is_none());
+}
+
+#[test]
+fn what_was_read_is_used_again() {
+    let ca = authority("Root");
+    let folder = folder(&[("root.0", &ca)]);
+    let options = only(folder.path());
+    let first = client_config(&options).unwrap();
+    assert!(Arc::ptr_eq(&first, &client_config(&options).unwrap()));
+    assert!(!Arc::ptr_eq(&first, &client_config(&options.clone().and_system()).unwrap()));
+    // A failure is not remembered.
+    let late = TlsOptions { folder: Some(folder.path().join("late")), ..options };
+    client_config(&late).unwrap_err();
+    fs::create_dir(folder.path().join("late")).unwrap();
+    fs::write(folder.path().join("late/root.0"), ca.certificate.pem()).unwrap();
+    client_config(&late).unwrap();
 }
