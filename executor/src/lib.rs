@@ -8,7 +8,7 @@
 //! ```
 //!
 //! which gives that binary the command line of `hep-run` itself. The way through, in the order of
-//! the modules: [`fileset`] says which files; [`range`] splits them into entry ranges; [`friends`]
+//! the modules: [`fileset`] says which files; [`storage`] opens them; [`range`] splits them into entry ranges; [`friends`]
 //! puts columns of other trees beside theirs; [`local`]
 //! maps each range to a partial output on this machine's threads and hands it to the
 //! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
@@ -27,6 +27,7 @@ pub mod range;
 pub mod registry;
 pub mod run;
 mod settings;
+pub mod storage;
 pub mod summary;
 
 pub use error::{Error, Result as RunResult};

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hep_columns::Schema;
-use hep_io::root::RootFile;
-use hep_io::source::{ByteSource, LocalFile};
+use hep_io::source::ByteSource;
 use hep_io::{EntryFile, EntryReader};
 
 use crate::RunResult;
 use crate::fileset::FileSpec;
 use crate::friends::{Chain, Joined, resolve};
+use crate::storage::{FileStore, open_file};
 
 /// How ranges are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,15 +77,15 @@ impl Opened {
 ///
 /// # Errors
 /// Where it cannot be opened or is not the file that the fileset describes.
-pub fn open_tree(file: &FileSpec) -> RunResult<OpenTree> {
-    let entry_file = open_file(&file.path)?;
+pub fn open_tree(store: &dyn FileStore, file: &FileSpec) -> RunResult<OpenTree> {
+    let entry_file = open_file(store, &file.path, &file.replicas)?;
     let tree = match &file.tree {
         Some(tree) => entry_file.tree_name(tree).to_owned(),
         None => only_tree(&entry_file)?,
     };
     let reader = entry_file.reader(&tree)?;
     let changed = |what: &str, found: String, said: String| hep_io::Error::Unsupported {
-        path: file.path.clone(),
+        path: file.name().into_owned(),
         what: format!("tree `{tree}`"),
         reason: format!("its {what} is {found}, but the fileset says {said}: the file was replaced"),
     };
@@ -106,15 +106,20 @@ pub fn open_tree(file: &FileSpec) -> RunResult<OpenTree> {
 ///
 /// # Errors
 /// Where it cannot be opened, is not the file that the fileset describes, or lacks a column.
-pub fn open(file: &FileSpec, schema: &Schema, friends: &[Arc<Chain>]) -> RunResult<Opened> {
-    let OpenTree { source, reader, uuid, tree } = open_tree(file)?;
+pub fn open(
+    store: &dyn FileStore,
+    file: &FileSpec,
+    schema: &Schema,
+    friends: &[Arc<Chain>],
+) -> RunResult<Opened> {
+    let OpenTree { source, reader, uuid, tree } = open_tree(store, file)?;
     let mut columns = Vec::new();
     let mut joined: Vec<Vec<(String, String)>> = vec![Vec::new(); friends.len()];
     for need in schema.requirements() {
         match reader.column(&need.name) {
             Ok(info) => {
                 need.check(&info.data_type).map_err(|error| hep_io::Error::Unsupported {
-                    path: file.path.clone(),
+                    path: file.name().into_owned(),
                     what: format!("tree `{tree}`"),
                     reason: error.to_string(),
                 })?;
@@ -160,34 +165,6 @@ fn nor_in(friends: &[Arc<Chain>], error: hep_io::Error) -> hep_io::Error {
     }
 }
 
-/// Opens a file with trees, wherever it is.
-///
-/// # Errors
-/// Where it cannot be opened, is of no format that we read, or lives where we cannot read yet.
-pub fn open_file(path: &str) -> RunResult<EntryFile> {
-    Ok(EntryFile::open(open_source(path)?)?)
-}
-
-/// Opens a ROOT file, wherever it is.
-///
-/// # Errors
-/// Where it cannot be opened, is no ROOT file, or lives where we cannot read yet.
-pub fn open_root(path: &str) -> RunResult<Arc<RootFile>> {
-    Ok(Arc::new(RootFile::open(open_source(path)?)?))
-}
-
-fn open_source(path: &str) -> RunResult<Arc<dyn ByteSource>> {
-    if let Some((scheme, _)) = path.split_once("://") {
-        return Err(hep_io::Error::Unsupported {
-            path: path.to_owned(),
-            what: "the file".to_owned(),
-            reason: format!("{scheme}:// is not supported yet; copy it to a local disk"),
-        }
-        .into());
-    }
-    Ok(Arc::new(LocalFile::open(path)?))
-}
-
 fn only_tree(file: &EntryFile) -> RunResult<String> {
     let trees = file.trees()?;
     match &trees[..] {
@@ -212,7 +189,7 @@ pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Vec
     if let Some(steps) = &file.steps {
         if let Some((start, stop)) = steps.iter().find(|(_, stop)| *stop > entries) {
             return Err(hep_io::Error::Unsupported {
-                path: file.path.clone(),
+                path: file.name().into_owned(),
                 what: format!("the step {start}..{stop} of the fileset"),
                 reason: format!("tree `{}` has {entries} entries: the file was replaced", opened.tree),
             }

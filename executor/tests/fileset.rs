@@ -136,7 +136,12 @@ impl Dice {
                 };
                 (0..3).map(|_| (bound(), bound())).collect()
             });
+            let replicas = (0..dice.roll(4).saturating_sub(1)).map(|at| {
+                ["/elsewhere/", "root://other//"][at as usize % 2].to_owned()
+                    + &format!("{serial}_{at}.root:t")
+            });
             FileSpec {
+                replicas: replicas.collect(),
                 path: format!("{start}{serial}.root{ending}"),
                 tree: common.clone().or_else(|| (dice.roll(2) == 0).then(|| format!("d/t{serial}"))),
                 uuid: (dice.roll(3) == 0).then(|| dice.text()),

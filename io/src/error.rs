@@ -106,13 +106,16 @@ pub enum Error {
 
 impl Error {
     /// Whether trying again may help: the storage failed, not the file. A missing file, a refused
-    /// permission or damaged bytes are the same the next time.
+    /// permission, a file that was replaced or damaged bytes are the same the next time.
     pub fn is_transient(&self) -> bool {
-        use std::io::ErrorKind::{IsADirectory, NotFound, PermissionDenied, Unsupported};
+        use std::io::ErrorKind::{
+            IsADirectory, NotFound, PermissionDenied, StaleNetworkFileHandle, Unsupported,
+        };
         match self {
-            Self::Io { source, .. } => {
-                !matches!(source.kind(), NotFound | PermissionDenied | IsADirectory | Unsupported)
-            }
+            Self::Io { source, .. } => !matches!(
+                source.kind(),
+                NotFound | PermissionDenied | IsADirectory | Unsupported | StaleNetworkFileHandle
+            ),
             // A transfer may have flipped the bytes; reading them once more is cheap.
             Self::Basket { .. } => true,
             _ => false,

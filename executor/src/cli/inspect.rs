@@ -9,8 +9,10 @@ use hep_io::root::Entry;
 use hep_io::{EntryFile, EntryReader, Stored};
 use serde_json::{Value, json};
 
+use super::storage::StorageArgs;
 use super::{Format, objects, print, schema};
-use crate::range::open_file;
+use crate::fileset::location;
+use crate::storage::open_file;
 use crate::{Error, RunResult};
 
 /// `hep-run inspect`.
@@ -28,6 +30,8 @@ pub(super) struct InspectArgs {
     /// The form of what is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    storage: StorageArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,7 +49,7 @@ struct Listed {
 
 pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
     let (path, tree) = split_target(&args.target);
-    let opened = open_file(path)?;
+    let opened = open_file(&*args.storage.storage(), path, &[])?;
     if let (EntryFile::Root(file), Some(path)) = (&opened, tree)
         && let Ok(key) = file.find(path)
         && let Some(object) = Object::read(file, &key)?
@@ -93,12 +97,14 @@ pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
     Ok(())
 }
 
-/// `a.root:Events` is a file and a tree; `a:b.root`, if it exists, is a file.
+/// `a.root:Events` is a file and a tree; `a:b.root`, if it exists, is a file. Of a URL, the colon of a
+/// tree follows `.root`.
 fn split_target(target: &str) -> (&str, Option<&str>) {
+    if location::scheme(target).is_some() {
+        return location::split_tree(target);
+    }
     match target.rsplit_once(':') {
-        Some((path, tree)) if !Path::new(target).exists() && !path.is_empty() && !tree.starts_with("//") => {
-            (path, Some(tree))
-        }
+        Some((path, tree)) if !Path::new(target).exists() && !path.is_empty() => (path, Some(tree)),
         _ => (target, None),
     }
 }

@@ -8,9 +8,11 @@ use hep_io::root::{Entry, Key, RootFile};
 use hep_io::write::{Copy, File};
 
 use super::print;
+use super::storage::StorageArgs;
+use crate::fileset::location;
 use crate::ledger::Ledger;
 use crate::output::LEDGER;
-use crate::range::open_root;
+use crate::storage::open_root;
 use crate::{Error, RunResult};
 
 /// `hep-run merge`.
@@ -24,7 +26,9 @@ pub(super) struct MergeArgs {
     leave_out: bool,
     /// The outputs to merge
     #[arg(required = true, value_name = "IN")]
-    inputs: Vec<PathBuf>,
+    inputs: Vec<String>,
+    #[command(flatten)]
+    storage: StorageArgs,
 }
 
 /// Everything that the inputs read so far add up to.
@@ -51,23 +55,35 @@ enum Item {
 }
 
 pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
-    let same = |a: &Path, b: &Path| {
-        a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    if let Some(scheme) = args.output.to_str().and_then(location::scheme) {
+        let message = format!("--output {}: cannot write to {scheme}:// yet", args.output.display());
+        return Err(Error::Usage(message));
+    }
+    // Of a URL there is nothing to tell apart but its text.
+    let place = |input: &str| match location::scheme(input) {
+        Some(_) => PathBuf::from(input),
+        None => Path::new(input).canonicalize().unwrap_or_else(|_| PathBuf::from(input)),
     };
-    for (at, input) in args.inputs.iter().enumerate() {
-        if same(input, &args.output) {
-            return Err(Error::Usage(format!("{} is both an input and the output", input.display())));
+    let output = place(&args.output.to_string_lossy());
+    let mut seen = BTreeSet::new();
+    for input in &args.inputs {
+        let name = location::without_secrets(input);
+        let place = place(input).into_os_string();
+        if place == output {
+            return Err(Error::Usage(format!("{name} is both an input and the output")));
         }
-        if args.inputs[..at].iter().any(|other| same(other, input)) {
-            return Err(Error::Usage(format!("{} is given twice", input.display())));
+        if !seen.insert(place) {
+            return Err(Error::Usage(format!("{name} is given twice")));
         }
     }
     if args.output.extension().is_none_or(|extension| extension != "root") {
         return Err(Error::Usage(format!("--output {}: a merge writes .root only", args.output.display())));
     }
     let mut merged = Merged::default();
+    let storage = args.storage.storage();
     for input in &args.inputs {
-        merged.add(&input.display().to_string())?;
+        let file = open_root(&*storage, input)?;
+        merged.add(&file, &location::without_secrets(input))?;
     }
     let Merged { items, ledger, left_out, notes, output: mut file, .. } = merged;
     if !left_out.is_empty() && !args.leave_out {
@@ -115,10 +131,9 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
 }
 
 impl Merged {
-    fn add(&mut self, input: &str) -> RunResult<()> {
-        let file = open_root(input)?;
+    fn add(&mut self, file: &RootFile, input: &str) -> RunResult<()> {
         let entries = file.walk_cycles()?;
-        let ledger = ledger(&file, &entries)?;
+        let ledger = ledger(file, &entries)?;
         match (&mut self.ledger, ledger) {
             (known, Some(ledger)) if self.names.is_empty() => *known = Some(ledger),
             (Some(known), Some(ledger)) => {
@@ -145,15 +160,15 @@ impl Merged {
                 continue;
             }
             if Object::merges(&newest.class_name) {
-                self.sum(&file, path.clone(), newest, input)?;
+                self.sum(file, path.clone(), newest, input)?;
                 continue;
             }
             for Entry { path, key } in cycles {
-                copies |= self.copy(&file, path.clone(), key, input)?;
+                copies |= self.copy(file, path.clone(), key, input)?;
             }
         }
         if copies {
-            self.output.describe(&file)?;
+            self.output.describe(file)?;
         }
         self.names.push(input.to_owned());
         Ok(())

@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{ExecutorKind, Format, INCOMPLETE, RunArgs, build, print};
 use crate::fileset::{Fileset, ProcessorSpec};
@@ -10,6 +11,7 @@ use crate::progress::Progress;
 use crate::range::RangeSize;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Outcome, Plan};
+use crate::storage::FileStore;
 use crate::{Error, Registry, RunResult, output, settings, summary};
 
 /// `hep-run fileset.yaml`; returns the exit status.
@@ -28,7 +30,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     }
     let (name, processor) = registry.make(spec.name.as_deref(), &values)?;
     let outputs = output::targets(&args.output, path)?;
-    let options = options(args);
+    let options = options(args, args.storage.storage());
     let progress = Progress::new(args.progress);
     let plan = Plan::new(&fileset, &*processor, &options, &progress)?;
     if args.dry_run {
@@ -58,7 +60,7 @@ fn chosen_processor(args: &RunArgs, fileset: &Fileset) -> ProcessorSpec {
     }
 }
 
-fn options(args: &RunArgs) -> Options {
+fn options(args: &RunArgs, storage: Arc<dyn FileStore>) -> Options {
     let executor = match (args.executor, args.workers) {
         (ExecutorKind::Serial, _) => Executor::Serial,
         (ExecutorKind::Threads, None) => Executor::all_cores(),
@@ -78,6 +80,8 @@ fn options(args: &RunArgs) -> Options {
         max_files: args.max_files,
         max_entries: args.max_entries,
         datasets: args.dataset.clone(),
+        prefetch: args.prefetch,
+        storage,
     }
 }
 
@@ -131,7 +135,7 @@ fn describe(plan: &Plan<'_>, name: &str, processor: &dyn AnyProcessor, format: F
             .iter()
             .map(|(file, ranges, bytes)| {
                 serde_json::json!({
-                    "path": file.spec.path,
+                    "path": file.ledger.path,
                     "tree": file.ledger.tree,
                     "uuid": file.ledger.uuid,
                     "entries": file.ledger.entries,
@@ -155,7 +159,7 @@ fn describe(plan: &Plan<'_>, name: &str, processor: &dyn AnyProcessor, format: F
     );
     for (file, ranges, bytes) in files {
         let entries: u64 = ranges.iter().map(|range| range.entries.end - range.entries.start).sum();
-        let _ = writeln!(text, "{}:{}", file.spec.path, file.ledger.tree);
+        let _ = writeln!(text, "{}:{}", file.ledger.path, file.ledger.tree);
         for missed in file.ledger.failed.iter().chain(&file.ledger.skipped) {
             let entries = missed.entries.map_or_else(|| "all".to_owned(), |(a, b)| format!("{a}..{b}"));
             let _ = writeln!(text, "  not read: entries {entries} ({})", missed.reason);

@@ -128,7 +128,7 @@ impl Builder {
                 Some(friend) => format!("friend `{}`", friend.alias),
                 None => format!("dataset `{}`", self.datasets[index].name),
             };
-            FilesetError::at(line, FilesetProblem::File { path: file.path.clone(), place, why })
+            FilesetError::at(line, FilesetProblem::File { path: file.name().into_owned(), place, why })
         };
         if self.friend.is_some() && file.steps.is_some() {
             return Err(blame("has steps; a friend is read where the dataset is".to_owned()));
@@ -137,21 +137,51 @@ impl Builder {
         if known && location::is_pattern(&file.path, &self.place) {
             return Err(blame("is a pattern, so its uuid, entries and steps cannot be given".to_owned()));
         }
+        if !file.replicas.is_empty() && location::is_pattern(&file.path, &self.place) {
+            return Err(blame("is a pattern, so its replicas cannot be given".to_owned()));
+        }
         check_steps(file).map_err(blame)?;
         let paths = location::resolve(&file.path, &self.place).map_err(blame)?;
+        let replicas = self.replicas(file, &paths).map_err(blame)?;
+        let spec = |path| FileSpec { path, replicas: replicas.clone(), ..file.clone() };
         if let Some(friend) = &mut self.friend {
-            friend.files.extend(paths.into_iter().map(|path| FileSpec { path, ..file.clone() }));
+            friend.files.extend(paths.into_iter().map(spec));
             return Ok(());
         }
         for path in paths {
-            if let Some(first) = self.own(&path, file.tree.as_deref(), index) {
+            // A replica listed as a file of its own would count its entries twice, too.
+            let places = std::iter::once(&path).chain(&replicas);
+            let twice = places.filter_map(|place| {
+                self.own(place, file.tree.as_deref(), index).map(|first| (place.clone(), first))
+            });
+            if let Some((path, first)) = twice.min_by_key(|(_, first)| *first) {
                 let name = |index: usize| self.datasets[index].name.clone();
+                let path = location::without_secrets(&path).into_owned();
                 let problem = FilesetProblem::DuplicateFile { path, first: name(first), second: name(index) };
                 return Err(FilesetError::at(line, problem));
             }
-            self.datasets[index].files.push(FileSpec { path, ..file.clone() });
+            self.datasets[index].files.push(spec(path));
         }
         Ok(())
+    }
+
+    /// The replicas of a file, resolved. The error is the end of a sentence that starts with its path.
+    fn replicas(&self, file: &FileSpec, paths: &[String]) -> Result<Vec<String>, String> {
+        let mut places = paths.to_vec();
+        for given in &file.replicas {
+            let shown = location::without_secrets(given).escape_debug().to_string();
+            if location::is_pattern(given, &self.place) {
+                return Err(format!("has the replica `{shown}`, which is a pattern"));
+            }
+            let found = location::resolve(given, &self.place)
+                .map_err(|why| format!("has the replica `{shown}`, which {why}"))?;
+            if let Some(twice) = found.iter().find(|place| places.contains(place)) {
+                let twice = location::without_secrets(twice);
+                return Err(format!("has the replica `{twice}` twice, or it is the file itself"));
+            }
+            places.extend(found);
+        }
+        Ok(places.split_off(paths.len()))
     }
 
     /// Notes that a dataset lists a file; the dataset that does already, if there is one. A file without a

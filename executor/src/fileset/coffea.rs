@@ -6,6 +6,7 @@ use super::{
     FileSpec, Fileset,
     build::{self, Builder},
     error::{FilesetError, FilesetProblem},
+    location,
     node::{Entry, Node, Shape},
 };
 
@@ -105,7 +106,7 @@ pub(super) fn files_in_map(
     default: Option<&str>,
 ) -> Result<(), FilesetError> {
     for Entry { key: path, line, value } in entries {
-        let place = || format!("file `{}` of {place}", path.escape_debug());
+        let place = || format!("file `{}` of {place}", location::without_secrets(path).escape_debug());
         let mut file =
             FileSpec { path: path.clone(), tree: default.map(str::to_owned), ..FileSpec::default() };
         match &value.shape {

@@ -1,6 +1,6 @@
 //! What a path in a fileset stands for: a local file, a pattern of them, or a URL; and the tree after a colon.
 
-use std::{env, path::Path};
+use std::{borrow::Cow, env, path::Path};
 
 use super::glob;
 
@@ -11,6 +11,41 @@ pub(crate) fn scheme(path: &str) -> Option<&str> {
     let well_formed = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
         && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     well_formed.then_some(scheme)
+}
+
+/// Options of a URL that whoever has them can read the file with: tokens, as XRootD, WebDAV and
+/// Azure have them, and the signatures of S3.
+const SECRETS: &[&str] = &[
+    "access_token",
+    "authz",
+    "bearer",
+    "password",
+    "sig",
+    "signature",
+    "token",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "x-amz-signature",
+];
+
+/// A path as it may be seen by anybody: a URL without user, password and secret options. What else
+/// its options say stays, since it may tell one file from another.
+pub(crate) fn without_secrets(path: &str) -> Cow<'_, str> {
+    let Some(scheme) = scheme(path) else { return Cow::Borrowed(path) };
+    let (before, options) = path.split_once('?').map_or((path, None), |(a, b)| (a, Some(b)));
+    let rest = &before[scheme.len() + 3..];
+    let (authority, file) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let is_secret = |option: &&str| {
+        let name = option.split_once('=').map_or(*option, |(name, _)| name);
+        SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    };
+    if host.len() == authority.len() && !options.is_some_and(|o| o.split('&').any(|o| is_secret(&o))) {
+        return Cow::Borrowed(path);
+    }
+    let kept: Vec<&str> = options.iter().flat_map(|o| o.split('&')).filter(|o| !is_secret(o)).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    Cow::Owned(format!("{scheme}://{host}{file}{mark}{}", kept.join("&")))
 }
 
 /// Splits `file.root:Events` at the colon, as uproot does: after `.root`, or `.root.1`, and for a URL never
@@ -132,6 +167,22 @@ mod tests {
             (":", ":", None),
         ] {
             assert_eq!(split_tree(given), (file, tree), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_name_shows_no_secret_and_keeps_what_identifies() {
+        for (given, shown) in [
+            ("/data/a?authz=x.root", "/data/a?authz=x.root"),
+            ("root://h:1094//a.root", "root://h:1094//a.root"),
+            ("root://h//a.root?authz=Bearer%20xyz", "root://h//a.root"),
+            ("root://h//a.root?svcClass=t0&authz=xyz&x=1", "root://h//a.root?svcClass=t0&x=1"),
+            ("root://me@h//a.root?", "root://h//a.root?"),
+            ("https://me:secret@h:8443/a@b.root", "https://h:8443/a@b.root"),
+            ("https://h/a?X-Amz-Signature=0&versionId=7&AUTHZ=1", "https://h/a?versionId=7"),
+            ("https://h?authz", "https://h"),
+        ] {
+            assert_eq!(without_secrets(given), shown);
         }
     }
 

@@ -34,11 +34,12 @@ mod coffea;
 mod error;
 mod glob;
 mod json;
-mod location;
+pub(crate) mod location;
 mod model;
 mod node;
 mod own;
 mod rdataframe;
+mod rucio;
 mod yaml;
 
 use std::{

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -77,6 +78,9 @@ pub struct Friend {
 pub struct FileSpec {
     /// An absolute local path, or a URL as the fileset gives it.
     pub path: String,
+    /// Other places of the same bytes, absolute local paths and URLs, in the order to go to them. The
+    /// file is known by its `path` all the same.
+    pub replicas: Vec<String>,
     /// The tree to read, by its path in the file. Without it, the only one there is.
     pub tree: Option<String>,
     /// The file's uuid, as an earlier look at it found.
@@ -91,6 +95,11 @@ impl FileSpec {
     /// Whether the file is read over the network.
     pub fn is_remote(&self) -> bool {
         location::scheme(&self.path).is_some()
+    }
+
+    /// What ledgers and messages call the file: its path, without what is secret in a URL.
+    pub fn name(&self) -> Cow<'_, str> {
+        location::without_secrets(&self.path)
     }
 }
 
@@ -185,15 +194,19 @@ struct FileEntry<'a> {
 
 impl Serialize for FileEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let FileSpec { path, tree, uuid, entries, steps } = self.file;
+        let FileSpec { path, replicas, tree, uuid, entries, steps } = self.file;
         let tree = tree.as_ref().filter(|_| self.write_tree);
-        let bare = tree.is_none() && uuid.is_none() && entries.is_none() && steps.is_none();
+        let bare =
+            replicas.is_empty() && tree.is_none() && uuid.is_none() && entries.is_none() && steps.is_none();
         // As a plain text, `a.root:b.root` would be a tree of `a.root`.
         if bare && location::split_tree(path).1.is_none() {
             return serializer.serialize_str(path);
         }
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("path", path)?;
+        if !replicas.is_empty() {
+            map.serialize_entry("replicas", replicas)?;
+        }
         if let Some(tree) = tree {
             map.serialize_entry("tree", tree)?;
         }

@@ -9,13 +9,14 @@ use super::{
     error::{FilesetError, FilesetProblem},
     location,
     node::{Entry, Node, Shape},
+    rucio,
 };
 
 /// The keys at the top.
 pub(super) const KEYS: &[&str] = &["processor", "tree", "datasets", "friends"];
 const DATASET: &[&str] = &["files", "tree", "friends", "metadata"];
 const FRIEND: &[&str] = &["files", "tree", "index"];
-const FILE: &[&str] = &["path", "tree", "uuid", "entries", "steps"];
+const FILE: &[&str] = &["path", "replicas", "tree", "uuid", "entries", "steps"];
 const PROCESSOR: &[&str] = &["name", "path"];
 
 pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError> {
@@ -169,18 +170,43 @@ fn file(builder: &mut Builder, of: &str, node: &Node, default: Option<&str>) -> 
         return builder.file(&file, node.line);
     }
     let somewhere = format!("a file of {of}");
+    if let Some(places) = rucio::places(node, of)? {
+        let tree = match node.find("tree") {
+            Some(node) => Some(build::tree(node, &format!("`tree` of {somewhere}"))?),
+            None => default.map(str::to_owned),
+        };
+        let mut places = places.into_iter();
+        let path = places.next().unwrap_or_default();
+        let file = FileSpec { path, replicas: places.collect(), tree, ..FileSpec::default() };
+        return builder.file(&file, node.line);
+    }
     let fields = node.fields(&somewhere, "a map", FILE)?;
     let Some(path) = fields.find("path") else {
         return Err(node.error(FilesetProblem::MissingKey { key: "path", place: somewhere }));
     };
     let path = path.text(&format!("`path` of {somewhere}"), "text")?.to_owned();
-    let place = format!("file `{}` of {of}", path.escape_debug());
+    let place = format!("file `{}` of {of}", location::without_secrets(&path).escape_debug());
     let tree = match fields.find("tree") {
         Some(node) => Some(build::tree(node, &format!("`tree` of {place}"))?),
         None => default.map(str::to_owned),
     };
-    let mut file = FileSpec { path, tree, ..FileSpec::default() };
+    let replicas = match fields.find("replicas") {
+        Some(node) => replicas(node, &place)?,
+        None => Vec::new(),
+    };
+    let mut file = FileSpec { path, replicas, tree, ..FileSpec::default() };
     let (uuid, entries) = (fields.find("uuid"), fields.find("entries"));
     build::known_facts(&mut file, &place, uuid, entries, fields.find("steps"))?;
     builder.file(&file, node.line)
+}
+
+/// Other places of a file: a list of paths and URLs, or one.
+fn replicas(node: &Node, place: &str) -> Result<Vec<String>, FilesetError> {
+    let what = || format!("a replica of {place}");
+    let list = match &node.shape {
+        Shape::List(list) => &list[..],
+        Shape::Text(_) => std::slice::from_ref(node),
+        _ => return Err(node.wrong(&format!("`replicas` of {place}"), "a list of URLs")),
+    };
+    list.iter().map(|node| node.text(&what(), "a path or a URL").map(str::to_owned)).collect()
 }

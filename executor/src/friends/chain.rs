@@ -9,20 +9,28 @@ use crate::RunResult;
 use crate::fileset::{FileSpec, Friend};
 use crate::ledger::{FriendFile, FriendLedger};
 use crate::range::{OpenTree, open_tree};
+use crate::storage::FileStore;
 
 /// Files of all friends together that stay open.
 const OPEN_FILES: usize = 32;
 
 /// The files of friends that were used last.
-#[derive(Default)]
-pub(crate) struct OpenFiles(Mutex<VecDeque<Known>>);
+pub(crate) struct OpenFiles {
+    store: Arc<dyn FileStore>,
+    files: Mutex<VecDeque<Known>>,
+}
 
 /// A file, by the numbers of its friend and in it.
 type Known = ((usize, usize), Arc<OpenTree>);
 
 impl OpenFiles {
+    /// None yet.
+    pub(crate) fn new(store: Arc<dyn FileStore>) -> Self {
+        Self { store, files: Mutex::default() }
+    }
+
     fn find(&self, number: (usize, usize)) -> Option<Arc<OpenTree>> {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let at = files.iter().position(|(known, _)| *known == number)?;
         let known = files.remove(at)?;
         let opened = Arc::clone(&known.1);
@@ -31,7 +39,7 @@ impl OpenFiles {
     }
 
     fn add(&self, number: (usize, usize), opened: Arc<OpenTree>) {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if files.len() >= OPEN_FILES {
             files.pop_front();
         }
@@ -73,8 +81,8 @@ impl Found {
     ///
     /// # Errors
     /// Those of [`open_tree`].
-    pub(crate) fn open(spec: &FileSpec, at: usize) -> RunResult<Self> {
-        let opened = open_tree(spec)?;
+    pub(crate) fn open(store: &dyn FileStore, spec: &FileSpec, at: usize) -> RunResult<Self> {
+        let opened = open_tree(store, spec)?;
         let entries = opened.reader.entries();
         let spec = FileSpec {
             uuid: Some(opened.uuid.clone()),
@@ -138,6 +146,11 @@ impl Chain {
         &self.friend.index
     }
 
+    /// Whether any of its files is read over the network.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.friend.files.iter().any(FileSpec::is_remote)
+    }
+
     pub(crate) fn of_all(&self) -> bool {
         self.of_all
     }
@@ -188,7 +201,7 @@ impl Chain {
     pub(crate) fn describe(&self, entry: u64) -> String {
         self.find(entry).map_or_else(
             || format!("entry {entry}"),
-            |(file, entry)| format!("entry {entry} of {}", self.links[file].spec.path),
+            |(file, entry)| format!("entry {entry} of {}", self.links[file].spec.name()),
         )
     }
 
@@ -197,7 +210,7 @@ impl Chain {
         if let Some(opened) = self.open.find((self.number, file)) {
             return Ok(opened);
         }
-        let opened = Arc::new(open_tree(&self.links[file].spec)?);
+        let opened = Arc::new(open_tree(&*self.open.store, &self.links[file].spec)?);
         self.open.add((self.number, file), Arc::clone(&opened));
         Ok(opened)
     }
@@ -232,7 +245,7 @@ impl Chain {
         let known = self.links.iter().map(|link| &link.spec);
         let unknown = &self.friend.files[self.links.len().min(self.friend.files.len())..];
         let file = |spec: &FileSpec| FriendFile {
-            path: spec.path.clone(),
+            path: spec.name().into_owned(),
             tree: spec.tree.clone().unwrap_or_default(),
             uuid: spec.uuid.clone().unwrap_or_default(),
             entries: spec.entries,

@@ -1,6 +1,7 @@
 //! The friends of a plan: opened before the files, whose columns may be theirs; aligned and indexed once
 //! the files' numbers of entries are known.
 
+use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,9 +51,9 @@ impl Friends {
             all.extend(fileset.datasets[at].friends.iter().map(|friend| (friend, Some(at))));
         }
         let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
-        let open = |i: usize| Found::open(files[i], i);
-        let mut found = each(options, progress, files.len(), |i| &files[i].path, open).into_iter();
-        let open = Arc::new(OpenFiles::default());
+        let open = |i: usize| Found::open(&*options.storage, files[i], i);
+        let mut found = each(options, progress, files.len(), |i| files[i].name(), open).into_iter();
+        let open = Arc::new(OpenFiles::new(Arc::clone(&options.storage)));
         let mut friends = Self { of_all: Vec::new(), own: vec![Vec::new(); fileset.datasets.len()] };
         for (number, (friend, dataset)) in all.into_iter().enumerate() {
             let found = found.by_ref().take(friend.files.len()).collect();
@@ -133,7 +134,7 @@ fn check(chain: &Chain, who: &str, files: &mut [PlannedFile<'_>], members: &[usi
     let total = members.len().checked_sub(1).and_then(end);
     let differs = total.filter(|&total| total != known && chain.broken().is_none());
     let ends: Vec<Option<u64>> = (0..members.len()).map(end).collect();
-    let unknown = ends.iter().position(Option::is_none).map(|at| files[members[at]].spec.path.clone());
+    let unknown = ends.iter().position(Option::is_none).map(|at| files[members[at]].spec.name().into_owned());
     for (at, &file) in members.iter().enumerate() {
         let reason = match (differs, starts[at], ends[at]) {
             (Some(total), ..) => {
@@ -166,7 +167,7 @@ fn index(chain: &Chain, options: &Options, progress: &Progress) -> Result<Lookup
         options,
         progress,
         chain.files(),
-        |_| chain.alias(),
+        |_| chain.alias().into(),
         |file| keys_of(&*chain.open(file)?, chain.index()),
     );
     let keys: RunResult<Vec<Vec<Key>>> = read.into_iter().collect();
@@ -178,12 +179,12 @@ fn each<'n, T: Send>(
     options: &Options,
     progress: &Progress,
     n: usize,
-    name: impl Fn(usize) -> &'n str + Sync,
+    name: impl Fn(usize) -> Cow<'n, str> + Sync,
     task: impl Fn(usize) -> RunResult<T> + Sync,
 ) -> Vec<RunResult<T>> {
     let done: Vec<Mutex<Option<RunResult<T>>>> = (0..n).map(|_| Mutex::default()).collect();
     options.executor.for_each::<()>(n, &AtomicBool::new(false), |(), i| {
-        let (result, _) = retrying(options.retries, progress, name(i), || {
+        let (result, _) = retrying(options.retries, progress, &name(i), || {
             without_panic(|| task(i)).unwrap_or_else(|panic| Err(Error::Usage(panic)))
         });
         *lock(&done[i]) = Some(result);

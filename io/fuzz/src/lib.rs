@@ -17,6 +17,7 @@ pub mod parquet;
 mod reading;
 mod streamers;
 mod tree;
+mod xrootd;
 
 /// What is fuzzed.
 pub struct Target {
@@ -41,7 +42,7 @@ const fn target(
 
 /// Compressed inputs may cost a block of 16 MiB, and the same again where a buffer grows. All others
 /// cost what they hold, many times over where names are short.
-pub static TARGETS: [Target; 8] = [
+pub static TARGETS: [Target; 9] = [
     target("basket", basket::run, (128 << 20, 200), 4000),
     target("codec", codec::run, (192 << 20, 200), 6000),
     target("file", file::run, (128 << 20, 200), 6000),
@@ -50,6 +51,7 @@ pub static TARGETS: [Target; 8] = [
     target("parquet", parquet::run, (128 << 20, 400), 4000),
     target("streamers", streamers::run, (4 << 20, 400), 1000),
     target("tree", tree::run, (4 << 20, 400), 4000),
+    target("xrootd", xrootd::run, (4 << 20, 400), 20_000),
 ];
 
 /// Runs the target called `name`.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{Error, Result};
+use coalesce::Merging;
 
 pub mod coalesce;
 mod local;
@@ -20,6 +21,7 @@ pub use local::LocalFile;
 pub use memory::MemorySource;
 pub use reading::Reading;
 pub use recorded::Recorded;
+pub use remote::HostTraffic;
 pub use storage::{Storage, StorageOptions};
 
 /// The bytes of one file, wherever it lives.
@@ -47,6 +49,11 @@ pub trait ByteSource: Debug + Send + Sync + 'static {
     /// # Errors
     /// Where the storage fails, and [`Error::Format`] where a range passes the end of the file.
     fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
+
+    /// How [`coalesce`] merges ranges before they are asked for.
+    fn merging(&self) -> Merging {
+        Merging::LOCAL
+    }
 
     /// Begins to read what [`ByteSource::read`] would, and returns at once: what a run does with the
     /// ranges it will need next. A source that cannot do that reads when the bytes are waited for.

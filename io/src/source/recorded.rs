@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::ByteSource;
+use super::coalesce::Merging;
 use crate::Result;
 
 /// A source that lists each read made of another: what tests of promised I/O look at.
@@ -32,6 +33,10 @@ impl ByteSource for Recorded {
 
     fn len(&self) -> Result<u64> {
         self.inner.len()
+    }
+
+    fn merging(&self) -> Merging {
+        self.inner.merging()
     }
 
     fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::connection::{Connection, Endpoint};
+use crate::context::Context;
 use crate::file::{File, OpenOptions};
 use crate::info::{Checksum, Entry, Location, Stat};
 use crate::pool::Pool;
@@ -21,7 +22,7 @@ use crate::{Cause, Config, Error, ErrorCode, Result, Url};
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) config: Arc<Config>,
+    pub(crate) config: Arc<Context>,
 }
 
 /// A server, and what it must be told beside the path.
@@ -51,7 +52,7 @@ pub(crate) struct Reached {
 impl Client {
     /// Nothing is connected yet.
     pub fn new(config: Config) -> Self {
-        let config = Arc::new(config);
+        let config = Arc::new(Context::new(config));
         Self { pool: Arc::new(Pool::new(Arc::clone(&config))), config }
     }
 

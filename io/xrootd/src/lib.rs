@@ -17,8 +17,11 @@ pub mod auth;
 mod client;
 mod config;
 mod connection;
+mod context;
 mod error;
 mod file;
+#[doc(hidden)]
+pub mod fuzzing;
 mod info;
 mod pool;
 mod reading;

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use crate::Cause;
 use crate::connection::{Connection, Endpoint, Profile};
-use crate::{Cause, Config};
+use crate::context::Context;
 
 #[derive(Debug)]
 pub(crate) struct Pool {
-    config: Arc<Config>,
+    config: Arc<Context>,
     slots: Mutex<HashMap<Endpoint, Arc<Slot>>>,
 }
 
@@ -28,7 +29,7 @@ struct Attempt {
 }
 
 impl Pool {
-    pub(crate) fn new(config: Arc<Config>) -> Self {
+    pub(crate) fn new(config: Arc<Context>) -> Self {
         Self { config, slots: Mutex::default() }
     }
 
@@ -66,9 +67,9 @@ impl Pool {
         }
     }
 
-    /// Lets all connections go.
+    /// Lets all connections go. What was learnt of the servers stays.
     pub(crate) fn clear(&self) {
-        for slot in lock(&self.slots).drain().map(|(_, slot)| slot) {
+        for slot in lock(&self.slots).values() {
             if let Some(connection) = lock(&slot.connection).take() {
                 connection.close(Cause::Lost(Arc::new(std::io::Error::other("the client was closed"))));
             }

@@ -68,6 +68,13 @@ pub(crate) enum Step<T> {
     Needs(usize),
 }
 
+/// A request that was made. Stream ids are used again, tickets are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) stream: u16,
+    serial: u64,
+}
+
 /// A server that does not follow the protocol; the connection is of no more use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation(pub(crate) String);
@@ -77,6 +84,7 @@ pub(crate) struct Violation(pub(crate) String);
 pub(crate) struct Session<T> {
     pending: HashMap<u16, Pending<T>>,
     next: u16,
+    serial: u64,
 }
 
 #[derive(Debug)]
@@ -84,6 +92,7 @@ struct Pending<T> {
     /// None if nobody waits any more. The stream id stays taken until the answer has come, or else the
     /// late answer would be taken for that of another request.
     token: Option<T>,
+    serial: u64,
     code: u16,
     left: u64,
     answer: Answer,
@@ -93,19 +102,19 @@ struct Pending<T> {
 
 impl<T> Default for Session<T> {
     fn default() -> Self {
-        Self { pending: HashMap::new(), next: 1 }
+        Self { pending: HashMap::new(), next: 1, serial: 0 }
     }
 }
 
 impl<T> Session<T> {
-    /// Takes a request in and returns its stream id and head. None if all 65,535 ids are taken.
-    pub(crate) fn submit(&mut self, request: &Request, token: T) -> Option<(u16, [u8; 24])> {
+    /// Takes a request in and returns its ticket and head. None if all 65,535 stream ids are taken.
+    pub(crate) fn submit(&mut self, request: &Request, token: T) -> Option<(Ticket, [u8; 24])> {
         let stream = (0..=u16::MAX)
             .map(|n| self.next.wrapping_add(n))
             .find(|id| *id != 0 && !self.pending.contains_key(id))?;
         self.next = stream.wrapping_add(1);
-        self.expect(stream, request.code(), request.longest_answer, token);
-        Some((stream, request.head(stream)))
+        let ticket = self.expect(stream, request.code(), request.longest_answer, token);
+        Some((ticket, request.head(stream)))
     }
 
     /// The answer to the handshake comes on stream 0, which no request has.
@@ -113,14 +122,17 @@ impl<T> Session<T> {
         self.expect(0, 0, 8, token);
     }
 
-    fn expect(&mut self, stream: u16, code: u16, left: u64, token: T) {
-        let pending = Pending { token: Some(token), code, left, answer: Answer::default(), promised: false };
-        self.pending.insert(stream, pending);
+    fn expect(&mut self, stream: u16, code: u16, left: u64, token: T) -> Ticket {
+        self.serial += 1;
+        let (serial, token, answer) = (self.serial, Some(token), Answer::default());
+        self.pending.insert(stream, Pending { token, serial, code, left, answer, promised: false });
+        Ticket { stream, serial }
     }
 
     /// Nobody waits for this answer any more.
-    pub(crate) fn abandon(&mut self, stream: u16) {
-        if let Some(pending) = self.pending.get_mut(&stream) {
+    pub(crate) fn abandon(&mut self, ticket: Ticket) {
+        let pending = self.pending.get_mut(&ticket.stream);
+        if let Some(pending) = pending.filter(|pending| pending.serial == ticket.serial) {
             pending.token = None;
             pending.answer = Answer::default();
         }

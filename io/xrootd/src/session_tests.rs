@@ -42,7 +42,7 @@ fn answers_find_their_requests_in_any_order() {
     let mut session = Session::default();
     let (a, _) = session.submit(&read(2), 'a').unwrap();
     let (b, _) = session.submit(&read(2), 'b').unwrap();
-    let bytes = [frame(b, 0, b"BB"), frame(a, 0, b"AA")].concat();
+    let bytes = [frame(b.stream, 0, b"BB"), frame(a.stream, 0, b"AA")].concat();
     assert_eq!(hear(&mut session, &bytes).unwrap(), [('b', done(b"BB")), ('a', done(b"AA"))]);
     assert!(session.is_idle());
 }
@@ -51,7 +51,8 @@ fn answers_find_their_requests_in_any_order() {
 fn an_answer_in_pieces_is_one() {
     let mut session = Session::default();
     let (a, _) = session.submit(&read(4), 'a').unwrap();
-    let bytes = [frame(a, 4000, b"12"), frame(a, 4000, b""), frame(a, 0, b"34")].concat();
+    let bytes =
+        [frame(a.stream, 4000, b"12"), frame(a.stream, 4000, b""), frame(a.stream, 0, b"34")].concat();
     let Ok([('a', Outcome::Done(answer))]) =
         hear(&mut session, &bytes).map(|h| <[_; 1]>::try_from(h).unwrap())
     else {
@@ -66,11 +67,15 @@ fn the_id_of_an_abandoned_request_stays_taken_until_its_answer_has_come() {
     let (a, _) = session.submit(&read(2), 'a').unwrap();
     session.abandon(a);
     for _ in 0..65_534 {
-        assert_ne!(session.submit(&read(2), 'b').unwrap().0, a);
+        assert_ne!(session.submit(&read(2), 'b').unwrap().0.stream, a.stream);
     }
     assert!(session.submit(&read(2), 'c').is_none());
-    assert_eq!(hear(&mut session, &frame(a, 0, b"AA")).unwrap(), []);
-    assert_eq!(session.submit(&read(2), 'c').unwrap().0, a);
+    assert_eq!(hear(&mut session, &frame(a.stream, 0, b"AA")).unwrap(), []);
+    let (again, _) = session.submit(&read(2), 'c').unwrap();
+    assert_eq!(again.stream, a.stream);
+    // Whoever gave the first up late does not give up the second.
+    session.abandon(a);
+    assert_eq!(hear(&mut session, &frame(again.stream, 0, b"CC")).unwrap(), [('c', done(b"CC"))]);
 }
 
 #[test]
@@ -78,9 +83,9 @@ fn a_promised_answer_comes_by_attention() {
     let mut session = Session::default();
     let (a, _) = session.submit(&read(2), 'a').unwrap();
     assert!(session.is_owed());
-    assert_eq!(hear(&mut session, &frame(a, 4006, &[0, 0, 0, 9])).unwrap(), []);
+    assert_eq!(hear(&mut session, &frame(a.stream, 4006, &[0, 0, 0, 9])).unwrap(), []);
     assert!(!session.is_owed());
-    let inner = [&5008_u32.to_be_bytes()[..], &[0; 4], &frame(a, 0, b"AA")].concat();
+    let inner = [&5008_u32.to_be_bytes()[..], &[0; 4], &frame(a.stream, 0, b"AA")].concat();
     assert_eq!(hear(&mut session, &frame(0, 4001, &inner)).unwrap(), [('a', done(b"AA"))]);
     let message = [&5002_u32.to_be_bytes()[..], b"going down"].concat();
     assert_eq!(hear(&mut session, &frame(0, 4001, &message)).unwrap(), []);
@@ -91,7 +96,7 @@ fn refusals_waits_and_redirects() {
     let mut session = Session::default();
     let mut answer = |status, body: &[u8]| {
         let (a, _) = session.submit(&read(2), 'a').unwrap();
-        hear(&mut session, &frame(a, status, body)).unwrap().pop().unwrap().1
+        hear(&mut session, &frame(a.stream, status, body)).unwrap().pop().unwrap().1
     };
     assert_eq!(answer(4005, &[0, 0, 0, 5, b'x']), Outcome::Wait(Duration::from_secs(5)));
     let message = "no such file".to_owned();
@@ -123,7 +128,7 @@ fn nonsense_ends_the_connection_and_takes_no_memory() {
     for (why, bytes) in cases {
         let mut session = Session::default();
         let (a, _) = session.submit(&read(2), 'a').unwrap();
-        let violation = hear(&mut session, &bytes(a)).unwrap_err().0;
+        let violation = hear(&mut session, &bytes(a.stream)).unwrap_err().0;
         assert!(violation.contains(why), "{violation}");
     }
 }
@@ -144,7 +149,7 @@ fn pages_come_with_their_place() {
     let mut session = Session::default();
     let request = Request::page_read([0; 4], &(0..8), 0, false);
     let (a, _) = session.submit(&request, 'a').unwrap();
-    let bytes = [pages(a, 30, false, 0, b"SUM1data"), pages(a, 30, true, 4, b"more")].concat();
+    let bytes = [pages(a.stream, 30, false, 0, b"SUM1data"), pages(a.stream, 30, true, 4, b"more")].concat();
     let Ok([('a', Outcome::Done(answer))]) =
         hear(&mut session, &bytes).map(|h| <[_; 1]>::try_from(h).unwrap())
     else {
@@ -152,10 +157,10 @@ fn pages_come_with_their_place() {
     };
     assert_eq!(answer.pages, [(0, BytesMut::from(&b"SUM1data"[..])), (4, BytesMut::from(&b"more"[..]))]);
     let (a, _) = session.submit(&request, 'a').unwrap();
-    let violation = hear(&mut session, &pages(a, 26, true, 0, b"")).unwrap_err().0;
+    let violation = hear(&mut session, &pages(a.stream, 26, true, 0, b"")).unwrap_err().0;
     assert!(violation.contains("for another request"), "{violation}");
     let mut session = Session::default();
     let (a, _) = session.submit(&request, 'a').unwrap();
-    let violation = hear(&mut session, &pages(a, 30, true, 0, &[0; 13])).unwrap_err().0;
+    let violation = hear(&mut session, &pages(a.stream, 30, true, 0, &[0; 13])).unwrap_err().0;
     assert!(violation.contains("13 bytes where at most 12"), "{violation}");
 }

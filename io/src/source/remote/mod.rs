@@ -1,22 +1,44 @@
 //! Files behind a network.
 //!
-//! Layers, from the network to the reader: a [`RemoteFile`] of one protocol; the cache on disk; the
-//! replicas, which fail over between them; the speculative read of head and tail; and the bridge from
-//! asynchronous reads to the [`ByteSource`](super::ByteSource) that the rest of the crate knows.
+//! Layers, from the network to the reader: a [`RemoteFile`] of one protocol; the [`cache`] on disk; the
+//! [`replicas`], which fail over between them; and the [`bridge`] from asynchronous reads to the
+//! [`ByteSource`](super::ByteSource) that the rest of the crate knows, with the speculative read of head
+//! and tail ([`ahead`]).
 
 use std::fmt::Debug;
+use std::io;
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::Result;
+use crate::{Error, Result};
+
+mod ahead;
+mod bridge;
+mod network;
+mod place;
+mod protocols;
+mod race;
+mod replicas;
+mod runtime;
+mod sites;
+mod xrootd;
+
+#[cfg(test)]
+mod fake;
+
+pub(super) use bridge::RemoteSource;
+pub(super) use network::Network;
+pub(super) use place::{scheme, shown};
+pub use sites::HostTraffic;
 
 /// An answer to come.
-pub(super) type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// An open file of a server.
-pub(super) trait RemoteFile: Debug + Send + Sync {
+trait RemoteFile: Debug + Send + Sync {
     /// What errors call it, without a secret.
     fn url(&self) -> &str;
 
@@ -28,6 +50,25 @@ pub(super) trait RemoteFile: Debug + Send + Sync {
     fn version(&self) -> &str;
 
     /// The bytes of each half-open range, in the order asked for. The ranges lie in the file, are not
-    /// empty and have been coalesced; they may be in any order.
+    /// empty and have been coalesced; they may be in any order. Dropping the answer gives it up.
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>>;
+}
+
+/// What opens files by their URL.
+trait Opener: Debug + Send + Sync {
+    /// Opens the file at `url`. A `patient` attempt is tried again where that may help; others fail at
+    /// once, because there is another replica to go to.
+    fn open<'a>(&'a self, url: &'a str, patient: bool) -> Reply<'a, Arc<dyn RemoteFile>>;
+}
+
+/// An error of the network, with all that is to be said of it as text.
+fn io_error(action: &'static str, path: &str, kind: io::ErrorKind, text: impl Into<String>) -> Error {
+    let source = Arc::new(io::Error::new(kind, text.into()));
+    Error::Io { action, path: path.to_owned(), source }
+}
+
+/// The file is another one than before: trying again does not help.
+fn changed(path: &str, how: impl AsRef<str>) -> Error {
+    let text = format!("the file changed while it was read: {}", how.as_ref());
+    io_error("read", path, io::ErrorKind::StaleNetworkFileHandle, text)
 }

@@ -174,7 +174,11 @@ impl Credentials {
         }
     }
 
-    fn token(&self) -> Result<Token, Refusal> {
+    /// The token to show, read anew. It belongs into encrypted connections only.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be used.
+    pub fn token(&self) -> Result<Token, Refusal> {
         let refusal = |reason: &str| Refusal { method: "token".to_owned(), reason: reason.to_owned() };
         match &self.token {
             Where::Nowhere => Err(refusal("no token is to be used")),

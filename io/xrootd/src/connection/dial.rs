@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,7 +14,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Reader, Writer};
-use crate::{Cause, Config, Url, tls};
+use crate::context::Context;
+use crate::{Cause, Url, tls};
 
 /// How long one address is tried alone before the next is tried too (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -115,15 +116,15 @@ async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Cause> {
 }
 
 /// Encrypts, and verifies that the server is the host that was asked for.
-pub(crate) async fn encrypt(stream: TcpStream, host: &str, config: &Config) -> Result<Transport, Cause> {
-    let client = tls::client_config(&config.tls).map_err(Cause::Tls)?;
+pub(crate) async fn encrypt(stream: TcpStream, host: &str, config: &Context) -> Result<Transport, Cause> {
+    let connector = TlsConnector::from(config.tls().map_err(Cause::Tls)?);
     let name = tls::server_name(host).map_err(Cause::Tls)?;
-    match TlsConnector::from(client).connect(name, stream).await {
+    match connector.connect(name, stream).await {
         Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
-        Err(error) => match tls::explain_io(&error, host) {
-            Some(reason) => Err(Cause::Tls(reason)),
-            None => Err(Cause::Lost(Arc::new(error))),
-        },
+        Err(error) => Err(match tls::explain_io(&error, host) {
+            Some(reason) => Cause::Tls(reason),
+            None => Cause::Lost(Arc::new(error)),
+        }),
     }
 }
 
@@ -149,7 +150,7 @@ impl Transport {
 impl AsyncRead for Transport {
     fn poll_read(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        cx: &mut task::Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
@@ -160,21 +161,21 @@ impl AsyncRead for Transport {
 }
 
 impl AsyncWrite for Transport {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut task::Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),

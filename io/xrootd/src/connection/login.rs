@@ -8,10 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::dial::{Endpoint, Transport, encrypt};
+use crate::Cause;
 use crate::auth::{Peer, Refusal};
+use crate::context::Context;
 use crate::session::{Answer, Outcome, Session, Step};
 use crate::wire::{HANDSHAKE, Request, ServerFlags, SessionId, reply};
-use crate::{Cause, Config};
 
 /// No method needs more challenges than this.
 const CHALLENGES: usize = 16;
@@ -73,7 +74,7 @@ impl Line {
         host: &str,
         want_tls: bool,
         expects: u8,
-        config: &Config,
+        config: &Context,
     ) -> Result<(Self, ServerFlags), Cause> {
         let request = Request::protocol(true, want_tls, expects);
         self.session.expect_handshake(());
@@ -115,7 +116,7 @@ pub(crate) async fn log_in(
     endpoint: &Endpoint,
     address: IpAddr,
     local: SocketAddr,
-    config: &Config,
+    config: &Context,
 ) -> Result<Admitted, Cause> {
     let login = Request::login(&user(endpoint, config));
     let answer = expect_done(line.ask(&login).await?, "kXR_login")?.whole();
@@ -160,7 +161,7 @@ pub(crate) async fn log_in(
 }
 
 /// The name to log in with: for the server's log, not for its decisions.
-pub(crate) fn user(endpoint: &Endpoint, config: &Config) -> String {
+pub(crate) fn user(endpoint: &Endpoint, config: &Context) -> String {
     endpoint.user.clone().unwrap_or_else(|| config.user.clone())
 }
 

@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::session::{Outcome, Session, Step};
+use crate::Cause;
+use crate::context::Context;
+use crate::session::{Outcome, Session, Step, Ticket};
 use crate::wire::request::Query;
 use crate::wire::{HANDSHAKE, Handle, Request, ServerFlags, SessionId, reply};
-use crate::{Cause, Config};
 
 pub(crate) use dial::Endpoint;
 pub(crate) use login::Profile;
@@ -90,7 +91,7 @@ struct Outgoing {
 /// A request whose answer is awaited. Dropping it gives the answer up.
 struct Asked<'a> {
     shared: &'a Shared,
-    stream: u16,
+    ticket: Ticket,
     answer: oneshot::Receiver<Result<Outcome, Cause>>,
 }
 
@@ -99,7 +100,7 @@ impl Connection {
     /// between: then requests follow at once, and the first round trip carries them too.
     pub(crate) async fn open(
         endpoint: &Endpoint,
-        config: &Arc<Config>,
+        config: &Arc<Context>,
         profile: Option<Profile>,
     ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
         let late = Cause::TimedOut { waiting_for: "a connection", after: config.connection_window };
@@ -115,7 +116,7 @@ impl Connection {
 
     async fn log_in(
         endpoint: &Endpoint,
-        config: &Arc<Config>,
+        config: &Arc<Context>,
     ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
         let (stream, address) = dial::dial(endpoint).await?;
         let local = stream.local_addr().map_err(lost)?;
@@ -134,7 +135,7 @@ impl Connection {
     /// As [`Self::log_in`], without waiting for an answer.
     async fn presume(
         endpoint: &Endpoint,
-        config: &Arc<Config>,
+        config: &Arc<Context>,
         profile: Profile,
     ) -> Result<Arc<Self>, Cause> {
         let (stream, address) = dial::dial(endpoint).await?;
@@ -177,7 +178,13 @@ impl Connection {
         Ok(connection)
     }
 
-    fn start(endpoint: &Endpoint, line: Line, flags: ServerFlags, local: bool, config: &Config) -> Arc<Self> {
+    fn start(
+        endpoint: &Endpoint,
+        line: Line,
+        flags: ServerFlags,
+        local: bool,
+        config: &Context,
+    ) -> Arc<Self> {
         let (outgoing, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             session: Mutex::default(),
@@ -204,7 +211,7 @@ impl Connection {
     }
 
     /// Asks, beside what the caller does, for the limits of vector reads, and binds further streams.
-    fn prepare(self: &Arc<Self>, config: &Arc<Config>, address: std::net::SocketAddr) {
+    fn prepare(self: &Arc<Self>, config: &Arc<Context>, address: std::net::SocketAddr) {
         if !self.flags.is_server() {
             return;
         }
@@ -240,8 +247,8 @@ impl Connection {
     /// Makes a request and waits for its answer.
     pub(crate) async fn ask(&self, request: &Request, deadline: Instant) -> Result<Outcome, Cause> {
         let began = Instant::now();
-        let (stream, answer) = self.shared.send(request)?;
-        let mut asked = Asked { shared: &self.shared, stream, answer };
+        let (ticket, answer) = self.shared.send(request)?;
+        let mut asked = Asked { shared: &self.shared, ticket, answer };
         match timeout_at(deadline, &mut asked.answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(self.shared.why()),
@@ -251,8 +258,8 @@ impl Connection {
 
     /// Makes a request whose answer is of no interest.
     pub(crate) fn tell(&self, request: &Request) {
-        if let Ok((stream, _)) = self.shared.send(request) {
-            lock(&self.shared.session).abandon(stream);
+        if let Ok((ticket, _)) = self.shared.send(request) {
+            lock(&self.shared.session).abandon(ticket);
         }
     }
 
@@ -308,14 +315,14 @@ impl Drop for Connection {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        lock(&self.shared.session).abandon(self.stream);
+        lock(&self.shared.session).abandon(self.ticket);
     }
 }
 
 impl Shared {
-    fn send(&self, request: &Request) -> Result<(u16, oneshot::Receiver<Result<Outcome, Cause>>), Cause> {
+    fn send(&self, request: &Request) -> Result<(Ticket, oneshot::Receiver<Result<Outcome, Cause>>), Cause> {
         let (sender, receiver) = oneshot::channel();
-        let (stream, head) = {
+        let (ticket, head) = {
             let mut session = lock(&self.session);
             if !session.is_owed() {
                 self.hear();
@@ -328,7 +335,7 @@ impl Shared {
         if let Some(cause) = self.closed.get() {
             return Err(cause.clone());
         }
-        Ok((stream, receiver))
+        Ok((ticket, receiver))
     }
 
     fn queue(&self, outgoing: Outgoing) -> Result<(), Cause> {
@@ -364,7 +371,7 @@ async fn bind(
     endpoint: &Endpoint,
     address: std::net::SocketAddr,
     encrypted: bool,
-    config: &Config,
+    config: &Context,
 ) -> Result<(), Cause> {
     const BIND: u8 = 1;
     let id = *shared.session_id.get().ok_or_else(|| shared.why())?;

@@ -9,7 +9,7 @@ use super::{Handle, SessionId, VERSION};
 const SMALL: u64 = 1 << 20;
 
 /// The largest listing of a folder.
-const LISTING: u64 = 256 << 20;
+const LISTING: u64 = 64 << 20;
 
 /// A request before it has a stream id.
 #[derive(Clone, Debug)]

@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use super::protocols::Protocols;
+use super::replicas::{Pace, Replicas};
+use super::runtime::{Pending, Runtime};
+use super::sites::Sites;
+use super::{HostTraffic, Opener, io_error};
+use crate::Result;
+use crate::source::StorageOptions;
+
+/// All that the remote files of a run share: the thread, the clients, what is known of each host.
+#[derive(Debug)]
+pub(in crate::source) struct Network {
+    runtime: Runtime,
+    opener: Arc<dyn Opener>,
+    sites: Arc<Sites>,
+    pace: Pace,
+}
+
+impl Network {
+    /// Starts the thread. Nothing is connected yet.
+    pub(in crate::source) fn start(options: &StorageOptions) -> std::io::Result<Self> {
+        let sites = Arc::new(Sites::default());
+        let opener = Arc::new(Protocols::new(options, &sites));
+        Self::with(opener, sites, options)
+    }
+
+    pub(super) fn with(
+        opener: Arc<dyn Opener>,
+        sites: Arc<Sites>,
+        options: &StorageOptions,
+    ) -> std::io::Result<Self> {
+        let pace = Pace { stall: options.stall(), hedge: options.hedge };
+        Ok(Self { runtime: Runtime::start()?, opener, sites, pace })
+    }
+
+    pub(super) fn open(
+        &self,
+        location: &str,
+        replicas: &[String],
+    ) -> impl Future<Output = Result<Replicas>> + Send + 'static {
+        let (opener, sites, pace) = (self.opener.clone(), self.sites.clone(), self.pace);
+        let (location, replicas) = (location.to_owned(), replicas.to_vec());
+        async move { Replicas::open(opener, sites, pace, &location, &replicas).await }
+    }
+
+    /// Begins what is asked of the file `name`.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        name: &str,
+        future: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<Pending<Result<T>>> {
+        let refused = |error: std::io::Error| io_error(action, name, error.kind(), error.to_string());
+        self.runtime.spawn(future).map_err(refused)
+    }
+
+    pub(in crate::source) fn traffic(&self) -> Vec<HostTraffic> {
+        self.sites.traffic()
+    }
+
+    pub(in crate::source) fn take_notices(&self) -> Vec<String> {
+        self.sites.take_notices()
+    }
+}

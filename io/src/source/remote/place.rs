@@ -1,0 +1,57 @@
+//! What a location says without a connection: scheme, host, and what may be shown of it.
+
+/// The part before `://`, in lower case; none of a local path.
+pub(in crate::source) fn scheme(location: &str) -> Option<String> {
+    let (scheme, _) = location.split_once("://")?;
+    let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    valid.then(|| scheme.to_ascii_lowercase())
+}
+
+/// A location as errors and reports show it: without what follows a `?` or `#`, which may hold a
+/// secret, and without a user's password.
+pub(in crate::source) fn shown(location: &str) -> String {
+    let Some(scheme) = scheme(location) else { return location.to_owned() };
+    let rest = &location[scheme.len() + 3..];
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let authority = match authority.rsplit_once('@') {
+        Some((user, host)) if user.contains(':') => host,
+        _ => authority,
+    };
+    format!("{scheme}://{authority}{path}")
+}
+
+/// The host of a URL, with its port if it has one; of a local path, `local`.
+pub(super) fn host(location: &str) -> String {
+    let Some(scheme) = scheme(location) else { return "local".to_owned() };
+    let rest = &location[scheme.len() + 3..];
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        for (location, expected) in [
+            ("root://me@h:1094//a.root?authz=secret", "root://me@h:1094//a.root"),
+            ("davs://me:secret@h/a.root", "davs://h/a.root"),
+            ("HTTPS://h/a#secret", "https://h/a"),
+            ("https://h?secret", "https://h"),
+            ("/data/a?b.root", "/data/a?b.root"),
+        ] {
+            assert_eq!(shown(location), expected);
+        }
+    }
+
+    #[test]
+    fn hosts_have_their_port_and_no_user() {
+        assert_eq!(host("root://me@Host:1095//a@b"), "host:1095");
+        assert_eq!(host("https://[::1]:443/a"), "[::1]:443");
+        assert_eq!(host("/data/a.root"), "local");
+        assert_eq!(scheme("C:/a://b"), None);
+    }
+}

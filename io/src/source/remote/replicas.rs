@@ -1,0 +1,342 @@
+//! One file in several places: the first that answers, and the next if it fails or stalls.
+
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use super::race::Race;
+use super::sites::Sites;
+use super::{Opener, RemoteFile, Reply, changed, io_error, place};
+use crate::{Error, Result};
+
+/// How much of head and tail another replica must have alike: a ROOT file's UUID lies in its head, its
+/// keys and streamers in its tail.
+const PROOF: u64 = 4 << 10;
+/// Another replica is asked as well if a read takes so many times as long as usual, but not before
+/// `SOONEST`, and at the latest after half of the time in which a server must answer.
+const SEVERAL: u32 = 4;
+const SOONEST: Duration = Duration::from_secs(1);
+/// The same of an opening, for which nothing is usual.
+const OPENING: Duration = Duration::from_secs(3);
+
+/// How replicas are gone about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How long a server may be silent.
+    pub(super) stall: Duration,
+    /// Whether a slow read is asked of a second replica.
+    pub(super) hedge: bool,
+}
+
+/// A file that is open at one place at least.
+#[derive(Debug)]
+pub(super) struct Replicas {
+    candidates: Candidates,
+    size: u64,
+    proof: OnceLock<Proof>,
+}
+
+/// The first and the last bytes.
+#[derive(Debug)]
+struct Proof {
+    ranges: Vec<Range<u64>>,
+    bytes: Vec<Bytes>,
+}
+
+#[derive(Debug)]
+struct Candidates {
+    /// What errors call the file: its first place.
+    name: String,
+    places: Vec<Place>,
+    /// The place that answered last.
+    current: AtomicUsize,
+    opener: Arc<dyn Opener>,
+    sites: Arc<Sites>,
+    pace: Pace,
+}
+
+#[derive(Debug)]
+struct Place {
+    url: String,
+    shown: String,
+    host: String,
+    slot: Mutex<Slot>,
+}
+
+/// A place's file, if it is open, and its version as of its first opening.
+#[derive(Debug, Default)]
+struct Slot {
+    file: Option<Arc<dyn RemoteFile>>,
+    version: Option<String>,
+}
+
+impl Replicas {
+    /// Opens the file at the best of the places.
+    pub(super) async fn open(
+        opener: Arc<dyn Opener>,
+        sites: Arc<Sites>,
+        pace: Pace,
+        location: &str,
+        replicas: &[String],
+    ) -> Result<Self> {
+        let mut places: Vec<Place> = Vec::new();
+        for url in std::iter::once(location).chain(replicas.iter().map(String::as_str)) {
+            if places.iter().all(|place| place.url != url) {
+                let (shown, host) = (place::shown(url), place::host(url));
+                places.push(Place { url: url.to_owned(), shown, host, slot: Mutex::default() });
+            }
+        }
+        let (name, current) = (place::shown(location), AtomicUsize::new(0));
+        let candidates = Candidates { name, places, current, opener, sites, pace };
+        let usual = |_: usize| OPENING.min(pace.stall / 4);
+        let attempt = |at: usize, patient: bool| -> Reply<'_, Arc<dyn RemoteFile>> {
+            Box::pin(candidates.open_at(at, patient))
+        };
+        let (at, file) = candidates.first("open", usual, attempt).await?;
+        let size = file.size();
+        let slot = Slot { version: Some(file.version().to_owned()), file: Some(file) };
+        *candidates.places[at].slot.lock().await = slot;
+        Ok(Self { candidates, size, proof: OnceLock::new() })
+    }
+
+    /// What errors call it.
+    pub(super) fn name(&self) -> &str {
+        &self.candidates.name
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The first and the last bytes, which every place opened later must have.
+    pub(super) fn prove(&self, head: &Bytes, tail: &Bytes) {
+        if self.candidates.places.len() == 1 && head.is_empty() {
+            return;
+        }
+        let first = (head.len() as u64).min(PROOF);
+        let last = (tail.len() as u64).min(PROOF).min(self.size.saturating_sub(first));
+        let pieces = [
+            (0..first, &head[..first as usize]),
+            (self.size.saturating_sub(last)..self.size, &tail[tail.len() - last as usize..]),
+        ];
+        let (ranges, bytes) = pieces
+            .into_iter()
+            .filter(|(range, _)| !range.is_empty())
+            // A copy, so that the rest of what was read ahead can go.
+            .map(|(range, bytes)| (range, Bytes::copy_from_slice(bytes)))
+            .unzip();
+        // Once: what came first is what the reader has seen.
+        let _ = self.proof.set(Proof { ranges, bytes });
+    }
+
+    /// The bytes of each range, from whichever place gives them.
+    pub(super) async fn read(&self, ranges: Vec<Range<u64>>) -> Result<Vec<Bytes>> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Candidates { places, sites, pace, .. } = &self.candidates;
+        let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        let usual = |at: usize| {
+            let usual = sites.expected(&places[at].host, bytes).map(|time| (time * SEVERAL).max(SOONEST));
+            usual.unwrap_or(pace.stall).min(pace.stall / 2)
+        };
+        let ranges = &ranges;
+        let attempt = |at: usize, patient: bool| -> Reply<'_, Vec<Bytes>> {
+            Box::pin(self.read_at(at, patient, ranges, bytes))
+        };
+        let (_, answers) = self.candidates.first("read", usual, attempt).await?;
+        Ok(answers)
+    }
+
+    async fn read_at(
+        &self,
+        at: usize,
+        patient: bool,
+        ranges: &[Range<u64>],
+        bytes: u64,
+    ) -> Result<Vec<Bytes>> {
+        let place = &self.candidates.places[at];
+        let file = self.file(at, patient).await?;
+        let begun = Instant::now();
+        match checked(&*file, ranges).await {
+            Ok(answers) => {
+                self.candidates.sites.read(&place.host, ranges.len(), bytes, begun.elapsed());
+                Ok(answers)
+            }
+            Err(error) => {
+                // Opened anew the next time, unless another read has done that already.
+                let mut slot = place.slot.lock().await;
+                if slot.file.as_ref().is_some_and(|open| Arc::ptr_eq(open, &file)) {
+                    slot.file = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The file at one place, opened if it is not, and then compared with what is known of it.
+    async fn file(&self, at: usize, patient: bool) -> Result<Arc<dyn RemoteFile>> {
+        let place = &self.candidates.places[at];
+        // Others that need it wait for this opening.
+        let mut slot = place.slot.lock().await;
+        if let Some(file) = &slot.file {
+            return Ok(file.clone());
+        }
+        let file = self.candidates.open_at(at, patient).await?;
+        self.compare(&*file, slot.version.as_deref()).await?;
+        slot.version = Some(file.version().to_owned());
+        slot.file = Some(file.clone());
+        Ok(file)
+    }
+
+    async fn compare(&self, file: &dyn RemoteFile, version: Option<&str>) -> Result<()> {
+        if file.size() != self.size {
+            let sizes = format!("it has {} bytes, and had or has elsewhere {}", file.size(), self.size);
+            return Err(changed(file.url(), sizes));
+        }
+        if version.is_some_and(|version| version != file.version()) {
+            return Err(changed(file.url(), "its time of modification or its ETag is another"));
+        }
+        let Some(proof) = self.proof.get() else { return Ok(()) };
+        if !proof.ranges.is_empty() && checked(file, &proof.ranges).await? != proof.bytes {
+            return Err(changed(
+                file.url(),
+                "its first or last bytes are not those of the file that was opened",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Reads, and makes sure that as many bytes came as were asked for.
+async fn checked(file: &dyn RemoteFile, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+    let answers = file.read(ranges.to_vec()).await?;
+    let length = |range: &Range<u64>| range.end - range.start;
+    let wrong = ranges.iter().zip(&answers).find(|(range, bytes)| bytes.len() as u64 != length(range));
+    if answers.len() == ranges.len() && wrong.is_none() {
+        return Ok(answers);
+    }
+    let text = match wrong {
+        Some((range, bytes)) => {
+            format!("{} of {} bytes at byte {} came", bytes.len(), length(range), range.start)
+        }
+        None => format!("{} answers to {} ranges came", answers.len(), ranges.len()),
+    };
+    Err(io_error("read", file.url(), ErrorKind::UnexpectedEof, text))
+}
+
+impl Candidates {
+    async fn open_at(&self, at: usize, patient: bool) -> Result<Arc<dyn RemoteFile>> {
+        let place = &self.places[at];
+        let file = self.opener.open(&place.url, patient).await?;
+        self.sites.opened(&place.host);
+        Ok(file)
+    }
+
+    /// What the first place to succeed gives. Each is tried once: the next when one fails, or as well
+    /// when one takes longer than `usual`.
+    async fn first<'a, T: 'a>(
+        &'a self,
+        action: &'static str,
+        usual: impl Fn(usize) -> Duration,
+        attempt: impl Fn(usize, bool) -> Reply<'a, T>,
+    ) -> Result<(usize, T)> {
+        let hosts: Vec<&str> = self.places.iter().map(|place| place.host.as_str()).collect();
+        let mut order = self.sites.order(&hosts, self.current.load(Ordering::Relaxed)).into_iter().peekable();
+        let mut failures: Vec<(usize, Error)> = Vec::new();
+        let mut race = Race::new();
+        let Some(first) = order.next() else { return Err(self.none_left(action, failures)) };
+        let mut newest = first;
+        let mut slow = None;
+        race.add(first, attempt(first, order.peek().is_none()));
+        loop {
+            let spare = order.peek().copied().filter(|&next| {
+                self.pace.hedge && race.len() == 1 && !self.sites.is_failing(&self.places[next].host)
+            });
+            tokio::select! {
+                (at, result) = race.next() => match result {
+                    Ok(answer) => {
+                        self.won(at, slow.filter(|&slow| slow != at && race.len() > 0));
+                        return Ok((at, answer));
+                    }
+                    Err(error) => {
+                        self.sites.failed(&self.places[at].host);
+                        failures.push((at, error));
+                        if race.len() > 0 {
+                            continue;
+                        }
+                        let Some(next) = order.next() else {
+                            return Err(self.none_left(action, failures));
+                        };
+                        self.tell(action, &failures[failures.len() - 1], next);
+                        newest = next;
+                        race.add(next, attempt(next, order.peek().is_none()));
+                    }
+                },
+                () = sleep(usual(newest)), if spare.is_some() => {
+                    if let Some(next) = order.next() {
+                        self.sites.hedged(&self.places[newest].host);
+                        slow = Some(newest);
+                        newest = next;
+                        race.add(next, attempt(next, false));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The place `at` answered, earlier than the `slow` one that was asked before it.
+    fn won(&self, at: usize, slow: Option<usize>) {
+        self.current.store(at, Ordering::Relaxed);
+        if let Some(slow) = slow.map(|slow| &self.places[slow]) {
+            self.sites.overtaken(&slow.host);
+            let next = &self.places[at].shown;
+            self.sites.notice(format!("{}: slower than usual; reading on from {next}", slow.shown));
+        }
+    }
+
+    fn tell(&self, action: &str, (at, error): &(usize, Error), next: usize) {
+        let (place, next) = (&self.places[*at], &self.places[next]);
+        self.sites.failed_over(&place.host);
+        let doing = if action == "open" { "opening" } else { "reading on from" };
+        self.sites.notice(format!("{}: {}; {doing} {}", place.shown, reason(error), next.shown));
+    }
+
+    /// The one error, or all of them.
+    fn none_left(&self, action: &'static str, mut failures: Vec<(usize, Error)>) -> Error {
+        if failures.len() <= 1 && self.places.len() <= 1 {
+            let error = failures.pop().map(|(_, error)| error);
+            return error
+                .unwrap_or_else(|| io_error(action, &self.name, ErrorKind::NotFound, "no place of it"));
+        }
+        // Trying again helps if it may help with one of them.
+        let kind = failures.iter().filter_map(|(_, error)| match error {
+            Error::Io { source, .. } => Some((!error.is_transient(), source.kind())),
+            _ => None,
+        });
+        let kind = kind.min_by_key(|(permanent, _)| *permanent).map_or(ErrorKind::Other, |(_, kind)| kind);
+        let mut text = format!("none of its {} replicas can be", self.places.len());
+        text.push_str(if action == "open" { " opened" } else { " read" });
+        for (at, error) in &failures {
+            text.push_str(&format!("\n  {}: {}", self.places[*at].shown, reason(error)));
+        }
+        io_error(action, &self.name, kind, text)
+    }
+}
+
+/// An error without the URL, which stands before it.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use std::future::Future;
+use std::io;
+use std::sync::mpsc;
+
+use tokio::runtime::Builder;
+use tokio::task::AbortHandle;
+
+/// Name look-ups and the files of the cache block; so many at once.
+const BLOCKING_THREADS: usize = 8;
+
+/// The thread on which all traffic of a run goes.
+///
+/// One thread is enough: it moves bytes, and the workers decode them. A `fork` leaves threads behind,
+/// so a child process of one gets an error, rather than an answer that never comes.
+#[derive(Debug)]
+pub(super) struct Runtime {
+    inner: Option<tokio::runtime::Runtime>,
+    process: u32,
+}
+
+impl Runtime {
+    pub(super) fn start() -> io::Result<Self> {
+        let inner = Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("hep-io-network")
+            .enable_all()
+            .build()?;
+        Ok(Self { inner: Some(inner), process: std::process::id() })
+    }
+
+    /// Begins `future`; it is given up when what is returned is dropped.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> io::Result<Pending<T>> {
+        let inner = self.inner.as_ref().filter(|_| self.process == std::process::id());
+        let inner = inner.ok_or_else(|| {
+            io::Error::other("it was opened before this process was forked: remote files do not survive that")
+        })?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let task = inner.spawn(async move {
+            // Nobody waits any more: nothing to tell.
+            let _ = sender.send(future.await);
+        });
+        Ok(Pending { receiver, task: task.abort_handle() })
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            if self.process == std::process::id() {
+                // Waits for nothing, so that it may be called anywhere.
+                inner.shutdown_background();
+            } else {
+                // Its locks may be held by a thread that does not exist in this process.
+                std::mem::forget(inner);
+            }
+        }
+    }
+}
+
+/// What a task will give.
+#[derive(Debug)]
+pub(super) struct Pending<T> {
+    receiver: mpsc::Receiver<T>,
+    task: AbortHandle,
+}
+
+impl<T> Pending<T> {
+    /// Blocks this thread, whether it belongs to a runtime or not. Nothing comes if the task ended early.
+    pub(super) fn wait(self) -> Option<T> {
+        self.receiver.recv().ok()
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_inside_of_another_runtime_does_not_panic() {
+        let ours = Runtime::start().unwrap();
+        let other = Builder::new_current_thread().build().unwrap();
+        let answer = other.block_on(async {
+            let answer = ours.spawn(async { 7 }).unwrap().wait();
+            drop(ours);
+            answer
+        });
+        assert_eq!(answer, Some(7));
+    }
+
+    #[test]
+    fn what_is_dropped_is_given_up() {
+        struct Told(mpsc::Sender<()>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        let runtime = Runtime::start().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let told = Told(sender);
+        drop(runtime.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(told);
+        }));
+        receiver.recv().unwrap();
+    }
+
+    #[test]
+    fn dropping_the_runtime_does_not_wait_for_tasks() {
+        let runtime = Runtime::start().unwrap();
+        let pending = runtime.spawn(std::future::pending::<()>()).unwrap();
+        drop(runtime);
+        assert_eq!(pending.wait(), None);
+    }
+}
