@@ -285,6 +285,12 @@ impl Client {
         let missed = |cause| Missed { cause, presumed: false };
         let connection = self.pool.get(&hop.endpoint).await.map_err(missed)?;
         match connection.ask(request, deadline).await {
+            // Refused for the sake of a login that was presumed to be enough.
+            Ok(Outcome::Failed { code: code @ ErrorCode::InvalidRequest, message })
+                if connection.is_presumed() =>
+            {
+                Err(Missed { cause: Cause::Server { code, message }, presumed: true })
+            }
             Ok(outcome) => Ok((outcome, connection)),
             Err(cause) => Err(Missed { cause, presumed: connection.is_presumed() && connection.is_closed() }),
         }
