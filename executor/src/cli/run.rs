@@ -80,6 +80,7 @@ fn options(args: &RunArgs, storage: Arc<dyn FileStore>) -> Options {
         max_files: args.max_files,
         max_entries: args.max_entries,
         datasets: args.dataset.clone(),
+        prefetch: args.prefetch,
         storage,
     }
 }

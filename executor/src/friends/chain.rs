@@ -146,6 +146,11 @@ impl Chain {
         &self.friend.index
     }
 
+    /// Whether any of its files is read over the network.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.friend.files.iter().any(FileSpec::is_remote)
+    }
+
     pub(crate) fn of_all(&self) -> bool {
         self.of_all
     }
