@@ -27,6 +27,10 @@ pub const TABLE: &str = "Events";
 
 /// What is read at a file's end in the hope that the footer fits in it.
 const END: u64 = 64 << 10;
+/// The offset index lies before the footer and has a quarter of its bytes; so much of a footer that is
+/// not at hand is read with it, in the hope that there is one.
+const INDEX_PART: u64 = 3;
+const LARGEST_GUESS: u64 = 4 << 20;
 /// Larger offset indices are left alone.
 const LARGEST_INDEX: u64 = 16 << 20;
 
@@ -78,6 +82,7 @@ impl ParquetFile {
         let tail = size.saturating_sub(TAIL);
         let place = footer::place(&end.bytes(&*source, tail..size)?, size)
             .map_err(|reason| damaged("the footer", tail, reason))?;
+        let end = end.with_index(&*source, &place)?;
         let bytes = end.bytes(&*source, place.clone())?;
         footer::check(&bytes).map_err(|wrong| {
             damaged("the footer", place.start, format!("{} (its byte {})", wrong.reason, wrong.at))
@@ -262,6 +267,16 @@ impl End {
     fn read(source: &dyn ByteSource, size: u64, range: Range<u64>) -> Result<Self> {
         debug_assert_eq!(range.end, size);
         Ok(Self { start: range.start, bytes: read(source, range)? })
+    }
+
+    /// The same, or if the footer at `place` does not lie in it, the footer and what is before it.
+    fn with_index(self, source: &dyn ByteSource, place: &Range<u64>) -> Result<Self> {
+        if place.start >= self.start {
+            return Ok(self);
+        }
+        let before = ((place.end - place.start) / INDEX_PART).min(LARGEST_GUESS);
+        let start = place.start.saturating_sub(before);
+        Ok(Self { start, bytes: read(source, start..place.end)? })
     }
 
     /// Any bytes of the file, read if they are not at its end.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::anchor::{Anchor, Link};
 use super::clusters::{Cluster, Clusters, ColumnPages, Group};
-use super::envelope::{Envelope, EnvelopeKind, Parsed};
+use super::envelope::{Envelope, EnvelopeKind, Parsed, Refusal};
 use super::names::{Names, Target};
 use super::plan::Cut;
 use super::schema::Schema;
@@ -63,7 +63,7 @@ struct About {
 
 impl Ntuple {
     /// Opens the RNTuple at `path`, `Events` or `directory/Events;1`, with two reads beside the one of
-    /// its key: header and footer, and the page lists.
+    /// its key: the footer, and header and page lists.
     ///
     /// # Errors
     /// Where there is no such object, it is not an RNTuple, it uses features that we do not know, or
@@ -290,6 +290,10 @@ impl EntryReader for Ntuple {
     }
 }
 
+fn list_name(number: usize) -> String {
+    format!("page list {number}")
+}
+
 /// An RNTuple of which only the anchor is known.
 struct Opening<'a> {
     file: &'a RootFile,
@@ -303,27 +307,35 @@ impl Opening<'_> {
         let [header_range, footer_range] = [&header_link, &footer_link].map(Link::range);
         self.check("the header", &header_link, limit)?;
         self.check("the footer", &footer_link, limit)?;
-        let stored = coalesce::read(&**self.file.source(), &[header_range.clone(), footer_range.clone()])?;
-        let header = self.decompress("the header", header_range.start, header_link.length, &stored[0])?;
-        let footer = self.decompress("the footer", footer_range.start, footer_link.length, &stored[1])?;
+        // The footer first: of a remote file it has come with the tail, and it says where the page lists
+        // lie, so that header and page lists are one round trip.
+        let source = &**self.file.source();
+        let stored = coalesce::read(source, std::slice::from_ref(&footer_range))?;
+        let footer = self.decompress("the footer", footer_range.start, footer_link.length, &stored[0])?;
+        let in_footer =
+            |refusal: Refusal| refusal.within(self.file.path(), self.what("the footer"), footer_range.start);
+        let groups = footer_groups(&footer).map_err(in_footer)?;
+        self.check_groups(&groups, limit)?;
+        let lists = groups.iter().map(|group| group.place.clone());
+        let places: Vec<Range<u64>> = std::iter::once(header_range.clone()).chain(lists).collect();
+        let mut stored = coalesce::read(source, &places)?.into_iter();
+        let header = stored.next().unwrap_or_default();
+        let header = self.decompress("the header", header_range.start, header_link.length, &header)?;
 
         let mut schema = Schema::default();
         let (about, checksum) = header_content(&header, anchor.version, &mut schema).map_err(|refusal| {
             refusal.within(self.file.path(), self.what("the header"), header_range.start)
         })?;
-        let groups = footer_content(&footer, checksum, &mut schema).map_err(|refusal| {
-            refusal.within(self.file.path(), self.what("the footer"), footer_range.start)
-        })?;
-        let clusters = self.clusters(&groups, checksum, limit)?;
+        footer_content(&footer, checksum, &mut schema).map_err(in_footer)?;
+        let clusters = self.clusters(&groups, checksum, stored)?;
         Ok((about, schema, clusters))
     }
 
-    fn clusters(&self, groups: &[Group], checksum: u64, limit: u64) -> Result<Clusters> {
-        let what = |number: usize| format!("page list {number}");
+    fn check_groups(&self, groups: &[Group], limit: u64) -> Result<()> {
         let (mut total, mut lengths) = (0_u64, 0_u64);
         for (number, group) in groups.iter().enumerate() {
             let (seek, size) = (group.place.start, group.place.end - group.place.start);
-            self.check(&what(number), &Link { seek, size, length: group.length }, limit)?;
+            self.check(&list_name(number), &Link { seek, size, length: group.length }, limit)?;
             // Honest lists do not overlap, and together they are no longer than the file.
             total = total.saturating_add(size);
             lengths = lengths.saturating_add(group.length);
@@ -337,19 +349,27 @@ impl Opening<'_> {
             if let Some(reason) = wrong {
                 return Err(Malformed::new(0, reason).within(
                     self.file.path(),
-                    self.what(&what(number)),
+                    self.what(&list_name(number)),
                     seek,
                 ));
             }
         }
-        let places: Vec<Range<u64>> = groups.iter().map(|group| group.place.clone()).collect();
-        let stored = coalesce::read(&**self.file.source(), &places)?;
+        Ok(())
+    }
+
+    fn clusters(
+        &self,
+        groups: &[Group],
+        checksum: u64,
+        stored: impl Iterator<Item = Bytes>,
+    ) -> Result<Clusters> {
         let mut clusters = Clusters::default();
         for (number, (group, stored)) in groups.iter().zip(stored).enumerate() {
-            let bytes = self.decompress(&what(number), group.place.start, group.length, &stored)?;
-            clusters.add(group, bytes, checksum).map_err(|refusal| {
-                refusal.within(self.file.path(), self.what(&what(number)), group.place.start)
-            })?;
+            let (what, at) = (list_name(number), group.place.start);
+            let bytes = self.decompress(&what, at, group.length, &stored)?;
+            clusters
+                .add(group, bytes, checksum)
+                .map_err(|refusal| refusal.within(self.file.path(), self.what(&what), at))?;
         }
         Ok(clusters)
     }
@@ -401,8 +421,8 @@ fn header_content(bytes: &[u8], version: [u16; 4], schema: &mut Schema) -> Parse
     Ok((About { version, description, writer }, envelope.checksum))
 }
 
-/// Reads the footer, completes the schema, and returns the groups of clusters.
-fn footer_content(bytes: &[u8], header: u64, schema: &mut Schema) -> Parsed<Vec<Group>> {
+/// Reads of the footer what completes the schema.
+fn footer_content(bytes: &[u8], header: u64, schema: &mut Schema) -> Parsed<()> {
     let mut reader = Envelope::open(bytes, EnvelopeKind::Footer)?.reader;
     reader.features()?;
     if reader.u64()? != header {
@@ -412,7 +432,15 @@ fn footer_content(bytes: &[u8], header: u64, schema: &mut Schema) -> Parsed<Vec<
     if extension.remaining() > 0 {
         schema.read(&mut extension)?;
     }
-    schema.link()?;
+    Ok(schema.link()?)
+}
+
+/// Reads of the footer the groups of clusters: all that does not need the header.
+fn footer_groups(bytes: &[u8]) -> Parsed<Vec<Group>> {
+    let mut reader = Envelope::open(bytes, EnvelopeKind::Footer)?.reader;
+    reader.features()?;
+    reader.u64()?; // the header's checksum
+    reader.record()?; // the schema's extension
     let mut list = reader.list()?;
     let mut groups = Vec::new();
     for _ in 0..list.items {

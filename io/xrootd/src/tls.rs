@@ -19,6 +19,7 @@ use rustls::{ClientConfig, Error};
 use rustls_pki_types::ServerName;
 
 use authorities::Authorities;
+pub(crate) use certificate::date;
 use verifier::{Explaining, Problem};
 
 /// Where grids put the certificates of their authorities.

@@ -174,7 +174,7 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 }
 
 /// `2026-11-21 11:10 UTC`.
-pub(super) fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     // The largest time of X.509 is in the year 9999.
     let seconds = seconds.min(253_402_300_799);
     let (total, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
