@@ -66,9 +66,8 @@ impl Needed for Needs {
     type Reading = Underway;
 
     fn bytes(&self) -> u64 {
-        RECORD
-            .saturating_add(coalesce::bytes(&*self.opened.source, &self.plan.ranges))
-            .saturating_add(self.friends.bytes())
+        let own = coalesce::bytes(&*self.opened.source, &self.plan.ranges);
+        RECORD.saturating_add(own).saturating_add(self.friends.bytes())
     }
 
     fn start(self) -> Underway {
