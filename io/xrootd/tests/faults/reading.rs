@@ -156,7 +156,7 @@ async fn vectors_that_are_not_what_was_asked_for() {
             match within(file.read_ranges(&scattered())).await {
                 Ok(read) => assert_eq!(read, expected(&content, &scattered()), "{at}"),
                 Err(error) => {
-                    assert!(error.to_string().contains(&server.address().to_string()), "{at}: {error}")
+                    assert!(error.to_string().contains(&server.address().to_string()), "{at}: {error}");
                 }
             }
         }
@@ -361,7 +361,7 @@ async fn page_answers_that_are_not_what_was_asked_for() {
             match read {
                 Ok(bytes) => assert_eq!(bytes, Content::of(SIZE).bytes[1000..200_000], "{at}"),
                 Err(error) => {
-                    assert!(error.to_string().contains(&server.address().to_string()), "{at}: {error}")
+                    assert!(error.to_string().contains(&server.address().to_string()), "{at}: {error}");
                 }
             }
         }

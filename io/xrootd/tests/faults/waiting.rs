@@ -1,6 +1,6 @@
 //! Servers that ask for time.
 
-use xrootd::Cause;
+use xrootd::{Cause, Config};
 
 use super::*;
 use scripted::*;
@@ -122,7 +122,8 @@ async fn later_comes_what_is_no_answer() {
                 .then(|| vec![Step::Send(answer::waitresp(request, 1)), Step::Send(answer::later(&garbage))])
         })
         .await;
-        failure(within(client().open(&server.url())).await, "open", server.address());
+        let client = Client::new(Config { request_timeout: Duration::from_secs(1), ..impatient() });
+        failure(within(client.open(&server.url())).await, "open", server.address());
     }
 }
 

@@ -244,7 +244,7 @@ impl Connection {
                 let request = self.note(kind, stream, parameters, payload);
                 match (self.shared.script)(&request) {
                     None => {
-                        writer.perform(vec![Step::Send(answer::right(&request, &self.shared.content))]).await
+                        writer.perform(vec![Step::Send(answer::right(&request, &self.shared.content))]).await;
                     }
                     // What takes time does not hold up what comes after it.
                     Some(script)
