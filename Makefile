@@ -18,20 +18,28 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+# Servers of XRootD for all that reads from them; see tests/python/xrootd/bed.py.
+BED = $(PYTHON) tests/python/xrootd/bed.py
+# program=package of Debian
+XROOTD_NEEDS := xrootd=xrootd-server xrdcp=xrootd-client openssl=openssl ip=iproute2 cc=gcc
+
 # A C++ compiler is needed for the compiled RDataFrame that results are compared with, npm for JSROOT, and
-# Debian's Python leaves out what makes environments.
+# Debian's Python leaves out what makes environments. The last line is what the servers of XRootD are made of.
 environment:
 	@mkdir -p $(CARGO_TARGET_DIR) && rm -f $(SKIPS)
 	@packages=""; \
 	command -v g++ >/dev/null || packages="$$packages g++"; \
 	command -v npm >/dev/null || packages="$$packages npm"; \
 	python3 -c "import ensurepip, venv" 2>/dev/null || packages="$$packages python3-venv"; \
+	for need in $(XROOTD_NEEDS); do \
+		command -v $${need%%=*} >/dev/null || packages="$$packages $${need#*=}"; done; \
+	ls /usr/lib/*/libXrdAccSciTokens-*.so >/dev/null 2>&1 || packages="$$packages xrootd-scitokens-plugins libscitokens0"; \
 	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y $$packages; fi
 	python3 tests/python/environment.py > $(CARGO_TARGET_DIR)/python.txt
 
 rust: environment
-	cargo test --workspace --no-fail-fast
+	$(BED) -- cargo test --workspace --no-fail-fast
 
 oracles: environment
 	cargo build --release -p hep-run -p hep-tests --bins

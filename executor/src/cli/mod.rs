@@ -106,6 +106,9 @@ struct RunArgs {
     format: Format,
     #[command(flatten)]
     storage: storage::StorageArgs,
+    /// How much of remote files is read ahead of the workers; 0 reads nothing ahead
+    #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = parse_amount, help_heading = storage::HEADING)]
+    prefetch: u64,
     /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
     #[arg(long, hide = true)]
     within: bool,
@@ -189,6 +192,11 @@ fn parse_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// The same, or `0`.
+fn parse_amount(text: &str) -> Result<u64, String> {
+    if text.trim() == "0" { Ok(0) } else { parse_size(text) }
+}
+
 /// `0.1%` or `0.001`, in 0..=1.
 fn parse_fraction(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.trim().strip_suffix('%') {
@@ -203,12 +211,13 @@ fn parse_fraction(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_fraction, parse_size};
+    use super::{parse_amount, parse_fraction, parse_size};
 
     #[test]
     fn sizes_and_fractions_are_read_as_people_write_them() {
         assert_eq!(parse_size("16MB"), Ok(16_000_000));
         assert_eq!(parse_size("2 GiB"), Ok(2 << 30));
+        assert_eq!((parse_amount("0"), parse_amount("1kB")), (Ok(0), Ok(1000)));
         assert!(parse_size("16 furlongs").is_err() && parse_size("0").is_err());
         assert_eq!(parse_fraction("0.5%"), Ok(0.005));
         assert!(parse_fraction("2").is_err() && parse_fraction("NaN").is_err());

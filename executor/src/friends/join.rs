@@ -7,7 +7,7 @@ use arrow_select::concat::concat;
 use arrow_select::take::take;
 use bytes::Bytes;
 use hep_columns::Batch;
-use hep_io::source::coalesce;
+use hep_io::source::{Reading, coalesce};
 use hep_io::{Batches, ReadPlan, Scratch};
 
 use super::lookup::{keys, values};
@@ -33,27 +33,65 @@ struct Part {
     bytes: Vec<Bytes>,
 }
 
-impl Fetched {
-    /// Reads what `entries` of a file need, which start where `first` says on each friend's chain.
+/// What a range of entries will read of the friends found by position.
+pub(crate) struct ToFetch {
+    /// By friend, as in [`Fetched`].
+    friends: Vec<Vec<(Arc<OpenTree>, ReadPlan)>>,
+}
+
+/// The same on its way.
+pub(crate) struct Fetching {
+    friends: Vec<Vec<(Arc<OpenTree>, ReadPlan, Reading)>>,
+}
+
+impl ToFetch {
+    /// What `entries` of a file need, which start where `first` says on each friend's chain.
     ///
     /// # Errors
-    /// Where a friend's file cannot be opened or read, or lacks a column.
-    pub(crate) fn read(
+    /// Where a friend's file cannot be opened, or lacks a column.
+    pub(crate) fn new(
         opened: &Opened,
         entries: &Range<u64>,
         first: impl Fn(&Chain) -> u64,
     ) -> RunResult<Self> {
-        let read = |(file, plan): (Arc<OpenTree>, ReadPlan)| {
-            let bytes = coalesce::read(&*file.source, &plan.ranges)?;
-            Ok(Part { file, plan, bytes })
-        };
         let friends = opened.joined.iter().map(|joined| {
             let first = first(&joined.chain);
-            plans(joined, &(first + entries.start..first + entries.end))?.into_iter().map(read).collect()
+            plans(joined, &(first + entries.start..first + entries.end))
         });
         Ok(Self { friends: friends.collect::<RunResult<_>>()? })
     }
 
+    /// How many bytes reading it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.friends.iter().flatten().map(|(file, plan)| coalesce::bytes(&*file.source, &plan.ranges)).sum()
+    }
+
+    /// Begins to read.
+    pub(crate) fn start(self) -> Fetching {
+        let start = |(file, plan): (Arc<OpenTree>, ReadPlan)| {
+            let reading = coalesce::start(&file.source, plan.ranges.clone());
+            (file, plan, reading)
+        };
+        let friends = self.friends.into_iter().map(|parts| parts.into_iter().map(start).collect());
+        Fetching { friends: friends.collect() }
+    }
+}
+
+impl Fetching {
+    /// What has been read.
+    ///
+    /// # Errors
+    /// Where a friend's file cannot be read.
+    pub(crate) fn wait(self) -> RunResult<Fetched> {
+        let wait = |(file, plan, reading): (Arc<OpenTree>, ReadPlan, Reading)| {
+            Ok(Part { file, plan, bytes: reading.wait()? })
+        };
+        let friends = self.friends.into_iter().map(|parts| parts.into_iter().map(wait).collect());
+        Ok(Fetched { friends: friends.collect::<RunResult<_>>()? })
+    }
+}
+
+impl Fetched {
     /// How many decoders it takes, each with a scratch of its own.
     pub(crate) fn scratches(&self) -> usize {
         self.friends.iter().map(|parts| parts.len().max(1)).sum()

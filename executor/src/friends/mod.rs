@@ -14,5 +14,5 @@ mod lookup;
 
 pub use chain::{Chain, Joined};
 pub(crate) use chain::{Found, OpenFiles, resolve};
-pub(crate) use join::{Fetched, Join, plans};
+pub(crate) use join::{Fetched, Fetching, Join, ToFetch, plans};
 pub(crate) use lookup::{Key, Lookup, MOST_KEYS, keys_of};

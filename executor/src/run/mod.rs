@@ -2,6 +2,8 @@
 
 mod friends;
 mod plan;
+mod prefetch;
+mod read;
 mod retry;
 
 use std::ops::Range;
@@ -10,9 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hep_io::Scratch;
-use hep_io::source::{Storage, coalesce};
+use hep_io::source::Storage;
 
-use crate::friends::{Fetched, Join};
+use crate::friends::Join;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
 use crate::local::{Executor, thread_cpu, without_panic};
 use crate::merge_tree::MergeTree;
@@ -23,6 +25,8 @@ use crate::storage::FileStore;
 use crate::{Dataset, Error, RunResult};
 
 pub use plan::{Plan, PlannedFile, PlannedRange};
+use prefetch::{Ahead, Needed, Prefetch};
+use read::{Arrived, Needs};
 use retry::retrying;
 
 /// Entries decoded at once. The columns of a typical analysis then stay in the second-level cache.
@@ -46,6 +50,9 @@ pub struct Options {
     pub max_entries: Option<u64>,
     /// These datasets only; all if empty.
     pub datasets: Vec<String>,
+    /// At most so many bytes of remote files are on their way or wait for a worker; 0 reads nothing
+    /// ahead.
+    pub prefetch: u64,
     /// What opens files.
     pub storage: Arc<dyn FileStore>,
 }
@@ -60,6 +67,7 @@ impl Default for Options {
             max_files: None,
             max_entries: None,
             datasets: Vec::new(),
+            prefetch: 64_000_000,
             storage: Arc::new(Storage::default()),
         }
     }
@@ -122,14 +130,28 @@ impl Plan<'_> {
         let stop = AtomicBool::new(false);
         progress.start(self.entries(), self.ranges.len(), self.files.len());
 
-        options.executor.for_each::<Workspace>(self.ranges.len(), &stop, |scratch, i| {
+        let ahead = self.prefetch(options);
+        let process_range = |scratch: &mut Workspace, i: usize| {
             let PlannedRange { file: file_at, entries, leaf } = &self.ranges[i];
             let file = &self.files[*file_at];
             let dataset = &datasets[file.dataset];
             let (started, cpu) = (Instant::now(), thread_cpu());
+            let mut begun = ahead.as_ref().and_then(|ahead| ahead.take(i));
+            let mut cpu_elsewhere = Duration::ZERO;
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
-                let work =
-                    || process(processor, file, dataset, entries.clone(), options.skip_checksums, scratch);
+                let work = || {
+                    let arrived = match begun.take() {
+                        Some(begun) => {
+                            let Ahead { reading, share } = begun?;
+                            cpu_elsewhere = reading.cpu;
+                            let arrived = reading.wait();
+                            drop(share);
+                            arrived?
+                        }
+                        None => Needs::of(file, processor, entries)?.start().wait()?,
+                    };
+                    process(processor, &arrived, dataset, options.skip_checksums, scratch)
+                };
                 without_panic(work).unwrap_or_else(|panic| {
                     *scratch = Workspace::default();
                     Err(hep_analysis::Error::new(panic).into())
@@ -156,10 +178,22 @@ impl Plan<'_> {
                 lock(&broken).get_or_insert(error);
                 stop.store(true, Ordering::Relaxed);
             }
-            file.range_ended();
-            lock(&books[file.dataset]).add(started, thread_cpu() - cpu, bytes);
+            if file.range_ended() {
+                ahead.iter().for_each(Prefetch::closed);
+            }
+            lock(&books[file.dataset]).add(started, thread_cpu() - cpu + cpu_elsewhere, bytes);
             progress.advance(entries.end - entries.start, bytes);
+        };
+        std::thread::scope(|scope| {
+            let _end = ahead.as_ref().map(|ahead| {
+                for _ in 0..prefetch::THREADS.min(self.ranges.len()) {
+                    scope.spawn(|| self.work_ahead(ahead, processor));
+                }
+                ahead.end()
+            });
+            options.executor.for_each(self.ranges.len(), &stop, process_range);
         });
+        drop(ahead);
         progress.finish();
         if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error.into());
@@ -187,6 +221,27 @@ impl Plan<'_> {
             .collect();
         Ok(Outcome { datasets, ledger })
     }
+
+    /// What reads ahead of the workers, if any range is of a remote file.
+    fn prefetch(&self, options: &Options) -> Option<Prefetch<Needs>> {
+        let remote = |range: usize| self.files[self.ranges[range].file].is_remote();
+        let any = options.prefetch > 0 && (0..self.ranges.len()).any(remote);
+        any.then(|| Prefetch::new(options.prefetch, self.ranges.len(), remote))
+    }
+
+    /// One thread of it.
+    fn work_ahead(&self, ahead: &Prefetch<Needs>, processor: &dyn AnyProcessor) {
+        let file = |range: usize| &self.files[self.ranges[range].file];
+        ahead.work(
+            |range| file(range).may_open(),
+            |range| {
+                let before = thread_cpu();
+                let mut needs = Needs::of(file(range), processor, &self.ranges[range].entries)?;
+                needs.cpu = thread_cpu() - before;
+                Ok(needs)
+            },
+        );
+    }
 }
 
 /// What a worker reuses from range to range.
@@ -205,27 +260,23 @@ impl Workspace {
     }
 }
 
-/// One range: read, decode, process. Returns the partial output and the bytes read.
+/// One range, read: decode, process. Returns the partial output and the bytes read.
 fn process(
     processor: &dyn AnyProcessor,
-    file: &PlannedFile<'_>,
+    arrived: &Arrived,
     dataset: &Dataset,
-    entries: Range<u64>,
     skip_checksums: bool,
     workspace: &mut Workspace,
 ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
-    let opened = file.open(processor)?;
-    let friends = Fetched::read(&opened, &entries, |chain| file.place.on(chain))?;
-    let plan = opened.reader.plan(&opened.columns, entries)?;
-    let bytes = coalesce::read(&*opened.source, &plan.ranges)?;
+    let Arrived { opened, plan, bytes, friends } = arrived;
     let mut output = processor.output(dataset);
     workspace.prepare(friends.scratches(), skip_checksums);
-    let mut join = Join::new(&opened, &friends, &mut workspace.friends)?;
-    let mut batches = opened.reader.decode(&plan, &bytes, &mut workspace.scratch)?;
+    let mut join = Join::new(opened, friends, &mut workspace.friends)?;
+    let mut batches = opened.reader.decode(plan, bytes, &mut workspace.scratch)?;
     while let Some(batch) = batches.next(BATCH_ENTRIES)? {
         processor.process(join.add(batch)?, &mut *output)?;
     }
-    Ok((output, plan.bytes() + friends.bytes() + join.bytes()))
+    Ok((output, arrived.size() + join.bytes()))
 }
 
 /// The running cost of a dataset.

@@ -9,15 +9,28 @@ use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset};
 use crate::friends::{self, Chain};
 use crate::ledger::{FileLedger, FriendLedger, Missed};
-use crate::local::without_panic;
+use crate::local::{Executor, without_panic};
 use crate::progress::Progress;
 use crate::range::{self, Opened};
 use crate::registry::AnyProcessor;
 use crate::storage::FileStore;
 use crate::{Error, RunResult};
 
-/// Files kept open between partition and processing; the others are opened again.
+/// Files kept open between partition and processing, and opened ahead of it; the others are opened
+/// again by the workers that come to them.
 const OPEN_FILES: usize = 64;
+
+/// Threads that open remote files. They wait for servers: a thousand files one after the other, or as
+/// many at a time as there are cores, would take minutes.
+const OPENERS: usize = 16;
+
+/// What opens files and looks into them.
+pub(super) fn openers<'f>(options: &Options, files: impl IntoIterator<Item = &'f FileSpec>) -> Executor {
+    match files.into_iter().any(FileSpec::is_remote) {
+        true => Executor::Threads(options.executor.workers().max(OPENERS)),
+        false => options.executor,
+    }
+}
 
 /// A plan of a run: every file opened and split, nothing processed.
 pub struct Plan<'a> {
@@ -46,9 +59,18 @@ pub struct PlannedFile<'a> {
     pub(super) looks_up: Vec<Arc<Chain>>,
     /// Where its entries are on the chains of the others.
     pub(super) place: Place,
-    store: Arc<dyn FileStore>,
+    handles: Arc<Handles>,
     opened: Mutex<Option<Arc<Opened>>>,
+    /// Whether `opened` holds it.
+    is_open: AtomicBool,
+    /// Ranges that have not ended.
     left: AtomicUsize,
+}
+
+/// What opens the files of a plan, and how many are open.
+struct Handles {
+    store: Arc<dyn FileStore>,
+    open: AtomicUsize,
 }
 
 /// A range of a plan.
@@ -75,6 +97,7 @@ impl<'a> Plan<'a> {
         let datasets = chosen(fileset, &options.datasets)?;
         let friends = Friends::open(fileset, &datasets, options, progress);
         let mut files = Vec::new();
+        let handles = Arc::new(Handles { store: Arc::clone(&options.storage), open: AtomicUsize::new(0) });
         for (at, dataset) in fileset.datasets.iter().enumerate() {
             for (n, spec) in dataset.files.iter().enumerate() {
                 files.push(PlannedFile::new(
@@ -82,18 +105,18 @@ impl<'a> Plan<'a> {
                     spec,
                     friends.of(at),
                     skip_reason(&datasets, at, n, options),
-                    &options.storage,
+                    &handles,
                 ));
             }
         }
         let schema = processor.schema();
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
-        let open = AtomicUsize::new(0);
-        options.executor.for_each::<()>(files.len(), &AtomicBool::new(false), |(), i| {
+        let wanted: Vec<usize> = (0..files.len()).filter(|&i| files[i].ledger.skipped.is_empty()).collect();
+        progress.opening(wanted.len());
+        let openers = openers(options, wanted.iter().map(|&i| files[i].spec));
+        openers.for_each::<()>(wanted.len(), &AtomicBool::new(false), |(), i| {
+            let i = wanted[i];
             let file = &files[i];
-            if !file.ledger.skipped.is_empty() {
-                return;
-            }
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
                 without_panic(|| {
                     let opened = range::open(&*options.storage, file.spec, &schema, &file.friends)?;
@@ -103,10 +126,14 @@ impl<'a> Plan<'a> {
                 .unwrap_or_else(|panic| Err(Error::Usage(panic)))
             });
             let result = result.map(|(opened, ranges)| {
-                Found::new(opened, ranges, open.fetch_add(1, Ordering::Relaxed) < OPEN_FILES)
+                let found = Found::new(&opened, ranges);
+                file.keep_if_few(opened);
+                found
             });
             *lock(&facts[i]) = Some(FileFacts { result, tries });
+            progress.opened();
         });
+        progress.finish();
         for (file, facts) in files.iter_mut().zip(facts) {
             if let Some(facts) = facts.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 file.learn(facts);
@@ -147,21 +174,33 @@ impl<'a> Plan<'a> {
         self.friends.of(dataset).iter().map(|chain| chain.ledger()).collect()
     }
 
-    /// Compressed bytes that a file's ranges will read; without those of friends that are looked up,
-    /// since only the entries tell which they are.
+    /// Compressed bytes that each file's ranges will read; without those of friends that are looked up,
+    /// since only the entries tell which they are. Closes the files.
     ///
     /// # Errors
-    /// Where it cannot be opened again, or its record of its baskets is damaged.
-    pub fn bytes(&self, file: usize, processor: &dyn AnyProcessor) -> RunResult<u64> {
+    /// Where one cannot be opened again, or its record of its baskets is damaged.
+    pub fn bytes(&self, processor: &dyn AnyProcessor, options: &Options) -> RunResult<Vec<u64>> {
+        let mut ranges = vec![Vec::new(); self.files.len()];
+        self.ranges.iter().for_each(|range| ranges[range.file].push(&range.entries));
+        let bytes: Vec<Mutex<RunResult<u64>>> = self.files.iter().map(|_| Mutex::new(Ok(0))).collect();
+        let openers = openers(options, self.files.iter().map(|file| file.spec));
+        openers.for_each::<()>(self.files.len(), &AtomicBool::new(false), |(), file| {
+            if !ranges[file].is_empty() {
+                *lock(&bytes[file]) = self.bytes_of(file, &ranges[file], processor);
+                self.files[file].close();
+            }
+        });
+        bytes.into_iter().map(|bytes| bytes.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    }
+
+    fn bytes_of(&self, file: usize, ranges: &[&Range<u64>], processor: &dyn AnyProcessor) -> RunResult<u64> {
         let opened = self.files[file].open(processor)?;
-        let ranges = self.ranges.iter().filter(|range| range.file == file);
         let mut bytes = 0;
         for range in ranges {
-            bytes += opened.reader.plan(&opened.columns, range.entries.clone())?.bytes();
+            bytes += opened.reader.plan(&opened.columns, (*range).clone())?.bytes();
             for joined in &opened.joined {
                 let first = self.files[file].place.on(&joined.chain);
-                let plans =
-                    friends::plans(joined, &(first + range.entries.start..first + range.entries.end))?;
+                let plans = friends::plans(joined, &(first + range.start..first + range.end))?;
                 bytes += plans.iter().map(|(_, plan)| plan.bytes()).sum::<u64>();
             }
         }
@@ -206,7 +245,7 @@ impl<'a> PlannedFile<'a> {
         spec: &'a FileSpec,
         friends: Vec<Arc<Chain>>,
         skipped: Option<String>,
-        store: &Arc<dyn FileStore>,
+        handles: &Arc<Handles>,
     ) -> Self {
         let entries = spec.entries.map(|entries| (0, entries));
         let skipped = skipped.map(|reason| Missed { entries, reason }).into_iter().collect();
@@ -227,8 +266,9 @@ impl<'a> PlannedFile<'a> {
             friends,
             looks_up: Vec::new(),
             place: Place::default(),
-            store: Arc::clone(store),
+            handles: Arc::clone(handles),
             opened: Mutex::default(),
+            is_open: AtomicBool::new(false),
             left: AtomicUsize::new(0),
         }
     }
@@ -236,10 +276,9 @@ impl<'a> PlannedFile<'a> {
     fn learn(&mut self, facts: FileFacts) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
-            Ok(Found { uuid, tree, entries, columns, looks_up, ranges, opened }) => {
+            Ok(Found { uuid, tree, entries, columns, looks_up, ranges }) => {
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
                 (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
-                self.opened = Mutex::new(opened);
             }
             Err(error) => self.fail(&error.to_string()),
         }
@@ -274,19 +313,46 @@ impl<'a> PlannedFile<'a> {
             tree: Some(self.ledger.tree.clone()),
             ..self.spec.clone()
         };
-        let opened = Arc::new(range::open(&*self.store, &spec, &processor.schema(), &self.friends)?);
+        let opened = Arc::new(range::open(&*self.handles.store, &spec, &processor.schema(), &self.friends)?);
+        self.handles.open.fetch_add(1, Ordering::Relaxed);
+        self.is_open.store(true, Ordering::Relaxed);
         *slot = Some(Arc::clone(&opened));
         Ok(opened)
     }
 
-    pub(super) fn range_ended(&self) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+    /// Whether it, or a friend of its dataset, is read over the network.
+    pub(super) fn is_remote(&self) -> bool {
+        self.spec.is_remote() || self.friends.iter().any(|chain| chain.is_remote())
+    }
+
+    /// Whether it is open, or may be opened before a worker needs it.
+    pub(super) fn may_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed) || self.handles.open.load(Ordering::Relaxed) < OPEN_FILES
+    }
+
+    /// Notes that a range of it is done, and closes it after its last; whether it did.
+    pub(super) fn range_ended(&self) -> bool {
+        let last = self.left.fetch_sub(1, Ordering::Relaxed) == 1;
+        if last {
             self.close();
+        }
+        last
+    }
+
+    /// Keeps the file open, unless so many are: a fileset may have more than a process may open.
+    fn keep_if_few(&self, opened: Opened) {
+        let more = |open: usize| (open < OPEN_FILES).then_some(open + 1);
+        if self.handles.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
+            self.is_open.store(true, Ordering::Relaxed);
+            *lock(&self.opened) = Some(Arc::new(opened));
         }
     }
 
     fn close(&self) {
-        *lock(&self.opened) = None;
+        if lock(&self.opened).take().is_some() {
+            self.is_open.store(false, Ordering::Relaxed);
+            self.handles.open.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -303,12 +369,10 @@ struct Found {
     columns: Vec<String>,
     looks_up: Vec<Arc<Chain>>,
     ranges: Vec<Range<u64>>,
-    /// The file, if it stays open: a fileset may have more files than a process may open.
-    opened: Option<Arc<Opened>>,
 }
 
 impl Found {
-    fn new(opened: Opened, ranges: Vec<Range<u64>>, keep: bool) -> Self {
+    fn new(opened: &Opened, ranges: Vec<Range<u64>>) -> Self {
         let joined = opened.joined.iter().map(|joined| &joined.chain);
         Self {
             uuid: opened.uuid.clone(),
@@ -317,7 +381,6 @@ impl Found {
             columns: opened.all_columns(),
             looks_up: joined.filter(|chain| !chain.index().is_empty()).cloned().collect(),
             ranges,
-            opened: keep.then(|| Arc::new(opened)),
         }
     }
 }
