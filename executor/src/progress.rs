@@ -37,10 +37,32 @@ struct Plain {
     total: u64,
     done: u64,
     bytes: u64,
+    /// Files to open, and how many have been tried.
+    files: (usize, usize),
 }
 
 /// How long a plain progress line stands before the next.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Plain {
+    /// Whether the last line has stood for long enough; then the next one is to be printed.
+    fn is_due(&mut self) -> bool {
+        let due = self.printed.elapsed() >= PLAIN_INTERVAL;
+        if due {
+            self.printed = Instant::now();
+        }
+        due
+    }
+}
+
+/// Begins a bar of another kind.
+fn restart(bar: &ProgressBar, length: u64, template: &str) {
+    bar.reset();
+    bar.set_length(length);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+}
 
 impl Progress {
     /// Nothing shown yet.
@@ -52,23 +74,60 @@ impl Progress {
             ProgressKind::None => return Self { view: View::None },
         };
         let view = if bar {
-            let template = "{bar:30} {human_pos}/{human_len} entries, {msg}, {elapsed} (left {eta})";
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            View::Bar(bar)
+            View::Bar(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)))
         } else {
             let now = Instant::now();
-            View::Plain(Mutex::new(Plain { started: now, printed: now, total: 0, done: 0, bytes: 0 }))
+            View::Plain(Mutex::new(Plain {
+                started: now,
+                printed: now,
+                total: 0,
+                done: 0,
+                bytes: 0,
+                files: (0, 0),
+            }))
         };
         Self { view }
+    }
+
+    /// So many files are to be opened.
+    pub fn opening(&self, files: usize) {
+        match &self.view {
+            View::Bar(bar) => restart(bar, files as u64, "{bar:30} {pos}/{len} files opened, {elapsed}"),
+            View::Plain(plain) => {
+                if let Ok(mut plain) = plain.lock() {
+                    plain.files = (files, 0);
+                }
+            }
+            View::None => {}
+        }
+    }
+
+    /// A file is open, or could not be opened.
+    pub fn opened(&self) {
+        match &self.view {
+            View::Bar(bar) => bar.inc(1),
+            View::Plain(plain) => {
+                let Ok(mut plain) = plain.lock() else { return };
+                plain.files.1 += 1;
+                if plain.is_due() {
+                    let ((files, opened), seconds) = (plain.files, plain.started.elapsed().as_secs_f64());
+                    self.line(&format!("{opened}/{files} files opened, {seconds:.0} s"));
+                }
+            }
+            View::None => {}
+        }
     }
 
     /// The work is known: so many entries in so many ranges of so many files.
     pub fn start(&self, entries: u64, ranges: usize, files: usize) {
         match &self.view {
-            View::Bar(bar) => bar.set_length(entries),
+            View::Bar(bar) => {
+                restart(
+                    bar,
+                    entries,
+                    "{bar:30} {human_pos}/{human_len} entries, {msg}, {elapsed} (left {eta})",
+                );
+            }
             View::Plain(plain) => {
                 if let Ok(mut plain) = plain.lock() {
                     plain.total = entries;
@@ -90,10 +149,9 @@ impl Progress {
                 let Ok(mut plain) = plain.lock() else { return };
                 plain.done += entries;
                 plain.bytes += bytes_read;
-                if plain.printed.elapsed() < PLAIN_INTERVAL {
+                if !plain.is_due() {
                     return;
                 }
-                plain.printed = Instant::now();
                 let seconds = plain.started.elapsed().as_secs_f64();
                 let (done, total) = (plain.done, plain.total);
                 let percent = 100.0 * done as f64 / total.max(1) as f64;
@@ -115,7 +173,7 @@ impl Progress {
         }
     }
 
-    /// The run is over; the bar goes.
+    /// All files are open, or the run is over: the bar goes.
     pub fn finish(&self) {
         if let View::Bar(bar) = &self.view {
             bar.finish_and_clear();

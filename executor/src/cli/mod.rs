@@ -89,9 +89,6 @@ struct RunArgs {
     /// How often what failed for the storage's fault is tried again
     #[arg(long, value_name = "N", default_value_t = 2)]
     retries: u32,
-    /// How much of remote files is read ahead of the workers; 0 reads nothing ahead
-    #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = parse_amount, help_heading = "Remote files")]
-    prefetch: u64,
     /// Stop decompressing zlib and lzma where the values end, before their checksum
     #[arg(long)]
     skip_checksums: bool,
@@ -109,6 +106,9 @@ struct RunArgs {
     format: Format,
     #[command(flatten)]
     storage: storage::StorageArgs,
+    /// How much of remote files is read ahead of the workers; 0 reads nothing ahead
+    #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = parse_amount, help_heading = storage::HEADING)]
+    prefetch: u64,
     /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
     #[arg(long, hide = true)]
     within: bool,

@@ -34,7 +34,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     let progress = Progress::new(args.progress);
     let plan = Plan::new(&fileset, &*processor, &options, &progress)?;
     if args.dry_run {
-        print(&describe(&plan, &name, &*processor, args.format)?);
+        print(&describe(&plan, &name, &*processor, &options, args.format)?);
         return Ok(0);
     }
     // An output that cannot be written should cost seconds, not the run.
@@ -123,12 +123,18 @@ fn conclude(outcome: &Outcome, processor: &str, outputs: &[PathBuf], args: &RunA
 }
 
 /// What a run would read.
-fn describe(plan: &Plan<'_>, name: &str, processor: &dyn AnyProcessor, format: Format) -> RunResult<String> {
+fn describe(
+    plan: &Plan<'_>,
+    name: &str,
+    processor: &dyn AnyProcessor,
+    options: &Options,
+    format: Format,
+) -> RunResult<String> {
     let mut files = Vec::new();
+    let bytes = plan.bytes(processor, options)?;
     for (at, file) in plan.files().iter().enumerate() {
         let ranges: Vec<_> = plan.ranges().iter().filter(|range| range.file == at).collect();
-        let bytes = if ranges.is_empty() { 0 } else { plan.bytes(at, processor)? };
-        files.push((file, ranges, bytes));
+        files.push((file, ranges, bytes[at]));
     }
     if format == Format::Json {
         let files: Vec<_> = files

@@ -146,9 +146,14 @@ impl Chain {
         &self.friend.index
     }
 
+    /// Its files as the fileset has them.
+    pub(crate) fn specs(&self) -> &[FileSpec] {
+        &self.friend.files
+    }
+
     /// Whether any of its files is read over the network.
     pub(crate) fn is_remote(&self) -> bool {
-        self.friend.files.iter().any(FileSpec::is_remote)
+        self.specs().iter().any(FileSpec::is_remote)
     }
 
     pub(crate) fn of_all(&self) -> bool {

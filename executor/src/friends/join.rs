@@ -63,13 +63,13 @@ impl ToFetch {
 
     /// How many bytes reading it takes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.friends.iter().flatten().map(|(_, plan)| coalesce::bytes(&plan.ranges)).sum()
+        self.friends.iter().flatten().map(|(file, plan)| coalesce::bytes(&*file.source, &plan.ranges)).sum()
     }
 
     /// Begins to read.
     pub(crate) fn start(self) -> Fetching {
         let start = |(file, plan): (Arc<OpenTree>, ReadPlan)| {
-            let reading = coalesce::start(Arc::clone(&file.source), plan.ranges.clone());
+            let reading = coalesce::start(&file.source, plan.ranges.clone());
             (file, plan, reading)
         };
         let friends = self.friends.into_iter().map(|parts| parts.into_iter().map(start).collect());

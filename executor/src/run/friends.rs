@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::plan::PlannedFile;
+use super::plan::{PlannedFile, openers};
 use super::retry::retrying;
 use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset, Friend};
 use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, OpenFiles, keys_of};
-use crate::local::without_panic;
+use crate::local::{Executor, without_panic};
 use crate::progress::Progress;
 use crate::{Error, RunResult};
 
@@ -52,7 +52,9 @@ impl Friends {
         }
         let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
         let open = |i: usize| Found::open(&*options.storage, files[i], i);
-        let mut found = each(options, progress, files.len(), |i| files[i].name(), open).into_iter();
+        let threads = openers(options, files.iter().copied());
+        let found = each(threads, options, progress, files.len(), |i| files[i].name(), open);
+        let mut found = found.into_iter();
         let open = Arc::new(OpenFiles::new(Arc::clone(&options.storage)));
         let mut friends = Self { of_all: Vec::new(), own: vec![Vec::new(); fileset.datasets.len()] };
         for (number, (friend, dataset)) in all.into_iter().enumerate() {
@@ -164,6 +166,7 @@ fn index(chain: &Chain, options: &Options, progress: &Progress) -> Result<Lookup
         return Err(format!("it has {n} entries, and an index holds at most {MOST_KEYS}"));
     }
     let read = each(
+        openers(options, chain.specs()),
         options,
         progress,
         chain.files(),
@@ -174,8 +177,9 @@ fn index(chain: &Chain, options: &Options, progress: &Progress) -> Result<Lookup
     Lookup::new(chain, keys.map_err(|error| error.to_string())?)
 }
 
-/// What comes of `task` for each of `n`, on all workers.
+/// What comes of `task` for each of `n`, on so many threads.
 fn each<'n, T: Send>(
+    threads: Executor,
     options: &Options,
     progress: &Progress,
     n: usize,
@@ -183,7 +187,7 @@ fn each<'n, T: Send>(
     task: impl Fn(usize) -> RunResult<T> + Sync,
 ) -> Vec<RunResult<T>> {
     let done: Vec<Mutex<Option<RunResult<T>>>> = (0..n).map(|_| Mutex::default()).collect();
-    options.executor.for_each::<()>(n, &AtomicBool::new(false), |(), i| {
+    threads.for_each::<()>(n, &AtomicBool::new(false), |(), i| {
         let (result, _) = retrying(options.retries, progress, &name(i), || {
             without_panic(|| task(i)).unwrap_or_else(|panic| Err(Error::Usage(panic)))
         });

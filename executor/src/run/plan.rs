@@ -9,7 +9,7 @@ use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset};
 use crate::friends::{self, Chain};
 use crate::ledger::{FileLedger, FriendLedger, Missed};
-use crate::local::without_panic;
+use crate::local::{Executor, without_panic};
 use crate::progress::Progress;
 use crate::range::{self, Opened};
 use crate::registry::AnyProcessor;
@@ -19,6 +19,18 @@ use crate::{Error, RunResult};
 /// Files kept open between partition and processing, and opened ahead of it; the others are opened
 /// again by the workers that come to them.
 const OPEN_FILES: usize = 64;
+
+/// Threads that open remote files. They wait for servers: a thousand files one after the other, or as
+/// many at a time as there are cores, would take minutes.
+const OPENERS: usize = 16;
+
+/// What opens files and looks into them.
+pub(super) fn openers<'f>(options: &Options, files: impl IntoIterator<Item = &'f FileSpec>) -> Executor {
+    match files.into_iter().any(FileSpec::is_remote) {
+        true => Executor::Threads(options.executor.workers().max(OPENERS)),
+        false => options.executor,
+    }
+}
 
 /// A plan of a run: every file opened and split, nothing processed.
 pub struct Plan<'a> {
@@ -99,11 +111,12 @@ impl<'a> Plan<'a> {
         }
         let schema = processor.schema();
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
-        options.executor.for_each::<()>(files.len(), &AtomicBool::new(false), |(), i| {
+        let wanted: Vec<usize> = (0..files.len()).filter(|&i| files[i].ledger.skipped.is_empty()).collect();
+        progress.opening(wanted.len());
+        let openers = openers(options, wanted.iter().map(|&i| files[i].spec));
+        openers.for_each::<()>(wanted.len(), &AtomicBool::new(false), |(), i| {
+            let i = wanted[i];
             let file = &files[i];
-            if !file.ledger.skipped.is_empty() {
-                return;
-            }
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
                 without_panic(|| {
                     let opened = range::open(&*options.storage, file.spec, &schema, &file.friends)?;
@@ -118,7 +131,9 @@ impl<'a> Plan<'a> {
                 found
             });
             *lock(&facts[i]) = Some(FileFacts { result, tries });
+            progress.opened();
         });
+        progress.finish();
         for (file, facts) in files.iter_mut().zip(facts) {
             if let Some(facts) = facts.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 file.learn(facts);
@@ -159,21 +174,33 @@ impl<'a> Plan<'a> {
         self.friends.of(dataset).iter().map(|chain| chain.ledger()).collect()
     }
 
-    /// Compressed bytes that a file's ranges will read; without those of friends that are looked up,
-    /// since only the entries tell which they are.
+    /// Compressed bytes that each file's ranges will read; without those of friends that are looked up,
+    /// since only the entries tell which they are. Closes the files.
     ///
     /// # Errors
-    /// Where it cannot be opened again, or its record of its baskets is damaged.
-    pub fn bytes(&self, file: usize, processor: &dyn AnyProcessor) -> RunResult<u64> {
+    /// Where one cannot be opened again, or its record of its baskets is damaged.
+    pub fn bytes(&self, processor: &dyn AnyProcessor, options: &Options) -> RunResult<Vec<u64>> {
+        let mut ranges = vec![Vec::new(); self.files.len()];
+        self.ranges.iter().for_each(|range| ranges[range.file].push(&range.entries));
+        let bytes: Vec<Mutex<RunResult<u64>>> = self.files.iter().map(|_| Mutex::new(Ok(0))).collect();
+        let openers = openers(options, self.files.iter().map(|file| file.spec));
+        openers.for_each::<()>(self.files.len(), &AtomicBool::new(false), |(), file| {
+            if !ranges[file].is_empty() {
+                *lock(&bytes[file]) = self.bytes_of(file, &ranges[file], processor);
+                self.files[file].close();
+            }
+        });
+        bytes.into_iter().map(|bytes| bytes.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    }
+
+    fn bytes_of(&self, file: usize, ranges: &[&Range<u64>], processor: &dyn AnyProcessor) -> RunResult<u64> {
         let opened = self.files[file].open(processor)?;
-        let ranges = self.ranges.iter().filter(|range| range.file == file);
         let mut bytes = 0;
         for range in ranges {
-            bytes += opened.reader.plan(&opened.columns, range.entries.clone())?.bytes();
+            bytes += opened.reader.plan(&opened.columns, (*range).clone())?.bytes();
             for joined in &opened.joined {
                 let first = self.files[file].place.on(&joined.chain);
-                let plans =
-                    friends::plans(joined, &(first + range.entries.start..first + range.entries.end))?;
+                let plans = friends::plans(joined, &(first + range.start..first + range.end))?;
                 bytes += plans.iter().map(|(_, plan)| plan.bytes()).sum::<u64>();
             }
         }

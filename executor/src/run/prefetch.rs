@@ -476,7 +476,7 @@ mod tests {
         }));
         assert!(ended.is_err());
         drop(prefetch);
-        let mut dropped = link.change(|book| std::mem::take(&mut book.dropped));
+        let mut dropped = link.change(|book| mem::take(&mut book.dropped));
         dropped.sort_unstable();
         assert_eq!(dropped, [0, 1, 2]);
     }

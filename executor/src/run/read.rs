@@ -66,12 +66,13 @@ impl Needed for Needs {
     type Reading = Underway;
 
     fn bytes(&self) -> u64 {
-        RECORD.saturating_add(coalesce::bytes(&self.plan.ranges)).saturating_add(self.friends.bytes())
+        let own = coalesce::bytes(&*self.opened.source, &self.plan.ranges);
+        RECORD.saturating_add(own).saturating_add(self.friends.bytes())
     }
 
     fn start(self) -> Underway {
         let Self { opened, plan, friends, cpu } = self;
-        let reading = coalesce::start(Arc::clone(&opened.source), plan.ranges.clone());
+        let reading = coalesce::start(&opened.source, plan.ranges.clone());
         Underway { opened, plan, reading, friends: friends.start(), cpu }
     }
 }

@@ -238,11 +238,14 @@ impl Client {
                 }
                 Ok((Outcome::Failed { code, message }, _)) => Cause::Server { code, message },
                 Ok((Outcome::More(_), _)) => Cause::Protocol("it goes on to authenticate".to_owned()),
-                Err(Missed { presumed: true, .. }) if presumptions < 3 => {
+                Err(Missed::Presumed) if presumptions < 3 => {
                     presumptions += 1;
                     continue;
                 }
-                Err(Missed { cause, .. }) => cause,
+                Err(Missed::Presumed) => {
+                    Cause::Protocol("now it asks who we are, and now it does not".to_owned())
+                }
+                Err(Missed::Failed(cause)) => cause,
             };
             let nowhere_else = managers.is_empty() && !tried.is_empty() && nobody_has_it(&cause);
             let again = nowhere_else
@@ -282,26 +285,24 @@ impl Client {
         request: &Request,
         deadline: Instant,
     ) -> Result<(Outcome, Arc<Connection>), Missed> {
-        let missed = |cause| Missed { cause, presumed: false };
-        let connection = self.pool.get(&hop.endpoint).await.map_err(missed)?;
-        match connection.ask(request, deadline).await {
-            // Refused for the sake of a login that was presumed to be enough.
-            Ok(Outcome::Failed { code: code @ ErrorCode::InvalidRequest, message })
-                if connection.is_presumed() =>
-            {
-                Err(Missed { cause: Cause::Server { code, message }, presumed: true })
-            }
+        let connection = self.pool.get(&hop.endpoint).await.map_err(Missed::Failed)?;
+        let answer = connection.ask(request, deadline).await;
+        // A server may well say of a request that went ahead of the login that it knows nobody.
+        let done = matches!(answer, Ok(Outcome::Done(_)));
+        let presumed = !done && connection.is_presumed() && !connection.was_right().await;
+        match answer {
+            _ if presumed => Err(Missed::Presumed),
             Ok(outcome) => Ok((outcome, connection)),
-            Err(cause) => Err(Missed { cause, presumed: connection.is_presumed() && connection.is_closed() }),
+            Err(cause) => Err(Missed::Failed(cause)),
         }
     }
 }
 
 /// A request that was not answered.
-struct Missed {
-    cause: Cause,
+enum Missed {
     /// It went ahead of a login that needed more than was presumed.
-    presumed: bool,
+    Presumed,
+    Failed(Cause),
 }
 
 impl Hop {

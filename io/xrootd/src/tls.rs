@@ -5,6 +5,7 @@
 
 mod authorities;
 mod certificate;
+pub(crate) mod der;
 mod identity;
 mod verifier;
 
@@ -17,8 +18,15 @@ use std::time::{Duration, Instant};
 use rustls::client::WebPkiServerVerifier;
 use rustls::{ClientConfig, Error};
 use rustls_pki_types::ServerName;
+#[cfg(feature = "gsi")]
+use {
+    rustls::client::danger::ServerCertVerifier,
+    rustls_pki_types::{CertificateDer, UnixTime},
+};
 
 use authorities::Authorities;
+#[cfg(feature = "gsi")]
+pub(crate) use certificate::Summary;
 pub(crate) use certificate::date;
 use verifier::{Explaining, Problem};
 
@@ -69,9 +77,16 @@ impl TlsOptions {
         }
     }
 
+    /// The grid's alone: for what only grids have.
+    #[must_use]
+    pub fn without_system(mut self) -> Self {
+        self.system = false;
+        self
+    }
+
     /// The same, and the system's authorities too.
     #[must_use]
-    pub fn and_system(mut self) -> Self {
+    pub fn with_system(mut self) -> Self {
         self.system = true;
         self
     }
@@ -86,31 +101,63 @@ impl TlsOptions {
 /// Where no authority is found, in words that name the places searched; where the identity cannot be
 /// used.
 pub fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, String> {
-    type Made = (TlsOptions, Instant, Arc<ClientConfig>);
-    static RECENT: Mutex<Vec<Made>> = Mutex::new(Vec::new());
-    let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-    recent.retain(|(_, made, _)| made.elapsed() < KEPT);
-    if let Some((_, _, config)) = recent.iter().find(|(known, _, _)| known == options) {
-        return Ok(Arc::clone(config));
-    }
-    let config = make(options)?;
-    recent.truncate(MOST_KEPT - 1);
-    recent.insert(0, (options.clone(), Instant::now(), Arc::clone(&config)));
-    Ok(config)
+    recent(options).map(|made| made.config)
 }
 
-fn make(options: &TlsOptions) -> Result<Arc<ClientConfig>, String> {
+/// Verifies a certificate that came otherwise than over TLS, as over TLS; the time is in seconds since
+/// 1970.
+#[cfg(feature = "gsi")]
+pub(crate) fn verify(
+    options: &TlsOptions,
+    certificate: &CertificateDer<'_>,
+    others: &[CertificateDer<'_>],
+    host: &str,
+    now: u64,
+) -> Result<(), String> {
+    let name = server_name(host)?;
+    let verified = recent(options)?.verifier.verify_server_cert(
+        certificate,
+        others,
+        &name,
+        &[],
+        UnixTime::since_unix_epoch(Duration::from_secs(now)),
+    );
+    verified.map(|_| ()).map_err(|error| explain(&error, host))
+}
+
+#[derive(Clone)]
+struct Made {
+    config: Arc<ClientConfig>,
+    #[cfg_attr(not(feature = "gsi"), expect(dead_code, reason = "for `gsi`"))]
+    verifier: Arc<Explaining>,
+}
+
+fn recent(options: &TlsOptions) -> Result<Made, String> {
+    static RECENT: Mutex<Vec<(TlsOptions, Instant, Made)>> = Mutex::new(Vec::new());
+    let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+    recent.retain(|(_, since, _)| since.elapsed() < KEPT);
+    if let Some((_, _, made)) = recent.iter().find(|(known, _, _)| known == options) {
+        return Ok(made.clone());
+    }
+    let made = make(options)?;
+    recent.truncate(MOST_KEPT - 1);
+    recent.insert(0, (options.clone(), Instant::now(), made.clone()));
+    Ok(made)
+}
+
+fn make(options: &TlsOptions) -> Result<Made, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let Authorities { roots, searched } = Authorities::load(options)?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
         .map_err(|error| format!("the authorities cannot be used: {error}"))?;
+    let verifier = Arc::new(Explaining::new(verifier, searched));
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::DEFAULT_VERSIONS)
         .map_err(|error| error.to_string())?
         // "Dangerous" because a verifier may do anything; this one asks the library's own.
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Explaining::new(verifier, searched)));
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as _);
     let config = match &options.identity {
         None => builder.with_no_client_auth(),
         Some(path) => {
@@ -120,7 +167,7 @@ fn make(options: &TlsOptions) -> Result<Arc<ClientConfig>, String> {
                 .map_err(|error| format!("the identity of {} cannot be used: {error}", path.display()))?
         }
     };
-    Ok(Arc::new(config))
+    Ok(Made { config: Arc::new(config), verifier })
 }
 
 /// A host as a certificate names it: a name, or an address, in brackets or not.

@@ -3,6 +3,8 @@
 //! A server lists what it accepts at login, `&P=ztn,0:4096:&P=unix`, in its order of preference; we take
 //! the first that we have credentials for, and the next if the server refuses it.
 
+#[cfg(feature = "gsi")]
+mod gsi;
 mod list;
 mod local;
 mod private;
@@ -27,6 +29,10 @@ pub struct Credentials {
     only: Option<Vec<String>>,
     token: Where<Token>,
     keytab: Where<PathBuf>,
+    #[cfg(feature = "gsi")]
+    proxy: Where<PathBuf>,
+    #[cfg(feature = "gsi")]
+    authorities: Option<crate::tls::TlsOptions>,
 }
 
 /// Where one kind of credentials comes from.
@@ -51,7 +57,13 @@ impl Credentials {
     /// the file that `XrdSecSSSKT` (or `XrdSecsssKT`) names, or in `~/.xrd/sss.keytab`. Only the methods
     /// that `XrdSecPROTOCOL` lists, if it is set.
     pub fn from_env() -> Self {
-        let found = Self { only: None, token: Where::Environment, keytab: Where::Environment };
+        let found = Self {
+            token: Where::Environment,
+            keytab: Where::Environment,
+            #[cfg(feature = "gsi")]
+            proxy: Where::Environment,
+            ..Self::default()
+        };
         match env::var("XrdSecPROTOCOL") {
             Ok(list) if !list.trim().is_empty() => found.only(list.split([',', ' ', ':']).map(str::trim)),
             _ => found,
@@ -94,6 +106,23 @@ impl Credentials {
         self
     }
 
+    /// Uses the proxy of that file for `gsi`, read again for each connection.
+    #[cfg(feature = "gsi")]
+    #[must_use]
+    pub fn with_proxy(mut self, path: impl Into<PathBuf>) -> Self {
+        self.proxy = Where::File(path.into());
+        self
+    }
+
+    /// Trusts these authorities to say who a server of `gsi` is, instead of the grid's. Servers of TLS are
+    /// another matter: [`crate::Config::tls`].
+    #[cfg(feature = "gsi")]
+    #[must_use]
+    pub fn with_authorities(mut self, authorities: crate::tls::TlsOptions) -> Self {
+        self.authorities = Some(authorities);
+        self
+    }
+
     /// The methods of a server's list that we have something for, in the order in which they are tried.
     /// Those passed over are named with the reason, for the error if none is left.
     pub fn choose(&self, list: &str, peer: &Peer<'_>) -> (Vec<Box<dyn Method>>, Vec<Refusal>) {
@@ -128,6 +157,18 @@ impl Credentials {
             "sss" => Ok(Box::new(sss::Sss::new(&self.keytab()?, offer.arguments, peer)?)),
             "unix" => Ok(Box::new(local::Unix)),
             "host" => Ok(Box::new(local::Host)),
+            #[cfg(feature = "gsi")]
+            "gsi" => {
+                let place = match &self.proxy {
+                    Where::Nowhere => return Err("no proxy is to be used".to_owned()),
+                    Where::Given(path) | Where::File(path) => (path.clone(), false),
+                    Where::Environment => gsi::proxy_place(),
+                };
+                let grid = || crate::tls::TlsOptions::from_env().without_system();
+                let authorities = self.authorities.clone().unwrap_or_else(grid);
+                Ok(Box::new(gsi::Gsi::new(place, authorities, offer.arguments, peer)?))
+            }
+            #[cfg(not(feature = "gsi"))]
             "gsi" => Err(NO_GSI.to_owned()),
             _ => Err("this client does not have it".to_owned()),
         }
@@ -161,7 +202,8 @@ impl Credentials {
     }
 }
 
-const NO_GSI: &str = "this client does not have it; a token in BEARER_TOKEN_FILE may do at the site's port for \
+#[cfg(not(feature = "gsi"))]
+const NO_GSI: &str = "this client is built without it; a token in BEARER_TOKEN_FILE may do at the site's port for \
                       tokens, over roots:// or https://";
 
 /// The server at the other end.

@@ -3,13 +3,13 @@
 mod dial;
 mod login;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -69,8 +69,7 @@ struct Shared {
     session_id: OnceLock<SessionId>,
     /// Why it is of no more use.
     closed: OnceLock<Cause>,
-    /// Requests were sent before the server had answered the login.
-    presumed: AtomicBool,
+    presumption: watch::Sender<Presumption>,
     limits: OnceLock<VectorLimits>,
     /// Bound streams, which carry data beside the first.
     streams: Mutex<Vec<u8>>,
@@ -80,6 +79,17 @@ struct Shared {
     start: Instant,
     /// Milliseconds after `start` at which bytes came last, or a request went into silence.
     heard: AtomicU64,
+}
+
+/// Whether requests were sent before the server had answered the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presumption {
+    /// They were not, or the answer was the one presumed.
+    None,
+    /// The answer has not come.
+    Open,
+    /// It was another one.
+    Wrong,
 }
 
 #[derive(Debug)]
@@ -143,7 +153,7 @@ impl Connection {
         let on_this_host = address.ip().is_loopback() || address.ip() == local;
         let connection = Self::start(endpoint, Line::new(stream), profile.flags, on_this_host, config);
         let shared = Arc::clone(&connection.shared);
-        shared.presumed.store(true, Ordering::Release);
+        shared.presumption.send_replace(Presumption::Open);
         let (handshaken, handshake) = oneshot::channel();
         lock(&shared.session).expect_handshake(handshaken);
         shared.queue(Outgoing { head: None, data: Bytes::from_static(&HANDSHAKE) })?;
@@ -166,12 +176,15 @@ impl Connection {
             match check.await {
                 Ok(id) => {
                     let _ = shared.session_id.set(id);
-                    shared.presumed.store(false, Ordering::Release);
+                    shared.presumption.send_replace(Presumption::None);
                     if let Some(connection) = watched.upgrade() {
                         connection.prepare(&config, address);
                     }
                 }
-                Err(cause) => shared.close(cause),
+                Err(cause) => {
+                    shared.presumption.send_replace(Presumption::Wrong);
+                    shared.close(cause);
+                }
             }
         };
         connection.keep(tokio::spawn(check).abort_handle());
@@ -191,7 +204,7 @@ impl Connection {
             outgoing,
             session_id: OnceLock::new(),
             closed: OnceLock::new(),
-            presumed: AtomicBool::new(false),
+            presumption: watch::Sender::new(Presumption::None),
             limits: OnceLock::new(),
             streams: Mutex::default(),
             next_stream: AtomicUsize::new(0),
@@ -282,7 +295,14 @@ impl Connection {
 
     /// Whether requests went ahead of the login's answer, and that has not come or was another one.
     pub(crate) fn is_presumed(&self) -> bool {
-        self.shared.presumed.load(Ordering::Acquire)
+        *self.shared.presumption.borrow() != Presumption::None
+    }
+
+    /// Waits until it is known whether what was presumed of the login is so, and says it.
+    pub(crate) async fn was_right(&self) -> bool {
+        let mut presumption = self.shared.presumption.subscribe();
+        let settled = presumption.wait_for(|presumption| *presumption != Presumption::Open).await;
+        settled.is_ok_and(|presumption| *presumption == Presumption::None)
     }
 
     pub(crate) fn close(&self, cause: Cause) {

@@ -5,29 +5,26 @@ use std::net::IpAddr;
 
 use rustls_pki_types::CertificateDer;
 
+use super::der::{OBJECT_ID, OCTETS, SEQUENCE, SET, Value, Values};
+
 /// Names longer than this are cut; they go into messages.
 const LONGEST_NAME: usize = 200;
 const MOST_NAMES: usize = 1000;
 
 /// What a certificate says of itself (RFC 5280, section 4.1).
-pub(super) struct Summary {
+pub(crate) struct Summary {
     /// As grids write it: `/DC=ch/DC=cern/CN=CERN Grid Certification Authority`.
-    pub(super) issuer: String,
-    pub(super) subject: String,
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
     /// Seconds since 1970.
-    pub(super) not_after: Option<u64>,
+    pub(crate) not_after: Option<u64>,
     /// The hosts that it is for.
-    pub(super) names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
-
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OBJECT_ID: u8 = 0x06;
-const OCTETS: u8 = 0x04;
 
 impl Summary {
     /// `None` if the certificate is not one.
-    pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let mut outer = Values(certificate.as_ref());
         let mut signed = outer.expect(SEQUENCE)?;
         let mut fields = signed.expect(SEQUENCE)?;
@@ -45,41 +42,6 @@ impl Summary {
         let extensions = fields.find(|value| value.tag == 0xa3);
         let names = extensions.and_then(|value| alternative_names(value.content)).unwrap_or_default();
         Some(Self { issuer, subject, not_after, names })
-    }
-}
-
-/// One value of DER and those behind it (X.690, section 8.1).
-struct Values<'a>(&'a [u8]);
-
-struct Value<'a> {
-    tag: u8,
-    content: &'a [u8],
-}
-
-impl<'a> Values<'a> {
-    fn expect(&mut self, tag: u8) -> Option<Self> {
-        self.next().filter(|value| value.tag == tag).map(|value| Self(value.content))
-    }
-}
-
-impl<'a> Iterator for Values<'a> {
-    type Item = Value<'a>;
-
-    fn next(&mut self) -> Option<Value<'a>> {
-        let (&[tag, first], mut rest) = self.0.split_first_chunk::<2>()?;
-        let mut length = usize::from(first);
-        if first >= 0x80 {
-            let bytes = usize::from(first & 0x7f);
-            if bytes == 0 || bytes > 4 {
-                return None;
-            }
-            let (digits, behind) = rest.split_at_checked(bytes)?;
-            length = digits.iter().fold(0, |length, &digit| length << 8 | usize::from(digit));
-            rest = behind;
-        }
-        let (content, behind) = rest.split_at_checked(length)?;
-        self.0 = behind;
-        Some(Value { tag, content })
     }
 }
 
@@ -210,7 +172,7 @@ mod tests {
 
     #[test]
     fn times_of_both_kinds_are_read() {
-        let read = |tag, content: &[u8]| time(&Value { tag, content });
+        let read = |tag, content: &[u8]| time(&Value { tag, content, whole: &[] });
         assert_eq!(read(0x17, b"261121111034Z"), Some(1_795_259_434));
         assert_eq!(read(0x18, b"20261121111034Z"), Some(1_795_259_434));
         assert_eq!(read(0x18, b"20000229000000Z"), Some(951_782_400));

@@ -65,7 +65,7 @@ fn handshake(options: &TlsOptions, name: &str, server: Identity) -> Result<(), S
         .with_no_client_auth()
         .with_single_cert(server.0, server.1)
         .unwrap();
-    connect(make(options)?, name, Arc::new(config))
+    connect(make(options)?.config, name, Arc::new(config))
 }
 
 fn connect(client: Arc<ClientConfig>, name: &str, server: Arc<ServerConfig>) -> Result<(), String> {
@@ -230,7 +230,7 @@ fn the_chain_may_hold_intermediates_or_leave_them_to_the_folder() {
 fn variables_replace_the_default_authorities() {
     let named = TlsOptions::named_by(|name| (name == "X509_CERT_DIR").then(|| "/somewhere".into()));
     assert_eq!(named, only(Path::new("/somewhere")));
-    assert!(named.and_system().system);
+    assert!(named.with_system().system);
     let default = TlsOptions::named_by(|_| None);
     assert!(default.system);
     assert_eq!(default.folder.as_deref(), Some(Path::new("/etc/grid-security/certificates")));
@@ -253,7 +253,7 @@ fn an_identity_is_shown_only_where_one_is_configured() {
         .with_single_cert(chain, key)
         .unwrap();
     let server = Arc::new(server);
-    let error = connect(make(&only(folder.path())).unwrap(), "se.example.org", Arc::clone(&server));
+    let error = connect(make(&only(folder.path())).unwrap().config, "se.example.org", Arc::clone(&server));
     assert!(error.unwrap_err().contains("peer sent no certificates"));
 
     let key = KeyPair::generate().unwrap();
@@ -264,9 +264,9 @@ fn an_identity_is_shown_only_where_one_is_configured() {
     fs::write(&path, certificate.pem() + &key.serialize_pem()).unwrap();
     let options = TlsOptions { identity: Some(path.clone()), ..only(folder.path()) };
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    assert!(make(&options).unwrap_err().contains("can be read by others (mode 640)"));
+    assert!(make(&options).err().unwrap().contains("can be read by others (mode 640)"));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    connect(make(&options).unwrap(), "se.example.org", server).unwrap();
+    connect(make(&options).unwrap().config, "se.example.org", server).unwrap();
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn what_was_read_is_used_again() {
     let options = only(folder.path());
     let first = client_config(&options).unwrap();
     assert!(Arc::ptr_eq(&first, &client_config(&options).unwrap()));
-    assert!(!Arc::ptr_eq(&first, &client_config(&options.clone().and_system()).unwrap()));
+    assert!(!Arc::ptr_eq(&first, &client_config(&options.clone().with_system()).unwrap()));
     // A failure is not remembered.
     let late = TlsOptions { folder: Some(folder.path().join("late")), ..options };
     client_config(&late).unwrap_err();
