@@ -147,7 +147,7 @@ pub(crate) async fn log_in(
                     }
                 },
                 Outcome::Failed { message, .. } => {
-                    let reason = format!("the server says `{message}`");
+                    let reason = format!("the server says `{}`", method.without_secret(&message));
                     refusals.push(Refusal { method: name.to_owned(), reason });
                     break;
                 }
