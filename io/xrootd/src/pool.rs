@@ -43,9 +43,12 @@ impl Pool {
         if let Some(connection) = slot.living() {
             return Ok(connection);
         }
-        // Of many that wait for one dead host, the first waits for all.
+        // Of many that wait for one dead host, the first waits for all; and of those that come after it, one
+        // in a while.
         if let Some((when, cause)) = &attempt.failed
-            && *when >= asked
+            && (*when >= asked
+                || matches!(cause, Cause::TimedOut { .. })
+                    && when.elapsed() < self.config.connection_window * 3)
         {
             return Err(cause.clone());
         }

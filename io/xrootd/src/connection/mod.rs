@@ -472,7 +472,8 @@ async fn read(mut reader: Reader, mut buffer: BytesMut, shared: Arc<Shared>) {
 
 /// Ends a connection that owes answers and is silent for too long, or that nobody has used for long.
 async fn watch(shared: Arc<Shared>, patience: Duration, idle: Duration) {
-    let mut tick = tokio::time::interval((patience / 8).max(Duration::from_millis(10)));
+    let period = (patience / 32).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
@@ -481,7 +482,8 @@ async fn watch(shared: Arc<Shared>, patience: Duration, idle: Duration) {
             let session = lock(&shared.session);
             (session.is_owed(), session.is_idle() && shared.open_files.load(Ordering::Relaxed) == 0)
         };
-        if owed && silence >= patience {
+        // At the last look before the time is over.
+        if owed && silence + period > patience {
             return shared.close(Cause::TimedOut { waiting_for: "a byte", after: silence });
         }
         if free && silence >= idle {
