@@ -239,11 +239,15 @@ impl Candidates {
         let mut slow = None;
         race.add(first, attempt(first, order.peek().is_none()));
         loop {
-            let spare = order.peek().copied().filter(|&next| {
-                self.means.pace.hedge
-                    && race.len() == 1
-                    && !self.means.sites.is_failing(&self.places[next].host)
-            });
+            let spare = order.peek().filter(|_| self.means.pace.hedge && race.len() == 1);
+            let wait = match spare {
+                // It may be well again, but it is not asked for the sake of speed.
+                Some(&next) if self.means.sites.is_failing(&self.places[next].host) => {
+                    self.means.pace.stall / 2
+                }
+                _ => usual(newest),
+            };
+            let hedge = spare.is_some();
             tokio::select! {
                 (at, result) = race.next() => match result {
                     Ok(answer) => {
@@ -264,7 +268,7 @@ impl Candidates {
                         race.add(next, attempt(next, order.peek().is_none()));
                     }
                 },
-                () = sleep(usual(newest)), if spare.is_some() => {
+                () = sleep(wait), if hedge => {
                     if let Some(next) = order.next() {
                         self.means.sites.hedged(&self.places[newest].host);
                         slow = Some(newest);

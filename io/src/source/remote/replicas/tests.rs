@@ -117,18 +117,25 @@ async fn a_read_that_takes_much_longer_than_usual_is_asked_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_read_is_left_alone_where_nobody_asks_for_hedging_or_no_other_is_well() {
-    for (hedge, ill) in [(false, false), (true, true)] {
-        let bed = Bed::new(&[Act::Answer(Duration::from_secs(20))]);
-        let pace = Pace { hedge, ..PACE };
-        let others = [B.to_owned()];
-        let file = Replicas::open(bed.means(pace), A, &others).await.unwrap();
-        if ill {
-            bed.sites.failed("b");
-        }
-        read(&file).await.unwrap();
-        assert_eq!(bed.fakes.opened(), [A]);
-    }
+async fn a_slow_read_is_left_alone_where_nobody_asks_for_hedging() {
+    let bed = Bed::new(&[Act::Answer(Duration::from_secs(20))]);
+    let pace = Pace { hedge: false, ..PACE };
+    let others = [B.to_owned()];
+    let file = Replicas::open(bed.means(pace), A, &others).await.unwrap();
+    read(&file).await.unwrap();
+    assert_eq!(bed.fakes.opened(), [A]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_failed_lately_is_asked_late_but_asked() {
+    let bed = Bed::new(&[FINE, Act::Stall]);
+    let file = bed.open(A, &[B]).await.unwrap();
+    read(&file).await.unwrap();
+    bed.sites.failed("b");
+    let begun = Instant::now();
+    read(&file).await.unwrap();
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(15) && took < Duration::from_secs(16), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
