@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::Cause;
 use crate::connection::{Connection, Endpoint, Profile};
-use crate::context::Context;
+use crate::{Cause, Config};
 
 #[derive(Debug)]
 pub(crate) struct Pool {
-    config: Arc<Context>,
+    config: Arc<Config>,
     slots: Mutex<HashMap<Endpoint, Arc<Slot>>>,
 }
 
@@ -29,7 +28,7 @@ struct Attempt {
 }
 
 impl Pool {
-    pub(crate) fn new(config: Arc<Context>) -> Self {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
         Self { config, slots: Mutex::default() }
     }
 

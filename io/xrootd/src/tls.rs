@@ -86,7 +86,7 @@ impl TlsOptions {
 
     /// The same, and the system's authorities too.
     #[must_use]
-    pub fn with_system(mut self) -> Self {
+    pub fn and_system(mut self) -> Self {
         self.system = true;
         self
     }

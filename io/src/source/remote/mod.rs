@@ -18,6 +18,9 @@ use crate::{Error, Result};
 
 mod ahead;
 mod bridge;
+mod cache;
+mod http;
+mod measured;
 mod network;
 mod place;
 mod protocols;

@@ -239,6 +239,17 @@ pub trait Method: Send {
         let reason = "the server asks for more than this method has".to_owned();
         Err(Refusal { method: self.name().to_owned(), reason })
     }
+
+    /// What the server said of it, for people: without the secret, which a server may repeat, and without
+    /// what could move a terminal's cursor.
+    fn without_secret(&self, said: &str) -> String {
+        printable(said)
+    }
+}
+
+fn printable(text: &str) -> String {
+    const LONGEST: usize = 500;
+    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Why a method was not used or did not succeed. Never holds a secret.

@@ -1,6 +1,6 @@
 //! A bearer token over TLS (`XrdSecProtocolztn.cc`).
 
-use super::{Method, Refusal, Token};
+use super::{Method, Refusal, Token, printable};
 
 /// The only version there is.
 const VERSION: u8 = 0;
@@ -54,6 +54,15 @@ impl Method for Ztn {
         packet.push(0);
         Ok(packet)
     }
+
+    fn without_secret(&self, said: &str) -> String {
+        let mut said = said.replace(self.token.secret(), "…");
+        // The parts of a JWT are secrets too: the signature alone, with claims that can be guessed, is the token.
+        for part in self.token.secret().split('.').filter(|part| part.len() >= 8) {
+            said = said.replace(part, "…");
+        }
+        printable(&said)
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +88,15 @@ mod tests {
         assert_eq!(reason, "the token of BEARER_TOKEN has 100 bytes, and the server takes fewer than 100");
         assert!(Ztn::new(token(65_534), "0:524288:").is_ok());
         assert!(Ztn::new(token(65_535), "0:524288:").is_err());
+    }
+
+    #[test]
+    fn a_server_that_repeats_the_token_is_not_quoted() {
+        let token = Token::new("eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl", "BEARER_TOKEN").unwrap();
+        let ztn = Ztn::new(token, "0:4096:").unwrap();
+        let said = "invalid eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl\x1b[2J, signature c2lnbmF0dXJl";
+        assert_eq!(ztn.without_secret(said), "invalid … [2J, signature …");
+        assert_eq!(ztn.without_secret(&"x".repeat(10_000)).len(), 500);
     }
 
     #[test]

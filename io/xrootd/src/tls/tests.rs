@@ -230,7 +230,7 @@ fn the_chain_may_hold_intermediates_or_leave_them_to_the_folder() {
 fn variables_replace_the_default_authorities() {
     let named = TlsOptions::named_by(|name| (name == "X509_CERT_DIR").then(|| "/somewhere".into()));
     assert_eq!(named, only(Path::new("/somewhere")));
-    assert!(named.with_system().system);
+    assert!(named.and_system().system);
     let default = TlsOptions::named_by(|_| None);
     assert!(default.system);
     assert_eq!(default.folder.as_deref(), Some(Path::new("/etc/grid-security/certificates")));
@@ -318,7 +318,7 @@ fn what_was_read_is_used_again() {
     let options = only(folder.path());
     let first = client_config(&options).unwrap();
     assert!(Arc::ptr_eq(&first, &client_config(&options).unwrap()));
-    assert!(!Arc::ptr_eq(&first, &client_config(&options.clone().with_system()).unwrap()));
+    assert!(!Arc::ptr_eq(&first, &client_config(&options.clone().and_system()).unwrap()));
     // A failure is not remembered.
     let late = TlsOptions { folder: Some(folder.path().join("late")), ..options };
     client_config(&late).unwrap_err();
