@@ -46,7 +46,7 @@ impl Network {
 
     /// What is in a folder. Waits for the answer.
     pub(in crate::source) fn list(&self, location: &str) -> Result<Vec<Listed>> {
-        let (opener, url, name) = (self.opener.clone(), location.to_owned(), shown(location));
+        let (opener, url, name) = (self.means.opener.clone(), location.to_owned(), shown(location));
         let listed = self.spawn("list", &name, async move { opener.list(&url).await })?.wait();
         let ended = || io_error("list", &name, std::io::ErrorKind::Other, "the storage was closed");
         listed.unwrap_or_else(|| Err(ended()))
