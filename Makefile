@@ -10,7 +10,7 @@ PYTHON = $$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
 export HEP_RUN_SKIPS := $(SKIPS)
 
-.PHONY: test lint rust oracles skips environment bench fmt
+.PHONY: test lint rust oracles skips environment bench bench-remote fmt
 
 test: lint rust oracles skips
 
@@ -62,6 +62,11 @@ skips: rust oracles
 bench: environment
 	cargo build --release
 	$(PYTHON) benchmarks/run.py $(BINARY) $(FILES)
+
+# Remote reading against the official clients.
+bench-remote: environment
+	cargo build --release -p xrootd-rs --example xrdread
+	$(PYTHON) benchmarks/remote.py $(CARGO_TARGET_DIR)/release/examples/xrdread
 
 fmt:
 	cargo fmt --all

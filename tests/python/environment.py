@@ -44,6 +44,8 @@ def mend_root(python: Path) -> None:
     """Links the folder that the ROOT wheel's own files name, `mock_site_packages`, to where it is."""
     code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
     site = Path(subprocess.check_output([python, "-c", code], text=True).strip())
+    if not (site / "ROOT").is_dir():
+        return
     for link, target in ((site.parent / "mock_site_packages", site), (site / "ROOT" / "mock_site_packages" / "ROOT", "..")):
         link.parent.mkdir(exist_ok=True)
         if not link.is_symlink() and not link.exists():

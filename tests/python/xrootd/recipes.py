@@ -350,7 +350,7 @@ def xcache(site: Site) -> Server:
     root = site.copies("xcache")
     origin = site.servers["plain"].port
     text = f"ofs.osslib libXrdPss.so\npss.cachelib libXrdPfc.so\npss.origin localhost:{origin}\npfc.ram 1g\npfc.blocksize 128k\n"
-    return site.serve("xcache", text, root=root)
+    return site.serve("xcache", text, root=root, data=str(site.data))
 
 
 @recipe

@@ -5,9 +5,9 @@ use super::protocols::Protocols;
 use super::replicas::{Means, Pace, Replicas};
 use super::runtime::{Pending, Runtime};
 use super::sites::Sites;
-use super::{HostTraffic, Opener, io_error};
+use super::{HostTraffic, Opener, io_error, shown};
 use crate::Result;
-use crate::source::StorageOptions;
+use crate::source::{Listed, StorageOptions};
 
 /// All that the remote files of a run share: the thread, the clients, what is known of each host.
 #[derive(Debug)]
@@ -42,6 +42,14 @@ impl Network {
     ) -> impl Future<Output = Result<Replicas>> + Send + 'static {
         let (means, location, replicas) = (self.means.clone(), location.to_owned(), replicas.to_vec());
         async move { Replicas::open(means, &location, &replicas).await }
+    }
+
+    /// What is in a folder. Waits for the answer.
+    pub(in crate::source) fn list(&self, location: &str) -> Result<Vec<Listed>> {
+        let (opener, url, name) = (self.means.opener.clone(), location.to_owned(), shown(location));
+        let listed = self.spawn("list", &name, async move { opener.list(&url).await })?.wait();
+        let ended = || io_error("list", &name, std::io::ErrorKind::Other, "the storage was closed");
+        listed.unwrap_or_else(|| Err(ended()))
     }
 
     /// Begins what is asked of the file `name`.

@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use super::http::{HttpClient, HttpFile};
 use super::sites::Sites;
-use super::xrootd::XrootdFile;
+use super::xrootd::{self, XrootdFile};
 use super::{Opener, RemoteFile, Reply, io_error, place};
 use crate::source::storage::local;
-use crate::source::{ByteSource, LocalFile, StorageOptions};
+use crate::source::{ByteSource, Listed, LocalFile, StorageOptions};
 use crate::{Error, Result};
 
 /// Opens what a URL names by the protocol that its scheme says.
@@ -52,6 +52,15 @@ impl Protocols {
 impl Opener for Protocols {
     fn open<'a>(&'a self, url: &'a str, patient: bool) -> Reply<'a, Arc<dyn RemoteFile>> {
         Box::pin(self.open(url, patient))
+    }
+
+    fn list<'a>(&'a self, url: &'a str) -> Reply<'a, Vec<Listed>> {
+        match place::scheme(url).as_deref() {
+            Some("root" | "roots" | "xroot" | "xroots") => {
+                Box::pin(xrootd::list(self.xrootd.get_or_init(|| Client::new(self.config.clone())), url))
+            }
+            _ => super::not_listed(url),
+        }
     }
 }
 

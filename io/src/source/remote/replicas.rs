@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ struct Place {
     url: String,
     shown: String,
     host: String,
+    /// Whether anything came from it.
+    served: AtomicBool,
     slot: Mutex<Slot>,
 }
 
@@ -92,7 +94,8 @@ impl Replicas {
         for url in std::iter::once(location).chain(replicas.iter().map(String::as_str)) {
             if places.iter().all(|place| place.url != url) {
                 let (shown, host) = (place::shown(url), place::host(url));
-                places.push(Place { url: url.to_owned(), shown, host, slot: Mutex::default() });
+                let (served, slot) = (AtomicBool::new(false), Mutex::default());
+                places.push(Place { url: url.to_owned(), shown, host, served, slot });
             }
         }
         let (name, current) = (place::shown(location), AtomicUsize::new(0));
@@ -116,6 +119,12 @@ impl Replicas {
 
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The places that anything came from, by their number.
+    pub(super) fn served_by(&self) -> Vec<usize> {
+        let places = self.candidates.places.iter().enumerate();
+        places.filter(|(_, place)| place.served.load(Ordering::Relaxed)).map(|(at, _)| at).collect()
     }
 
     /// The first and the last bytes, which every place opened later must have.
@@ -283,6 +292,7 @@ impl Candidates {
     /// The place `at` answered, earlier than the `slow` one that was asked before it.
     fn won(&self, at: usize, slow: Option<usize>) {
         self.current.store(at, Ordering::Relaxed);
+        self.places[at].served.store(true, Ordering::Relaxed);
         if let Some(slow) = slow.map(|slow| &self.places[slow]) {
             self.means.sites.overtaken(&slow.host);
             let next = &self.places[at].shown;
