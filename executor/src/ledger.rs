@@ -77,6 +77,9 @@ pub struct FileLedger {
     /// The entries that were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Missed>,
+    /// Places other than `path` that bytes of it came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<String>,
     /// How many times a range of this file was tried again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,
@@ -165,6 +168,8 @@ impl FileLedger {
             }
         }
         self.done = joined;
+        self.replicas.sort_unstable();
+        self.replicas.dedup();
         self.failed.sort_by_key(|missed| missed.entries);
         self.skipped.sort_by_key(|missed| missed.entries);
     }
@@ -190,6 +195,7 @@ impl FileLedger {
     fn absorb(&mut self, other: Self) {
         self.done.extend(&other.done);
         self.retries += other.retries;
+        self.replicas.extend(other.replicas);
         self.entries = self.entries.or(other.entries);
         if self.uuid.is_empty() {
             self.uuid = other.uuid;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hep_io::EntryFile;
 use hep_io::root::RootFile;
-use hep_io::source::{ByteSource, Storage};
+use hep_io::source::{ByteSource, HostTraffic, Listed, Storage};
 
 use crate::RunResult;
 
@@ -18,11 +18,39 @@ pub trait FileStore: Debug + Send + Sync {
     /// # Errors
     /// Where none of the places has it or answers.
     fn open(&self, location: &str, replicas: &[String]) -> hep_io::Result<Arc<dyn ByteSource>>;
+
+    /// What is in the folder at a URL.
+    ///
+    /// # Errors
+    /// Where it does not exist, the server refuses, or cannot say.
+    fn list(&self, folder: &str) -> hep_io::Result<Vec<Listed>>;
+
+    /// What went to and from each host until now.
+    fn traffic(&self) -> Vec<HostTraffic> {
+        Vec::new()
+    }
+
+    /// What happened since the last call that a person may want to know and that no error tells.
+    fn take_notices(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl FileStore for Storage {
     fn open(&self, location: &str, replicas: &[String]) -> hep_io::Result<Arc<dyn ByteSource>> {
         Self::open(self, location, replicas)
+    }
+
+    fn list(&self, folder: &str) -> hep_io::Result<Vec<Listed>> {
+        Self::list(self, folder)
+    }
+
+    fn traffic(&self) -> Vec<HostTraffic> {
+        Self::traffic(self)
+    }
+
+    fn take_notices(&self) -> Vec<String> {
+        Self::take_notices(self)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use hep_io::source::HostTraffic;
 use serde_json::{Value, json};
 
 use crate::Object;
@@ -41,7 +42,29 @@ pub fn text(outcome: &Outcome) -> String {
         }
         text.push('\n');
     }
+    for host in &outcome.traffic {
+        text.push_str(&traffic_line(host));
+    }
     text
+}
+
+/// What came from a host, and what went wrong there.
+fn traffic_line(host: &HostTraffic) -> String {
+    let counted = |n: u64, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+    let mut parts = vec![format!("{} in {}", bytes(host.bytes), counted(host.requests, "read", "reads"))];
+    if host.cache_hits > 0 {
+        parts.push(format!("{} of the cache", bytes(host.cache_bytes)));
+    }
+    for (n, one, more) in [
+        (host.errors, "error", "errors"),
+        (host.failovers, "failover to another host", "failovers to other hosts"),
+        (host.hedges, "slow answer, asked of another host too", "slow answers, asked of other hosts too"),
+    ] {
+        if n > 0 {
+            parts.push(counted(n, one, more));
+        }
+    }
+    format!("from {}: {}\n", host.host, parts.join(", "))
 }
 
 /// The same for scripts, with the ledger.
@@ -61,6 +84,18 @@ pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
             (dataset.dataset.name.clone(), value)
         })
         .collect();
+    let hosts: Vec<Value> = outcome
+        .traffic
+        .iter()
+        .map(|host| {
+            json!({
+                "host": host.host, "files_opened": host.opens, "reads": host.requests,
+                "round_trips": host.round_trips, "bytes": host.bytes, "errors": host.errors,
+                "failovers": host.failovers, "hedged": host.hedges,
+                "cache_reads": host.cache_hits, "cache_bytes": host.cache_bytes,
+            })
+        })
+        .collect();
     let totals = outcome.ledger.totals();
     let value = json!({
         "processor": outcome.ledger.processor,
@@ -68,6 +103,8 @@ pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
         "datasets": datasets,
         "totals": totals,
         "missing": totals.missing(),
+        "hosts": hosts,
+        "notices": outcome.notices,
         "ledger": outcome.ledger,
     });
     format!("{value}\n")
@@ -145,4 +182,24 @@ fn seconds(s: f64) -> String {
 
 fn rate(entries: u64, seconds: f64) -> String {
     if seconds > 0.0 { format!("{:.0}", entries as f64 / seconds) } else { "-".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_tells_what_came_and_what_went_wrong() {
+        let mut host = HostTraffic::default();
+        host.host = "eos.example:1094".to_owned();
+        (host.bytes, host.requests) = (5_120_000, 133);
+        assert_eq!(traffic_line(&host), "from eos.example:1094: 5.1 MB in 133 reads\n");
+        (host.errors, host.failovers, host.hedges) = (1, 1, 2);
+        (host.cache_hits, host.cache_bytes) = (3, 2_000);
+        assert_eq!(
+            traffic_line(&host),
+            "from eos.example:1094: 5.1 MB in 133 reads, 2.0 kB of the cache, 1 error, \
+             1 failover to another host, 2 slow answers, asked of other hosts too\n"
+        );
+    }
 }

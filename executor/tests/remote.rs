@@ -1,17 +1,16 @@
 //! Runs over files behind a network that is slow, fails, and keeps book.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hep_examples::Dimuon;
-use hep_io::source::{ByteSource, MemorySource, Reading};
+use hep_io::source::{ByteSource, Listed, MemorySource, Reading};
 use hep_run::fileset::{Fileset, Format};
 use hep_run::ledger::FileLedger;
 use hep_run::local::Executor;
@@ -95,23 +94,44 @@ impl Network {
 struct Far(Arc<Network>);
 
 impl FileStore for Far {
-    fn open(&self, location: &str, _: &[String]) -> hep_io::Result<Arc<dyn ByteSource>> {
+    fn open(&self, location: &str, replicas: &[String]) -> hep_io::Result<Arc<dyn ByteSource>> {
         let network = self.0.clone();
         network.change(|book| book.opening += 1);
         let at_once = network.rules.opened_at_once;
         network.wait(|book| book.opening >= (book.opened + at_once).min(book.to_open));
         network.change(|book| book.opened += 1);
-        let name = location.split_once('?').map_or(location, |(name, _)| name);
-        let Some(bytes) = network.files.get(name) else {
+        let name = without_options(location);
+        let mut places = std::iter::once(location).chain(replicas.iter().map(String::as_str));
+        let held = |place: &str| network.files.get(without_options(place)).cloned();
+        let Some((place, bytes)) =
+            places.by_ref().enumerate().find_map(|(at, place)| Some((at, held(place)?)))
+        else {
             return Err(io(ErrorKind::NotFound, "open", name));
         };
-        let memory = MemorySource::new(name, bytes.clone());
+        let memory = MemorySource::new(name, bytes);
         network.change(|book| {
             book.open += 1;
             book.most_open = book.most_open.max(book.open);
         });
-        Ok(Arc::new(FarFile { memory, network, planned: AtomicUsize::new(0) }))
+        Ok(Arc::new(FarFile { memory, network, place }))
     }
+
+    fn list(&self, folder: &str) -> hep_io::Result<Vec<Listed>> {
+        let folder = without_options(folder);
+        let within = if folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") };
+        let rests = self.0.files.keys().filter_map(|file| file.strip_prefix(&within));
+        let entries: HashSet<(&str, bool)> =
+            rests.map(|rest| rest.split_once('/').map_or((rest, false), |(name, _)| (name, true))).collect();
+        if entries.is_empty() {
+            return Err(io(ErrorKind::NotFound, "list", folder));
+        }
+        let listed = |(name, folder): (&str, bool)| Listed { name: name.to_owned(), is_folder: Some(folder) };
+        Ok(entries.into_iter().map(listed).collect())
+    }
+}
+
+fn without_options(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(url, _)| url)
 }
 
 fn io(kind: ErrorKind, action: &'static str, path: &str) -> hep_io::Error {
@@ -122,7 +142,8 @@ fn io(kind: ErrorKind, action: &'static str, path: &str) -> hep_io::Error {
 struct FarFile {
     memory: MemorySource,
     network: Arc<Network>,
-    planned: AtomicUsize,
+    /// Which of its places it is at.
+    place: usize,
 }
 
 impl Drop for FarFile {
@@ -140,9 +161,12 @@ impl ByteSource for FarFile {
         self.memory.len()
     }
 
+    fn served_by(&self) -> Vec<usize> {
+        vec![self.place]
+    }
+
     /// What opening a file reads; a range is read through `start`.
     fn read(&self, ranges: &[Range<u64>]) -> hep_io::Result<Vec<Bytes>> {
-        self.planned.fetch_add(1, Ordering::Relaxed);
         self.memory.read(ranges)
     }
 
@@ -351,4 +375,86 @@ fn friends_are_read_ahead_too() {
     let outcome = run(&fileset("root://far//", "_0"), &options(2, Some(&network)));
     assert_eq!(objects(&outcome), want);
     assert_eq!(outcome.ledger.totals().done, 40);
+}
+
+#[test]
+fn the_ledger_knows_a_file_by_its_path_and_says_which_replica_served_it() {
+    let fileset = "tree: Events\ndatasets:\n  data:\n    \
+        - {path: root://gone//dimuon.root, replicas: ['root://far//nano_dimuon_0.root?authz=hush&x=1', root://b//c]}\n    \
+        - {path: root://far//nano_dy_0.root, replicas: [root://far//nano_dy_1.root]}\n";
+    let outcome = run(fileset, &options(2, Some(&network(1, Rules::default()))));
+    let files: Vec<&FileLedger> = files(&outcome).collect();
+    assert_eq!(files[0].path, "root://gone//dimuon.root");
+    assert_eq!(files[0].replicas, ["root://far//nano_dimuon_0.root?x=1"]);
+    assert_eq!(files[0].done, [(0, 40)]);
+    assert!(files[1].replicas.is_empty());
+}
+
+/// A network with these files, which nobody reads.
+fn listing(files: &[&str]) -> Far {
+    let files = files.iter().map(|file| ((*file).to_owned(), Bytes::new())).collect();
+    Far(Arc::new(Network { files, ..Network::default() }))
+}
+
+fn matches(pattern: &str, store: &Far) -> Result<Vec<String>, String> {
+    let text = format!("datasets: {{DY: ['{pattern}']}}");
+    let fileset = Fileset::parse_with(&text, Format::Yaml, "/p".as_ref(), Some(store));
+    let fileset = fileset.map_err(|error| error.to_string())?;
+    Ok(fileset.files().map(|(_, file)| file.path.clone()).collect())
+}
+
+#[test]
+fn a_pattern_in_a_url_is_the_files_that_its_server_lists_in_byte_order() {
+    let store = listing(&[
+        "root://h//store/b.root",
+        "root://h//store/a.root",
+        "root://h//store/a.txt",
+        "root://h//store/.hidden.root",
+        "root://h//store/dir.root/x.root",
+        "root://h//store/2018/dy_10.root",
+        "root://h//store/2018/dy_9.root",
+        "root://h//store/2017/deep/er/dy_1.root",
+        "root://h//top.root",
+    ]);
+    let found = |pattern: &str| matches(pattern, &store).unwrap();
+    assert_eq!(found("root://h//store/*.root"), ["root://h//store/a.root", "root://h//store/b.root"]);
+    assert_eq!(
+        found("root://h//store/20*/dy_*.root:Events"),
+        ["root://h//store/2018/dy_10.root", "root://h//store/2018/dy_9.root"]
+    );
+    assert_eq!(found("root://h//store/*/dy_9.root"), ["root://h//store/2018/dy_9.root"]);
+    assert_eq!(found("root://h//store/**/dy_1*.root").len(), 2);
+    assert_eq!(found("root://h//store/**/[ab].root"), ["root://h//store/a.root", "root://h//store/b.root"]);
+    assert_eq!(found("root://h//*.root"), ["root://h//top.root"]);
+    // Options are the server's, and every file's.
+    assert_eq!(found("root://h//store/b*.root?x=*"), ["root://h//store/b.root?x=*"]);
+    let wrong = |pattern: &str| matches(pattern, &store).unwrap_err();
+    assert!(
+        wrong("root://h//store/z*.root")
+            .starts_with("`root://h//store/z*.root` in dataset `DY` matches no file")
+    );
+    assert!(wrong("root://h//nowhere/*.root").contains("matches no file"));
+    assert!(wrong("root://h//store/[.root").contains("is not a valid pattern"));
+}
+
+#[test]
+fn a_pattern_that_cannot_be_listed_says_why() {
+    #[derive(Debug)]
+    struct Silent;
+    impl FileStore for Silent {
+        fn open(&self, location: &str, _: &[String]) -> hep_io::Result<Arc<dyn ByteSource>> {
+            Err(io(ErrorKind::NotFound, "open", location))
+        }
+
+        fn list(&self, folder: &str) -> hep_io::Result<Vec<Listed>> {
+            hep_io::source::Storage::default().list(folder)
+        }
+    }
+    let text = "datasets: {DY: ['https://h/store/*.root?authz=hush']}";
+    let error = Fileset::parse_with(text, Format::Yaml, "/p".as_ref(), Some(&Silent)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`https://h/store/*.root` in dataset `DY` needs https://h/store, which cannot be listed: a folder of \
+         https:// cannot be listed, only one of root://\n  in the fileset, line 1"
+    );
 }

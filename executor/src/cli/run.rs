@@ -19,7 +19,8 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     let path = args.fileset.as_deref().ok_or_else(|| {
         Error::Usage("which fileset? `hep-run fileset.yaml`, or `hep-run --help`".to_owned())
     })?;
-    let fileset = Fileset::read(path)?;
+    let storage = args.storage.storage();
+    let fileset = Fileset::read_with(path, Some(&*storage))?;
     let spec = chosen_processor(args, &fileset);
     if let Some(elsewhere) = spec.path.as_deref().filter(|_| !args.within) {
         return build::run_elsewhere(elsewhere, spec.name.as_deref());
@@ -30,7 +31,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     }
     let (name, processor) = registry.make(spec.name.as_deref(), &values)?;
     let outputs = output::targets(&args.output, path)?;
-    let options = options(args, args.storage.storage());
+    let options = options(args, storage);
     let progress = Progress::new(args.progress);
     let plan = Plan::new(&fileset, &*processor, &options, &progress)?;
     if args.dry_run {

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde_json::{Map, Value};
@@ -14,10 +14,13 @@ use super::{
     location,
     node::{Node, to_json_map},
 };
+use crate::storage::FileStore;
 
 /// A fileset that grows dataset by dataset.
-pub(super) struct Builder {
+pub(super) struct Builder<'s> {
     place: PathBuf,
+    /// What lists the folders of servers.
+    store: Option<&'s dyn FileStore>,
     datasets: Vec<Dataset>,
     friends: Vec<Friend>,
     /// The friend whose files are being added.
@@ -34,16 +37,22 @@ struct Owners {
     trees: HashMap<String, usize>,
 }
 
-impl Builder {
-    pub(super) fn new(place: PathBuf) -> Self {
+impl<'s> Builder<'s> {
+    pub(super) fn new(place: PathBuf, store: Option<&'s dyn FileStore>) -> Self {
         Self {
             place,
+            store,
             datasets: Vec::new(),
             friends: Vec::new(),
             friend: None,
             names: HashSet::new(),
             owners: HashMap::new(),
         }
+    }
+
+    /// The folder that relative paths start from.
+    pub(super) fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Starts a dataset; the files that follow are its own.
@@ -141,7 +150,7 @@ impl Builder {
             return Err(blame("is a pattern, so its replicas cannot be given".to_owned()));
         }
         check_steps(file).map_err(blame)?;
-        let paths = location::resolve(&file.path, &self.place).map_err(blame)?;
+        let paths = location::resolve(&file.path, &self.place, self.store).map_err(blame)?;
         let replicas = self.replicas(file, &paths).map_err(blame)?;
         let spec = |path| FileSpec { path, replicas: replicas.clone(), ..file.clone() };
         if let Some(friend) = &mut self.friend {
@@ -173,7 +182,7 @@ impl Builder {
             if location::is_pattern(given, &self.place) {
                 return Err(format!("has the replica `{shown}`, which is a pattern"));
             }
-            let found = location::resolve(given, &self.place)
+            let found = location::resolve(given, &self.place, self.store)
                 .map_err(|why| format!("has the replica `{shown}`, which {why}"))?;
             if let Some(twice) = found.iter().find(|place| places.contains(place)) {
                 let twice = location::without_secrets(twice);

@@ -1,7 +1,5 @@
 //! coffea's filesets, as its `DatasetSpec` and its `Runner` read them.
 
-use std::path::PathBuf;
-
 use super::{
     FileSpec, Fileset,
     build::{self, Builder},
@@ -42,8 +40,7 @@ fn are_paths(entries: &[Entry]) -> bool {
     entries.iter().all(|entry| hep_columns::nearest(&entry.key, DATASET.iter().copied()).is_none())
 }
 
-pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError> {
-    let mut builder = Builder::new(place);
+pub(super) fn read(root: &Node, mut builder: Builder<'_>) -> Result<Fileset, FilesetError> {
     for Entry { key: name, line, value } in root.as_map().unwrap_or_default() {
         dataset(&mut builder, name, *line, value)?;
         builder.close(*line)?;
@@ -51,7 +48,7 @@ pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError>
     builder.finish(None)
 }
 
-fn dataset(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<(), FilesetError> {
+fn dataset(builder: &mut Builder<'_>, name: &str, line: u64, node: &Node) -> Result<(), FilesetError> {
     let place = format!("dataset `{name}`");
     match &node.shape {
         Shape::List(list) => {
@@ -87,7 +84,7 @@ fn dataset(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<
 }
 
 fn files_in_list(
-    builder: &mut Builder,
+    builder: &mut Builder<'_>,
     place: &str,
     list: &[Node],
     default: Option<&str>,
@@ -100,7 +97,7 @@ fn files_in_list(
 
 /// `{file: tree}`; the colon in such a key belongs to the file's name.
 pub(super) fn files_in_map(
-    builder: &mut Builder,
+    builder: &mut Builder<'_>,
     place: &str,
     entries: &[Entry],
     default: Option<&str>,

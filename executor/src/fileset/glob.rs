@@ -11,10 +11,10 @@ use std::{
 use glob::{MatchOptions, Pattern};
 
 /// Directory entries looked at before a pattern is given up as too wide.
-const MAX_VISITED: usize = 2_000_000;
+pub(super) const MAX_VISITED: usize = 2_000_000;
 
 /// `*` does not match a hidden file, as in a shell.
-const OPTIONS: MatchOptions =
+pub(super) const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// Whether a path is a pattern.
@@ -25,18 +25,7 @@ pub(super) fn is_pattern(path: &str) -> bool {
 /// The files, not directories, that an absolute pattern matches, in byte order; an empty list if none does.
 /// The error says what is wrong with the pattern or with a directory on the way.
 pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
-    let mut parts = Vec::new();
-    for name in pattern.split('/').filter(|name| !name.is_empty()) {
-        let part = match name {
-            "**" if matches!(parts.last(), Some(Part::Deep)) => continue,
-            "**" => Part::Deep,
-            name if is_pattern(name) => Part::Like(
-                Pattern::new(name).map_err(|error| format!("is not a valid pattern: {}", error.msg))?,
-            ),
-            name => Part::Name(name),
-        };
-        parts.push(part);
-    }
+    let parts = parts(pattern.split('/').filter(|name| !name.is_empty()), is_pattern)?;
     let mut walk = Walk { found: Vec::new(), visited: 0 };
     walk.enter(Path::new("/"), &parts)?;
     let mut found = walk
@@ -53,7 +42,27 @@ pub(super) fn expand(pattern: &str) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-enum Part<'a> {
+/// What the names on a pattern's way must be.
+pub(super) fn parts<'p>(
+    names: impl Iterator<Item = &'p str>,
+    is_pattern: impl Fn(&str) -> bool,
+) -> Result<Vec<Part<'p>>, String> {
+    let mut parts = Vec::new();
+    for name in names {
+        let part = match name {
+            "**" if matches!(parts.last(), Some(Part::Deep)) => continue,
+            "**" => Part::Deep,
+            name if is_pattern(name) => Part::Like(
+                Pattern::new(name).map_err(|error| format!("is not a valid pattern: {}", error.msg))?,
+            ),
+            name => Part::Name(name),
+        };
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+pub(super) enum Part<'a> {
     Name(&'a str),
     Like(Pattern),
     Deep,

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, env, path::Path};
 
+use super::folders::UrlPattern;
 use super::glob;
+use crate::storage::FileStore;
 
 /// The scheme of a URL, `root` of `root://host//file`; a local path has none.
 pub(crate) fn scheme(path: &str) -> Option<&str> {
@@ -79,9 +81,13 @@ pub(crate) fn tree_path(given: &str) -> Option<String> {
     (!parts.is_empty() && !given.contains(char::is_control)).then(|| parts.join("/"))
 }
 
-/// The files a path stands for: URLs as they are, local ones absolute, patterns expanded in byte order.
-/// The error is the end of a sentence that starts with the path.
-pub(crate) fn resolve(given: &str, place: &Path) -> Result<Vec<String>, String> {
+/// The files a path stands for: URLs as they are, local ones absolute, patterns expanded in byte order;
+/// those of URLs with what `store` lists. The error is the end of a sentence that starts with the path.
+pub(crate) fn resolve(
+    given: &str,
+    place: &Path,
+    store: Option<&dyn FileStore>,
+) -> Result<Vec<String>, String> {
     if given.is_empty() {
         return Err("is an empty path".to_owned());
     }
@@ -90,7 +96,10 @@ pub(crate) fn resolve(given: &str, place: &Path) -> Result<Vec<String>, String> 
     }
     let local = match scheme(given) {
         Some("file") => file_url(given)?,
-        Some(_) => return url(given).map(|()| vec![given.to_owned()]),
+        Some(_) => {
+            let pattern = url_pattern(given)?;
+            return pattern.map_or_else(|| Ok(vec![given.to_owned()]), |pattern| pattern.expand(store));
+        }
         None => given,
     };
     let path = absolute(local, place)?;
@@ -106,9 +115,10 @@ pub(crate) fn resolve(given: &str, place: &Path) -> Result<Vec<String>, String> 
 
 /// Whether a path stands for files yet to be found.
 pub(crate) fn is_pattern(given: &str, place: &Path) -> bool {
-    glob::is_pattern(given)
-        && scheme(given).is_none_or(|scheme| scheme == "file")
-        && place.join(given).symlink_metadata().is_err()
+    match scheme(given) {
+        Some(scheme) if scheme != "file" => matches!(url_pattern(given), Ok(Some(_))),
+        _ => glob::is_pattern(given) && place.join(given).symlink_metadata().is_err(),
+    }
 }
 
 /// A local path, absolute and with its `~/` replaced.
@@ -127,18 +137,18 @@ fn file_url(given: &str) -> Result<&str, String> {
     if path.starts_with('/') { Ok(path) } else { Err("is a file URL without an absolute path".to_owned()) }
 }
 
-/// Refuses a pattern in a URL. `?` starts the options there, and brackets may hold a host's address.
-fn url(given: &str) -> Result<(), String> {
-    let rest = given.split_once("://").map_or(given, |(_, rest)| rest);
+/// The pattern that a URL is, if it is one. `?` starts the options there, and brackets may hold a host's
+/// address.
+fn url_pattern(given: &str) -> Result<Option<UrlPattern<'_>>, String> {
+    let (scheme, rest) = given.split_once("://").unwrap_or(("", given));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     if host.is_empty() {
         return Err("is a URL without a host".to_owned());
     }
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
-    if path.contains(['*', '[']) {
-        return Err("is a pattern in a URL; only local files can be listed, so name each file".to_owned());
-    }
-    Ok(())
+    let (path, options) = path.find('?').map_or((path, ""), |mark| path.split_at(mark));
+    let server = &given[..scheme.len() + "://".len() + host.len()];
+    let is_pattern = path.contains(['*', '[']);
+    Ok(is_pattern.then_some(UrlPattern { server, path, options }))
 }
 
 #[cfg(test)]
@@ -196,15 +206,15 @@ mod tests {
     fn a_question_mark_or_an_address_in_a_url_is_no_pattern() {
         let place = Path::new("/p");
         for given in ["https://h/a.root?x=[1]*", "root://[::1]:1094//a.root", "davs://h/a.root"] {
-            assert_eq!(resolve(given, place).unwrap(), [given]);
+            assert_eq!(resolve(given, place, None).unwrap(), [given]);
         }
-        assert!(resolve("root://h//a_*.root", place).unwrap_err().contains("pattern in a URL"));
-        assert_eq!(resolve("file:///x/a.root", place).unwrap(), ["/x/a.root"]);
-        assert_eq!(resolve("file://localhost/x/a.root", place).unwrap(), ["/x/a.root"]);
+        assert!(resolve("root://h//a_*.root", place, None).unwrap_err().contains("pattern in a URL"));
+        assert_eq!(resolve("file:///x/a.root", place, None).unwrap(), ["/x/a.root"]);
+        assert_eq!(resolve("file://localhost/x/a.root", place, None).unwrap(), ["/x/a.root"]);
     }
 
     #[test]
     fn a_relative_path_starts_at_the_filesets_folder() {
-        assert_eq!(resolve("./d/a.root", Path::new("/p")).unwrap(), ["/p/d/a.root"]);
+        assert_eq!(resolve("./d/a.root", Path::new("/p"), None).unwrap(), ["/p/d/a.root"]);
     }
 }

@@ -32,6 +32,7 @@
 mod build;
 mod coffea;
 mod error;
+mod folders;
 mod glob;
 mod json;
 pub(crate) mod location;
@@ -51,7 +52,10 @@ use std::{
 pub use error::{FilesetError, FilesetProblem};
 pub use model::{Dataset, FileSpec, Fileset, Friend, ProcessorSpec};
 
+use build::Builder;
 use node::Node;
+
+use crate::storage::FileStore;
 
 /// Bytes of the largest fileset that is read: some 100,000 preprocessed files.
 const MAX_BYTES: u64 = 64 << 20;
@@ -87,23 +91,36 @@ impl fmt::Display for Format {
 }
 
 impl Fileset {
-    /// Reads a fileset; relative paths in it start at its own folder.
+    /// Reads a fileset; relative paths in it start at its own folder. Folders of servers are not listed: a
+    /// pattern in a URL is an error.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, FilesetError> {
+        Self::read_with(path, None)
+    }
+
+    /// Reads a fileset, with `store` to list the folders of servers.
+    pub fn read_with(path: impl AsRef<Path>, store: Option<&dyn FileStore>) -> Result<Self, FilesetError> {
         let path = path.as_ref();
         load(path)
             .and_then(|text| {
                 let place = path.parent().unwrap_or(Path::new(""));
-                Self::parse(
-                    &text,
-                    Format::of(path),
-                    if place.as_os_str().is_empty() { ".".as_ref() } else { place },
-                )
+                let place = if place.as_os_str().is_empty() { ".".as_ref() } else { place };
+                Self::parse_with(&text, Format::of(path), place, store)
             })
             .map_err(|error| error.in_file(path))
     }
 
     /// Reads a fileset from memory; relative paths in it start at the folder `place`.
     pub fn parse(text: &str, format: Format, place: &Path) -> Result<Self, FilesetError> {
+        Self::parse_with(text, format, place, None)
+    }
+
+    /// Reads a fileset from memory, with `store` to list the folders of servers.
+    pub fn parse_with(
+        text: &str,
+        format: Format,
+        place: &Path,
+        store: Option<&dyn FileStore>,
+    ) -> Result<Self, FilesetError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         check_size(text.len() as u64)?;
         let root = match format {
@@ -112,10 +129,11 @@ impl Fileset {
         }?;
         let place =
             std::path::absolute(place).map_err(|error| FilesetError::at(0, FilesetProblem::Read(error)))?;
+        let builder = Builder::new(place, store);
         match Form::of(&root) {
-            Form::Own => own::read(&root, place),
-            Form::Coffea => coffea::read(&root, place),
-            Form::RDataFrame => rdataframe::read(&root, place),
+            Form::Own => own::read(&root, builder),
+            Form::Coffea => coffea::read(&root, builder),
+            Form::RDataFrame => rdataframe::read(&root, builder),
         }
     }
 }

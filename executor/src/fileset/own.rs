@@ -19,12 +19,12 @@ const FRIEND: &[&str] = &["files", "tree", "index"];
 const FILE: &[&str] = &["path", "replicas", "tree", "uuid", "entries", "steps"];
 const PROCESSOR: &[&str] = &["name", "path"];
 
-pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError> {
+pub(super) fn read(root: &Node, mut builder: Builder<'_>) -> Result<Fileset, FilesetError> {
     if root.is_null() {
         return Err(FilesetError::at(0, FilesetProblem::NoDatasets));
     }
     let fields = root.fields("the fileset", "a map with `datasets`", KEYS)?;
-    let processor = fields.find("processor").map(|node| processor(node, &place)).transpose()?;
+    let processor = fields.find("processor").map(|node| processor(node, builder.place())).transpose()?;
     let tree = fields.find("tree").map(|node| build::tree(node, "`tree` of the fileset")).transpose()?;
     let datasets = match fields.find("datasets") {
         Some(node) => {
@@ -33,7 +33,6 @@ pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError>
         }
         None => &[],
     };
-    let mut builder = Builder::new(place);
     for Entry { key: name, line, value } in datasets {
         dataset(&mut builder, name, *line, value, tree.as_deref())?;
         builder.close(*line)?;
@@ -89,7 +88,7 @@ fn processor(node: &Node, place: &Path) -> Result<ProcessorSpec, FilesetError> {
 }
 
 fn dataset(
-    builder: &mut Builder,
+    builder: &mut Builder<'_>,
     name: &str,
     line: u64,
     node: &Node,
@@ -114,7 +113,7 @@ fn dataset(
 }
 
 /// A map from alias to files, with or without the branches to look entries up by.
-fn friends(builder: &mut Builder, node: &Node, of: &str, of_all: bool) -> Result<(), FilesetError> {
+fn friends(builder: &mut Builder<'_>, node: &Node, of: &str, of_all: bool) -> Result<(), FilesetError> {
     let wanted = "a map from a friend's name to its files";
     let entries = node.as_map().ok_or_else(|| node.wrong(&format!("`friends` of {of}"), wanted))?;
     for Entry { key: alias, line, value } in entries {
@@ -153,7 +152,12 @@ fn index(node: &Node, place: &str) -> Result<Vec<String>, FilesetError> {
 }
 
 /// A list, one file, or a map from file to tree.
-fn files(builder: &mut Builder, place: &str, node: &Node, tree: Option<&str>) -> Result<(), FilesetError> {
+fn files(
+    builder: &mut Builder<'_>,
+    place: &str,
+    node: &Node,
+    tree: Option<&str>,
+) -> Result<(), FilesetError> {
     match &node.shape {
         Shape::List(list) => list.iter().try_for_each(|node| file(builder, place, node, tree)),
         Shape::Text(_) => file(builder, place, node, tree),
@@ -164,7 +168,7 @@ fn files(builder: &mut Builder, place: &str, node: &Node, tree: Option<&str>) ->
 }
 
 /// A path, with or without a tree after a colon, or a map of what is known about the file.
-fn file(builder: &mut Builder, of: &str, node: &Node, default: Option<&str>) -> Result<(), FilesetError> {
+fn file(builder: &mut Builder<'_>, of: &str, node: &Node, default: Option<&str>) -> Result<(), FilesetError> {
     if node.as_map().is_none() {
         let file = build::plain_file(node, of, "a path or a map with `path`", default)?;
         return builder.file(&file, node.line);

@@ -1,7 +1,5 @@
 //! The JSON that RDataFrame's `FromSpec` reads.
 
-use std::path::PathBuf;
-
 use super::{
     FileSpec, Fileset,
     build::{self, Builder},
@@ -20,7 +18,7 @@ pub(super) fn are_samples(node: &Node) -> bool {
     node.as_map().is_some_and(|samples| samples.is_empty() || samples.iter().any(is_sample))
 }
 
-pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError> {
+pub(super) fn read(root: &Node, mut builder: Builder<'_>) -> Result<Fileset, FilesetError> {
     let fields = root.fields("the specification", "a map", KEYS)?;
     let used = |node: &&Node| match &node.shape {
         Shape::List(items) => !items.is_empty(),
@@ -31,7 +29,6 @@ pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError>
         let what = "`range`: an entry range over all samples is".to_owned();
         return Err(node.error(FilesetProblem::Unsupported { what }));
     }
-    let mut builder = Builder::new(place);
     for Entry { key: name, line, value } in fields.find("samples").and_then(Node::as_map).unwrap_or_default()
     {
         sample(&mut builder, name, *line, value)?;
@@ -52,7 +49,7 @@ pub(super) fn read(root: &Node, place: PathBuf) -> Result<Fileset, FilesetError>
     builder.finish(None)
 }
 
-fn sample(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<(), FilesetError> {
+fn sample(builder: &mut Builder<'_>, name: &str, line: u64, node: &Node) -> Result<(), FilesetError> {
     let place = format!("sample `{name}`");
     let fields = node.fields(&place, "a map with `trees` and `files`", SAMPLE)?;
     builder.dataset(name, line, fields.find("metadata"))?;
@@ -60,7 +57,12 @@ fn sample(builder: &mut Builder, name: &str, line: u64, node: &Node) -> Result<(
 }
 
 /// The `files` of a sample or a friend, with one of its `trees` for all or one for each.
-fn files(builder: &mut Builder, place: &str, node: &Node, fields: &Fields<'_>) -> Result<(), FilesetError> {
+fn files(
+    builder: &mut Builder<'_>,
+    place: &str,
+    node: &Node,
+    fields: &Fields<'_>,
+) -> Result<(), FilesetError> {
     let one_or_more = |key: &'static str| match fields.find(key) {
         None => Err(node.error(FilesetProblem::MissingKey { key, place: place.to_owned() })),
         Some(node) => Ok(match node.as_list() {

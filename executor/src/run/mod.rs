@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hep_io::Scratch;
-use hep_io::source::Storage;
+use hep_io::source::{HostTraffic, Storage};
 
 use crate::friends::Join;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
@@ -79,6 +79,11 @@ pub struct Outcome {
     pub datasets: Vec<DatasetOutcome>,
     /// The account of every entry.
     pub ledger: Ledger,
+    /// What went to and from each host, the opening of files included.
+    pub traffic: Vec<HostTraffic>,
+    /// What happened that a person may want to know and that is no failure: reads that went on at a
+    /// replica.
+    pub notices: Vec<String>,
 }
 
 /// What a run has made of one dataset.
@@ -130,6 +135,9 @@ impl Plan<'_> {
         let stop = AtomicBool::new(false);
         progress.start(self.entries(), self.ranges.len(), self.files.len());
 
+        let notices: Mutex<Vec<String>> = Mutex::default();
+        // Of the opening of the files.
+        tell(&*options.storage, &notices, progress);
         let ahead = self.prefetch(options);
         let process_range = |scratch: &mut Workspace, i: usize| {
             let PlannedRange { file: file_at, entries, leaf } = &self.ranges[i];
@@ -178,6 +186,7 @@ impl Plan<'_> {
                 lock(&broken).get_or_insert(error);
                 stop.store(true, Ordering::Relaxed);
             }
+            tell(&*options.storage, &notices, progress);
             if file.range_ended() {
                 ahead.iter().for_each(Prefetch::closed);
             }
@@ -206,6 +215,7 @@ impl Plan<'_> {
         }));
         for (file, account) in self.files.iter().zip(ledgers) {
             let mut account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
+            account.replicas = file.replicas_used();
             account.tidy();
             ledger.datasets[file.dataset].files.push(account);
         }
@@ -219,7 +229,8 @@ impl Plan<'_> {
                 DatasetOutcome { output, dataset, cost: book.cost() }
             })
             .collect();
-        Ok(Outcome { datasets, ledger })
+        let notices = notices.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Outcome { datasets, ledger, traffic: options.storage.traffic(), notices })
     }
 
     /// What reads ahead of the workers, if any range is of a remote file.
@@ -298,6 +309,24 @@ impl Book {
     fn cost(&self) -> Cost {
         let wall = self.span.map_or(Duration::ZERO, |(first, last)| last - first);
         Cost { bytes: self.bytes, cpu: self.cpu, wall }
+    }
+}
+
+/// Shows what the storage has to tell, and keeps it.
+fn tell(storage: &dyn FileStore, notices: &Mutex<Vec<String>>, progress: &Progress) {
+    /// In a bad night every range has something to tell.
+    const SHOWN: usize = 20;
+    const KEPT: usize = 200;
+    for notice in storage.take_notices() {
+        let mut notices = lock(notices);
+        match notices.len() {
+            0..SHOWN => progress.warn(&notice),
+            SHOWN => progress.warn("more went on at other replicas; --format json tells of it"),
+            _ => {}
+        }
+        if notices.len() < KEPT {
+            notices.push(notice);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::friends::{Friends, Place};
 use super::retry::retrying;
 use super::{Options, lock};
-use crate::fileset::{FileSpec, Fileset};
+use crate::fileset::{FileSpec, Fileset, location};
 use crate::friends::{self, Chain};
 use crate::ledger::{FileLedger, FriendLedger, Missed};
 use crate::local::{Executor, without_panic};
@@ -63,6 +63,8 @@ pub struct PlannedFile<'a> {
     opened: Mutex<Option<Arc<Opened>>>,
     /// Whether `opened` holds it.
     is_open: AtomicBool,
+    /// The replicas that bytes came from.
+    served_by: Mutex<BTreeSet<usize>>,
     /// Ranges that have not ended.
     left: AtomicUsize,
 }
@@ -269,6 +271,7 @@ impl<'a> PlannedFile<'a> {
             handles: Arc::clone(handles),
             opened: Mutex::default(),
             is_open: AtomicBool::new(false),
+            served_by: Mutex::default(),
             left: AtomicUsize::new(0),
         }
     }
@@ -345,11 +348,27 @@ impl<'a> PlannedFile<'a> {
         if self.handles.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
             self.is_open.store(true, Ordering::Relaxed);
             *lock(&self.opened) = Some(Arc::new(opened));
+        } else {
+            self.note_places(&opened);
         }
     }
 
+    /// Keeps which places the bytes came from of a file that is to be closed.
+    fn note_places(&self, opened: &Opened) {
+        lock(&self.served_by).extend(opened.source.served_by());
+    }
+
+    /// The replicas that bytes of it came from, as they may be shown.
+    pub(super) fn replicas_used(&self) -> Vec<String> {
+        let used = lock(&self.served_by);
+        let replicas = used.iter().filter_map(|&at| self.spec.replicas.get(at.checked_sub(1)?));
+        replicas.map(|replica| location::without_secrets(replica).into_owned()).collect()
+    }
+
     fn close(&self) {
-        if lock(&self.opened).take().is_some() {
+        let opened = lock(&self.opened).take();
+        if let Some(opened) = opened {
+            self.note_places(&opened);
             self.is_open.store(false, Ordering::Relaxed);
             self.handles.open.fetch_sub(1, Ordering::Relaxed);
         }

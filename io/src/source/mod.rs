@@ -22,7 +22,7 @@ pub use memory::MemorySource;
 pub use reading::Reading;
 pub use recorded::Recorded;
 pub use remote::HostTraffic;
-pub use storage::{Storage, StorageOptions};
+pub use storage::{Listed, Storage, StorageOptions};
 
 /// The bytes of one file, wherever it lives.
 pub trait ByteSource: Debug + Send + Sync + 'static {
@@ -49,6 +49,12 @@ pub trait ByteSource: Debug + Send + Sync + 'static {
     /// # Errors
     /// Where the storage fails, and [`Error::Format`] where a range passes the end of the file.
     fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
+
+    /// Which places its bytes came from until now, of a file that [`Storage::open`] knows several of: 0 is
+    /// its location, and its replicas follow.
+    fn served_by(&self) -> Vec<usize> {
+        Vec::new()
+    }
 
     /// How [`coalesce`] merges ranges before they are asked for.
     fn merging(&self) -> Merging {

@@ -37,6 +37,15 @@ pub struct StorageOptions {
     pub xrootd: xrootd::Config,
 }
 
+/// An entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name in the folder.
+    pub name: String,
+    /// Whether it is a folder itself; unknown if the server does not say.
+    pub is_folder: Option<bool>,
+}
+
 impl Default for StorageOptions {
     fn default() -> Self {
         let xrootd = xrootd::Config::default();
@@ -69,6 +78,14 @@ impl Storage {
         }
         let network = self.network(location)?;
         Ok(Arc::new(RemoteSource::open(network, location, replicas)?))
+    }
+
+    /// What is in the folder at `location`, a URL of `root://`, in the server's order.
+    ///
+    /// # Errors
+    /// Where it does not exist, the server refuses, or the protocol has no listing.
+    pub fn list(&self, location: &str) -> Result<Vec<Listed>> {
+        self.network(location)?.list(location)
     }
 
     /// What went to and from each host until now, by host.

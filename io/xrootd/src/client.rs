@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::connection::{Connection, Endpoint};
-use crate::context::Context;
 use crate::file::{File, OpenOptions};
 use crate::info::{Checksum, Entry, Location, Stat};
 use crate::pool::Pool;
@@ -22,7 +21,7 @@ use crate::{Cause, Config, Error, ErrorCode, Result, Url};
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) config: Arc<Context>,
+    pub(crate) config: Arc<Config>,
 }
 
 /// A server, and what it must be told beside the path.
@@ -52,7 +51,7 @@ pub(crate) struct Reached {
 impl Client {
     /// Nothing is connected yet.
     pub fn new(config: Config) -> Self {
-        let config = Arc::new(Context::new(config));
+        let config = Arc::new(config);
         Self { pool: Arc::new(Pool::new(Arc::clone(&config))), config }
     }
 

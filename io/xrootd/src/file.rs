@@ -94,7 +94,8 @@ pub struct File {
     options: OpenOptions,
     stat: Stat,
     handle: RwLock<Arc<OpenHandle>>,
-    recovering: tokio::sync::Mutex<()>,
+    /// When it last could not be opened again, and why.
+    recovering: tokio::sync::Mutex<Option<(Instant, Error)>>,
 }
 
 #[derive(Debug)]
@@ -376,10 +377,23 @@ impl File {
 
     /// Opens the file again, here or elsewhere, unless someone else has just done that.
     async fn recover(&self, failed: &Arc<OpenHandle>, error: &Error) -> Result<()> {
-        let _one_at_a_time = self.recovering.lock().await;
+        let asked = Instant::now();
+        // Of many requests that were lost together, the first recovers for all, or fails for all.
+        let mut last_failure = self.recovering.lock().await;
         if !Arc::ptr_eq(failed, &self.current()) {
             return Ok(());
         }
+        if let Some((when, error)) = &*last_failure
+            && *when >= asked
+        {
+            return Err(error.clone());
+        }
+        let recovered = self.open_again(failed, error).await;
+        *last_failure = recovered.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        recovered
+    }
+
+    async fn open_again(&self, failed: &Arc<OpenHandle>, error: &Error) -> Result<()> {
         let old = &failed.connection;
         let tried = vec![(old.endpoint.host.clone(), "resel")];
         let patience = Patience {

@@ -17,7 +17,6 @@ pub mod auth;
 mod client;
 mod config;
 mod connection;
-mod context;
 mod error;
 mod file;
 #[doc(hidden)]

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::Cause;
 use crate::connection::{Connection, Endpoint, Profile};
-use crate::context::Context;
+use crate::{Cause, Config};
 
 #[derive(Debug)]
 pub(crate) struct Pool {
-    config: Arc<Context>,
+    config: Arc<Config>,
     slots: Mutex<HashMap<Endpoint, Arc<Slot>>>,
 }
 
@@ -29,7 +28,7 @@ struct Attempt {
 }
 
 impl Pool {
-    pub(crate) fn new(config: Arc<Context>) -> Self {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
         Self { config, slots: Mutex::default() }
     }
 
@@ -44,9 +43,12 @@ impl Pool {
         if let Some(connection) = slot.living() {
             return Ok(connection);
         }
-        // Of many that wait for one dead host, the first waits for all.
+        // Of many that wait for one dead host, the first waits for all; and of those that come after it, one
+        // in a while.
         if let Some((when, cause)) = &attempt.failed
-            && *when >= asked
+            && (*when >= asked
+                || matches!(cause, Cause::TimedOut { .. })
+                    && when.elapsed() < self.config.connection_window * 3)
         {
             return Err(cause.clone());
         }

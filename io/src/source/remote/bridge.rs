@@ -107,6 +107,10 @@ impl ByteSource for RemoteSource {
         Ok(self.size)
     }
 
+    fn served_by(&self) -> Vec<usize> {
+        self.file.served_by()
+    }
+
     fn merging(&self) -> Merging {
         // It does that itself, where it knows what it has already.
         Merging::NONE

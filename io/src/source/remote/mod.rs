@@ -13,10 +13,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::source::Listed;
 use crate::{Error, Result};
 
 mod ahead;
 mod bridge;
+mod cache;
+mod http;
+mod measured;
 mod network;
 mod place;
 mod protocols;
@@ -59,6 +63,19 @@ trait Opener: Debug + Send + Sync {
     /// Opens the file at `url`. A `patient` attempt is tried again where that may help; others fail at
     /// once, because there is another replica to go to.
     fn open<'a>(&'a self, url: &'a str, patient: bool) -> Reply<'a, Arc<dyn RemoteFile>>;
+
+    /// What is in the folder at `url`.
+    fn list<'a>(&'a self, url: &'a str) -> Reply<'a, Vec<Listed>> {
+        not_listed(url)
+    }
+}
+
+/// That there is no listing by the protocol of `url`.
+fn not_listed<'a, T: 'a>(url: &str) -> Reply<'a, T> {
+    let scheme = scheme(url).unwrap_or_default();
+    let text = format!("a folder of {scheme}:// cannot be listed, only one of root://");
+    let error = io_error("list", &shown(url), io::ErrorKind::Unsupported, text);
+    Box::pin(async move { Err(error) })
 }
 
 /// An error of the network, with all that is to be said of it as text.

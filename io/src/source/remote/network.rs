@@ -1,20 +1,19 @@
 use std::sync::Arc;
 
+use super::cache::Cache;
 use super::protocols::Protocols;
-use super::replicas::{Pace, Replicas};
+use super::replicas::{Means, Pace, Replicas};
 use super::runtime::{Pending, Runtime};
 use super::sites::Sites;
-use super::{HostTraffic, Opener, io_error};
+use super::{HostTraffic, Opener, io_error, shown};
 use crate::Result;
-use crate::source::StorageOptions;
+use crate::source::{Listed, StorageOptions};
 
 /// All that the remote files of a run share: the thread, the clients, what is known of each host.
 #[derive(Debug)]
 pub(in crate::source) struct Network {
     runtime: Runtime,
-    opener: Arc<dyn Opener>,
-    sites: Arc<Sites>,
-    pace: Pace,
+    means: Means,
 }
 
 impl Network {
@@ -31,7 +30,9 @@ impl Network {
         options: &StorageOptions,
     ) -> std::io::Result<Self> {
         let pace = Pace { stall: options.stall(), hedge: options.hedge };
-        Ok(Self { runtime: Runtime::start()?, opener, sites, pace })
+        let cache = options.cache_dir.as_deref();
+        let cache = cache.map(|folder| Arc::new(Cache::new(folder, options.cache_size, sites.clone())));
+        Ok(Self { runtime: Runtime::start()?, means: Means { opener, sites, cache, pace } })
     }
 
     pub(super) fn open(
@@ -39,9 +40,16 @@ impl Network {
         location: &str,
         replicas: &[String],
     ) -> impl Future<Output = Result<Replicas>> + Send + 'static {
-        let (opener, sites, pace) = (self.opener.clone(), self.sites.clone(), self.pace);
-        let (location, replicas) = (location.to_owned(), replicas.to_vec());
-        async move { Replicas::open(opener, sites, pace, &location, &replicas).await }
+        let (means, location, replicas) = (self.means.clone(), location.to_owned(), replicas.to_vec());
+        async move { Replicas::open(means, &location, &replicas).await }
+    }
+
+    /// What is in a folder. Waits for the answer.
+    pub(in crate::source) fn list(&self, location: &str) -> Result<Vec<Listed>> {
+        let (opener, url, name) = (self.means.opener.clone(), location.to_owned(), shown(location));
+        let listed = self.spawn("list", &name, async move { opener.list(&url).await })?.wait();
+        let ended = || io_error("list", &name, std::io::ErrorKind::Other, "the storage was closed");
+        listed.unwrap_or_else(|| Err(ended()))
     }
 
     /// Begins what is asked of the file `name`.
@@ -56,10 +64,10 @@ impl Network {
     }
 
     pub(in crate::source) fn traffic(&self) -> Vec<HostTraffic> {
-        self.sites.traffic()
+        self.means.sites.traffic()
     }
 
     pub(in crate::source) fn take_notices(&self) -> Vec<String> {
-        self.sites.take_notices()
+        self.means.sites.take_notices()
     }
 }

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use ::xrootd::{Client, Config};
 use bytes::Bytes;
 
+use super::http::{HttpClient, HttpFile};
 use super::sites::Sites;
-use super::xrootd::XrootdFile;
+use super::xrootd::{self, XrootdFile};
 use super::{Opener, RemoteFile, Reply, io_error, place};
 use crate::source::storage::local;
-use crate::source::{ByteSource, LocalFile, StorageOptions};
+use crate::source::{ByteSource, Listed, LocalFile, StorageOptions};
 use crate::{Error, Result};
 
 /// Opens what a URL names by the protocol that its scheme says.
@@ -17,12 +18,14 @@ use crate::{Error, Result};
 pub(super) struct Protocols {
     config: Config,
     xrootd: OnceLock<Client>,
+    http: Arc<HttpClient>,
 }
 
 impl Protocols {
     pub(super) fn new(options: &StorageOptions, _sites: &Arc<Sites>) -> Self {
         let config = Config { stream_timeout: options.stall(), ..options.xrootd.clone() };
-        Self { config, xrootd: OnceLock::new() }
+        let http = Arc::new(HttpClient::new(config.clone(), options.stall()));
+        Self { config, xrootd: OnceLock::new(), http }
     }
 
     async fn open(&self, url: &str, patient: bool) -> Result<Arc<dyn RemoteFile>> {
@@ -35,6 +38,7 @@ impl Protocols {
                 let client = self.xrootd.get_or_init(|| Client::new(self.config.clone()));
                 XrootdFile::open(client, url, patient).await
             }
+            "https" | "http" | "davs" | "dav" => HttpFile::open(&self.http, url, patient).await,
             _ => {
                 let text = format!(
                     "a scheme of {scheme}:// is not known; root, roots, https, http, davs, dav and file are"
@@ -48,6 +52,15 @@ impl Protocols {
 impl Opener for Protocols {
     fn open<'a>(&'a self, url: &'a str, patient: bool) -> Reply<'a, Arc<dyn RemoteFile>> {
         Box::pin(self.open(url, patient))
+    }
+
+    fn list<'a>(&'a self, url: &'a str) -> Reply<'a, Vec<Listed>> {
+        match place::scheme(url).as_deref() {
+            Some("root" | "roots" | "xroot" | "xroots") => {
+                Box::pin(xrootd::list(self.xrootd.get_or_init(|| Client::new(self.config.clone())), url))
+            }
+            _ => super::not_listed(url),
+        }
     }
 }
 

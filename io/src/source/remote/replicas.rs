@@ -2,14 +2,16 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
+use super::cache::Cache;
+use super::measured::Measured;
 use super::race::Race;
 use super::sites::Sites;
 use super::{Opener, RemoteFile, Reply, changed, io_error, place};
@@ -24,6 +26,15 @@ const SEVERAL: u32 = 4;
 const SOONEST: Duration = Duration::from_secs(1);
 /// The same of an opening, for which nothing is usual.
 const OPENING: Duration = Duration::from_secs(3);
+
+/// What all files of a run are opened with.
+#[derive(Clone, Debug)]
+pub(super) struct Means {
+    pub(super) opener: Arc<dyn Opener>,
+    pub(super) sites: Arc<Sites>,
+    pub(super) cache: Option<Arc<Cache>>,
+    pub(super) pace: Pace,
+}
 
 /// How replicas are gone about.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +67,7 @@ struct Candidates {
     places: Vec<Place>,
     /// The place that answered last.
     current: AtomicUsize,
-    opener: Arc<dyn Opener>,
-    sites: Arc<Sites>,
-    pace: Pace,
+    means: Means,
 }
 
 #[derive(Debug)]
@@ -66,6 +75,8 @@ struct Place {
     url: String,
     shown: String,
     host: String,
+    /// Whether anything came from it.
+    served: AtomicBool,
     slot: Mutex<Slot>,
 }
 
@@ -78,22 +89,18 @@ struct Slot {
 
 impl Replicas {
     /// Opens the file at the best of the places.
-    pub(super) async fn open(
-        opener: Arc<dyn Opener>,
-        sites: Arc<Sites>,
-        pace: Pace,
-        location: &str,
-        replicas: &[String],
-    ) -> Result<Self> {
+    pub(super) async fn open(means: Means, location: &str, replicas: &[String]) -> Result<Self> {
         let mut places: Vec<Place> = Vec::new();
         for url in std::iter::once(location).chain(replicas.iter().map(String::as_str)) {
             if places.iter().all(|place| place.url != url) {
                 let (shown, host) = (place::shown(url), place::host(url));
-                places.push(Place { url: url.to_owned(), shown, host, slot: Mutex::default() });
+                let (served, slot) = (AtomicBool::new(false), Mutex::default());
+                places.push(Place { url: url.to_owned(), shown, host, served, slot });
             }
         }
         let (name, current) = (place::shown(location), AtomicUsize::new(0));
-        let candidates = Candidates { name, places, current, opener, sites, pace };
+        let pace = means.pace;
+        let candidates = Candidates { name, places, current, means };
         let usual = |_: usize| OPENING.min(pace.stall / 4);
         let attempt = |at: usize, patient: bool| -> Reply<'_, Arc<dyn RemoteFile>> {
             Box::pin(candidates.open_at(at, patient))
@@ -112,6 +119,12 @@ impl Replicas {
 
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The places that anything came from, by their number.
+    pub(super) fn served_by(&self) -> Vec<usize> {
+        let places = self.candidates.places.iter().enumerate();
+        places.filter(|(_, place)| place.served.load(Ordering::Relaxed)).map(|(at, _)| at).collect()
     }
 
     /// The first and the last bytes, which every place opened later must have.
@@ -140,7 +153,7 @@ impl Replicas {
         if ranges.is_empty() {
             return Ok(Vec::new());
         }
-        let Candidates { places, sites, pace, .. } = &self.candidates;
+        let Candidates { places, means: Means { sites, pace, .. }, .. } = &self.candidates;
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         let usual = |at: usize| {
             let usual = sites.expected(&places[at].host, bytes).map(|time| (time * SEVERAL).max(SOONEST));
@@ -148,27 +161,17 @@ impl Replicas {
         };
         let ranges = &ranges;
         let attempt = |at: usize, patient: bool| -> Reply<'_, Vec<Bytes>> {
-            Box::pin(self.read_at(at, patient, ranges, bytes))
+            Box::pin(self.read_at(at, patient, ranges))
         };
         let (_, answers) = self.candidates.first("read", usual, attempt).await?;
         Ok(answers)
     }
 
-    async fn read_at(
-        &self,
-        at: usize,
-        patient: bool,
-        ranges: &[Range<u64>],
-        bytes: u64,
-    ) -> Result<Vec<Bytes>> {
+    async fn read_at(&self, at: usize, patient: bool, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let place = &self.candidates.places[at];
         let file = self.file(at, patient).await?;
-        let begun = Instant::now();
-        match checked(&*file, ranges).await {
-            Ok(answers) => {
-                self.candidates.sites.read(&place.host, ranges.len(), bytes, begun.elapsed());
-                Ok(answers)
-            }
+        match file.read(ranges.to_vec()).await {
+            Ok(answers) => Ok(answers),
             Err(error) => {
                 // Opened anew the next time, unless another read has done that already.
                 let mut slot = place.slot.lock().await;
@@ -204,7 +207,7 @@ impl Replicas {
             return Err(changed(file.url(), "its time of modification or its ETag is another"));
         }
         let Some(proof) = self.proof.get() else { return Ok(()) };
-        if !proof.ranges.is_empty() && checked(file, &proof.ranges).await? != proof.bytes {
+        if !proof.ranges.is_empty() && file.read(proof.ranges.clone()).await? != proof.bytes {
             return Err(changed(
                 file.url(),
                 "its first or last bytes are not those of the file that was opened",
@@ -214,29 +217,17 @@ impl Replicas {
     }
 }
 
-/// Reads, and makes sure that as many bytes came as were asked for.
-async fn checked(file: &dyn RemoteFile, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-    let answers = file.read(ranges.to_vec()).await?;
-    let length = |range: &Range<u64>| range.end - range.start;
-    let wrong = ranges.iter().zip(&answers).find(|(range, bytes)| bytes.len() as u64 != length(range));
-    if answers.len() == ranges.len() && wrong.is_none() {
-        return Ok(answers);
-    }
-    let text = match wrong {
-        Some((range, bytes)) => {
-            format!("{} of {} bytes at byte {} came", bytes.len(), length(range), range.start)
-        }
-        None => format!("{} answers to {} ranges came", answers.len(), ranges.len()),
-    };
-    Err(io_error("read", file.url(), ErrorKind::UnexpectedEof, text))
-}
-
 impl Candidates {
     async fn open_at(&self, at: usize, patient: bool) -> Result<Arc<dyn RemoteFile>> {
         let place = &self.places[at];
-        let file = self.opener.open(&place.url, patient).await?;
-        self.sites.opened(&place.host);
-        Ok(file)
+        let Means { opener, sites, cache, .. } = &self.means;
+        let file = opener.open(&place.url, patient).await?;
+        sites.opened(&place.host);
+        let file = Arc::new(Measured::new(file, place.host.clone(), sites.clone()));
+        match cache {
+            Some(cache) => Ok(cache.over(file, &place.host).await),
+            None => Ok(file),
+        }
     }
 
     /// What the first place to succeed gives. Each is tried once: the next when one fails, or as well
@@ -248,7 +239,8 @@ impl Candidates {
         attempt: impl Fn(usize, bool) -> Reply<'a, T>,
     ) -> Result<(usize, T)> {
         let hosts: Vec<&str> = self.places.iter().map(|place| place.host.as_str()).collect();
-        let mut order = self.sites.order(&hosts, self.current.load(Ordering::Relaxed)).into_iter().peekable();
+        let mut order =
+            self.means.sites.order(&hosts, self.current.load(Ordering::Relaxed)).into_iter().peekable();
         let mut failures: Vec<(usize, Error)> = Vec::new();
         let mut race = Race::new();
         let Some(first) = order.next() else { return Err(self.none_left(action, failures)) };
@@ -256,9 +248,15 @@ impl Candidates {
         let mut slow = None;
         race.add(first, attempt(first, order.peek().is_none()));
         loop {
-            let spare = order.peek().copied().filter(|&next| {
-                self.pace.hedge && race.len() == 1 && !self.sites.is_failing(&self.places[next].host)
-            });
+            let spare = order.peek().filter(|_| self.means.pace.hedge && race.len() == 1);
+            let wait = match spare {
+                // It may be well again, but it is not asked for the sake of speed.
+                Some(&next) if self.means.sites.is_failing(&self.places[next].host) => {
+                    self.means.pace.stall / 2
+                }
+                _ => usual(newest),
+            };
+            let hedge = spare.is_some();
             tokio::select! {
                 (at, result) = race.next() => match result {
                     Ok(answer) => {
@@ -266,7 +264,7 @@ impl Candidates {
                         return Ok((at, answer));
                     }
                     Err(error) => {
-                        self.sites.failed(&self.places[at].host);
+                        self.means.sites.failed(&self.places[at].host);
                         failures.push((at, error));
                         if race.len() > 0 {
                             continue;
@@ -279,9 +277,9 @@ impl Candidates {
                         race.add(next, attempt(next, order.peek().is_none()));
                     }
                 },
-                () = sleep(usual(newest)), if spare.is_some() => {
+                () = sleep(wait), if hedge => {
                     if let Some(next) = order.next() {
-                        self.sites.hedged(&self.places[newest].host);
+                        self.means.sites.hedged(&self.places[newest].host);
                         slow = Some(newest);
                         newest = next;
                         race.add(next, attempt(next, false));
@@ -294,18 +292,19 @@ impl Candidates {
     /// The place `at` answered, earlier than the `slow` one that was asked before it.
     fn won(&self, at: usize, slow: Option<usize>) {
         self.current.store(at, Ordering::Relaxed);
+        self.places[at].served.store(true, Ordering::Relaxed);
         if let Some(slow) = slow.map(|slow| &self.places[slow]) {
-            self.sites.overtaken(&slow.host);
+            self.means.sites.overtaken(&slow.host);
             let next = &self.places[at].shown;
-            self.sites.notice(format!("{}: slower than usual; reading on from {next}", slow.shown));
+            self.means.sites.notice(format!("{}: slower than usual; reading on from {next}", slow.shown));
         }
     }
 
     fn tell(&self, action: &str, (at, error): &(usize, Error), next: usize) {
         let (place, next) = (&self.places[*at], &self.places[next]);
-        self.sites.failed_over(&place.host);
+        self.means.sites.failed_over(&place.host);
         let doing = if action == "open" { "opening" } else { "reading on from" };
-        self.sites.notice(format!("{}: {}; {doing} {}", place.shown, reason(error), next.shown));
+        self.means.sites.notice(format!("{}: {}; {doing} {}", place.shown, reason(error), next.shown));
     }
 
     /// The one error, or all of them.

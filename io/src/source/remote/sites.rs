@@ -124,6 +124,13 @@ impl Sites {
         });
     }
 
+    pub(super) fn cached(&self, host: &str, ranges: u64, bytes: u64) {
+        self.with(host, |site| {
+            site.traffic.cache_hits += ranges;
+            site.traffic.cache_bytes += bytes;
+        });
+    }
+
     pub(super) fn failed(&self, host: &str) {
         self.with(host, |site| {
             site.traffic.errors += 1;

@@ -3,10 +3,11 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ::xrootd::{Cause, Client, ErrorCode, File, OpenOptions, Url};
+use ::xrootd::{Cause, Client, Entry, ErrorCode, File, OpenOptions, Url};
 use bytes::Bytes;
 
 use super::{RemoteFile, Reply, io_error, place};
+use crate::source::Listed;
 use crate::{Error, Result};
 
 /// A file that is read by the XRootD protocol.
@@ -30,6 +31,15 @@ impl XrootdFile {
         let file = client.open_with(&url, &options).await.map_err(explained)?;
         Ok(Arc::new(Self { version: file.modified().to_string(), url: shown, file }))
     }
+}
+
+/// What is in a folder.
+pub(super) async fn list(client: &Client, location: &str) -> Result<Vec<Listed>> {
+    let explained = |error: ::xrootd::Error| explain("list", &place::shown(location), &error);
+    let url: Url = location.parse().map_err(explained)?;
+    let entries = client.list(&url).await.map_err(explained)?.into_iter();
+    let listed = |entry: Entry| Listed { name: entry.name, is_folder: entry.stat.map(|stat| stat.is_folder) };
+    Ok(entries.map(listed).collect())
 }
 
 impl RemoteFile for XrootdFile {

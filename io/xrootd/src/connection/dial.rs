@@ -14,8 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Reader, Writer};
-use crate::context::Context;
-use crate::{Cause, Url, tls};
+use crate::{Cause, Config, Url, tls};
 
 /// How long one address is tried alone before the next is tried too (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -116,8 +115,8 @@ async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Cause> {
 }
 
 /// Encrypts, and verifies that the server is the host that was asked for.
-pub(crate) async fn encrypt(stream: TcpStream, host: &str, config: &Context) -> Result<Transport, Cause> {
-    let connector = TlsConnector::from(config.tls().map_err(Cause::Tls)?);
+pub(crate) async fn encrypt(stream: TcpStream, host: &str, config: &Config) -> Result<Transport, Cause> {
+    let connector = TlsConnector::from(tls::client_config(&config.tls).map_err(Cause::Tls)?);
     let name = tls::server_name(host).map_err(Cause::Tls)?;
     match connector.connect(name, stream).await {
         Ok(stream) => Ok(Transport::Tls(Box::new(stream))),

@@ -8,11 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::dial::{Endpoint, Transport, encrypt};
-use crate::Cause;
 use crate::auth::{Peer, Refusal};
-use crate::context::Context;
 use crate::session::{Answer, Outcome, Session, Step};
 use crate::wire::{HANDSHAKE, Request, ServerFlags, SessionId, reply};
+use crate::{Cause, Config};
 
 /// No method needs more challenges than this.
 const CHALLENGES: usize = 16;
@@ -74,7 +73,7 @@ impl Line {
         host: &str,
         want_tls: bool,
         expects: u8,
-        config: &Context,
+        config: &Config,
     ) -> Result<(Self, ServerFlags), Cause> {
         let request = Request::protocol(true, want_tls, expects);
         self.session.expect_handshake(());
@@ -116,7 +115,7 @@ pub(crate) async fn log_in(
     endpoint: &Endpoint,
     address: IpAddr,
     local: SocketAddr,
-    config: &Context,
+    config: &Config,
 ) -> Result<Admitted, Cause> {
     let login = Request::login(&user(endpoint, config));
     let answer = expect_done(line.ask(&login).await?, "kXR_login")?.whole();
@@ -161,7 +160,7 @@ pub(crate) async fn log_in(
 }
 
 /// The name to log in with: for the server's log, not for its decisions.
-pub(crate) fn user(endpoint: &Endpoint, config: &Context) -> String {
+pub(crate) fn user(endpoint: &Endpoint, config: &Config) -> String {
     endpoint.user.clone().unwrap_or_else(|| config.user.clone())
 }
 

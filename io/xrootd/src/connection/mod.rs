@@ -13,11 +13,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::Cause;
-use crate::context::Context;
 use crate::session::{Outcome, Session, Step, Ticket};
 use crate::wire::request::Query;
 use crate::wire::{HANDSHAKE, Handle, Request, ServerFlags, SessionId, reply};
+use crate::{Cause, Config};
 
 pub(crate) use dial::Endpoint;
 pub(crate) use login::Profile;
@@ -92,7 +91,6 @@ enum Presumption {
     Wrong,
 }
 
-#[derive(Debug)]
 struct Outgoing {
     head: Option<[u8; 24]>,
     data: Bytes,
@@ -110,7 +108,7 @@ impl Connection {
     /// between: then requests follow at once, and the first round trip carries them too.
     pub(crate) async fn open(
         endpoint: &Endpoint,
-        config: &Arc<Context>,
+        config: &Arc<Config>,
         profile: Option<Profile>,
     ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
         let late = Cause::TimedOut { waiting_for: "a connection", after: config.connection_window };
@@ -126,7 +124,7 @@ impl Connection {
 
     async fn log_in(
         endpoint: &Endpoint,
-        config: &Arc<Context>,
+        config: &Arc<Config>,
     ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
         let (stream, address) = dial::dial(endpoint).await?;
         let local = stream.local_addr().map_err(lost)?;
@@ -145,7 +143,7 @@ impl Connection {
     /// As [`Self::log_in`], without waiting for an answer.
     async fn presume(
         endpoint: &Endpoint,
-        config: &Arc<Context>,
+        config: &Arc<Config>,
         profile: Profile,
     ) -> Result<Arc<Self>, Cause> {
         let (stream, address) = dial::dial(endpoint).await?;
@@ -191,13 +189,7 @@ impl Connection {
         Ok(connection)
     }
 
-    fn start(
-        endpoint: &Endpoint,
-        line: Line,
-        flags: ServerFlags,
-        local: bool,
-        config: &Context,
-    ) -> Arc<Self> {
+    fn start(endpoint: &Endpoint, line: Line, flags: ServerFlags, local: bool, config: &Config) -> Arc<Self> {
         let (outgoing, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             session: Mutex::default(),
@@ -224,7 +216,7 @@ impl Connection {
     }
 
     /// Asks, beside what the caller does, for the limits of vector reads, and binds further streams.
-    fn prepare(self: &Arc<Self>, config: &Arc<Context>, address: std::net::SocketAddr) {
+    fn prepare(self: &Arc<Self>, config: &Arc<Config>, address: std::net::SocketAddr) {
         if !self.flags.is_server() {
             return;
         }
@@ -391,7 +383,7 @@ async fn bind(
     endpoint: &Endpoint,
     address: std::net::SocketAddr,
     encrypted: bool,
-    config: &Context,
+    config: &Config,
 ) -> Result<(), Cause> {
     const BIND: u8 = 1;
     let id = *shared.session_id.get().ok_or_else(|| shared.why())?;
@@ -480,7 +472,8 @@ async fn read(mut reader: Reader, mut buffer: BytesMut, shared: Arc<Shared>) {
 
 /// Ends a connection that owes answers and is silent for too long, or that nobody has used for long.
 async fn watch(shared: Arc<Shared>, patience: Duration, idle: Duration) {
-    let mut tick = tokio::time::interval((patience / 8).max(Duration::from_millis(10)));
+    let period = (patience / 32).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    let mut tick = tokio::time::interval(period);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
@@ -489,7 +482,8 @@ async fn watch(shared: Arc<Shared>, patience: Duration, idle: Duration) {
             let session = lock(&shared.session);
             (session.is_owed(), session.is_idle() && shared.open_files.load(Ordering::Relaxed) == 0)
         };
-        if owed && silence >= patience {
+        // At the last look before the time is over.
+        if owed && silence + period > patience {
             return shared.close(Cause::TimedOut { waiting_for: "a byte", after: silence });
         }
         if free && silence >= idle {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,7 +13,7 @@ const SMALL: u64 = 1 << 20;
 const LISTING: u64 = 64 << 20;
 
 /// A request before it has a stream id.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Request {
     code: u16,
     body: [u8; 16],
@@ -20,6 +21,13 @@ pub(crate) struct Request {
     pub(crate) data: Bytes,
     /// No answer is longer than this, all its pieces together.
     pub(crate) longest_answer: u64,
+}
+
+/// Without what follows the head: a path may have a token in its options.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({}, {} bytes)", self.name(), self.data.len())
+    }
 }
 
 /// The fields of `kXR_open`.

@@ -1,5 +1,7 @@
 use std::io::ErrorKind::{ConnectionReset, NotFound, PermissionDenied};
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::source::remote::fake::{Act, FINE, Fakes};
 
@@ -27,9 +29,13 @@ impl Bed {
         Self { fakes, sites: Arc::default() }
     }
 
+    fn means(&self, pace: Pace) -> Means {
+        Means { opener: self.fakes.clone(), sites: self.sites.clone(), cache: None, pace }
+    }
+
     async fn open(&self, location: &str, replicas: &[&str]) -> Result<Replicas> {
         let replicas: Vec<String> = replicas.iter().map(|&url| url.to_owned()).collect();
-        let file = Replicas::open(self.fakes.clone(), self.sites.clone(), PACE, location, &replicas).await?;
+        let file = Replicas::open(self.means(PACE), location, &replicas).await?;
         let bytes = Bytes::from(content());
         file.prove(&bytes.slice(..8192), &bytes.slice(90_000..));
         Ok(file)
@@ -65,7 +71,7 @@ async fn a_read_goes_on_at_the_next_replica() {
     let traffic = bed.sites.traffic();
     let of = |host: &str| traffic.iter().find(|traffic| traffic.host == host).unwrap();
     assert_eq!((of("a").failovers, of("a").errors, of("a").bytes), (1, 1, 10_010));
-    assert_eq!((of("b").opens, of("b").bytes, of("b").failovers), (1, 20_020, 0));
+    assert_eq!((of("b").opens, of("b").bytes, of("b").failovers), (1, 8192 + 20_020, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,18 +117,25 @@ async fn a_read_that_takes_much_longer_than_usual_is_asked_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_read_is_left_alone_where_nobody_asks_for_hedging_or_no_other_is_well() {
-    for (hedge, ill) in [(false, false), (true, true)] {
-        let bed = Bed::new(&[Act::Answer(Duration::from_secs(20))]);
-        let pace = Pace { hedge, ..PACE };
-        let others = [B.to_owned()];
-        let file = Replicas::open(bed.fakes.clone(), bed.sites.clone(), pace, A, &others).await.unwrap();
-        if ill {
-            bed.sites.failed("b");
-        }
-        read(&file).await.unwrap();
-        assert_eq!(bed.fakes.opened(), [A]);
-    }
+async fn a_slow_read_is_left_alone_where_nobody_asks_for_hedging() {
+    let bed = Bed::new(&[Act::Answer(Duration::from_secs(20))]);
+    let pace = Pace { hedge: false, ..PACE };
+    let others = [B.to_owned()];
+    let file = Replicas::open(bed.means(pace), A, &others).await.unwrap();
+    read(&file).await.unwrap();
+    assert_eq!(bed.fakes.opened(), [A]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_failed_lately_is_asked_late_but_asked() {
+    let bed = Bed::new(&[FINE, Act::Stall]);
+    let file = bed.open(A, &[B]).await.unwrap();
+    read(&file).await.unwrap();
+    bed.sites.failed("b");
+    let begun = Instant::now();
+    read(&file).await.unwrap();
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(15) && took < Duration::from_secs(16), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
