@@ -30,7 +30,7 @@ import sys, time, uproot
 url, columns = sys.argv[1], sys.argv[2].split(",")
 start = time.monotonic()
 with uproot.open({url: "Events"}) as tree:
-    for _ in tree.iterate(columns, step_size="100 MB"):
+    for _ in tree.iterate(columns, step_size=500_000):
         pass
 print(time.monotonic() - start)
 """

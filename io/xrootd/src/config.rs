@@ -22,8 +22,9 @@ pub struct Config {
     pub stream_timeout: Duration,
     /// How many redirects a request may follow: 16. `XRD_REDIRECTLIMIT`.
     pub redirect_limit: u32,
-    /// How many connections to one server carry data: 1, at most 4. `XRD_SUBSTREAMSPERCHANNEL`.
-    pub streams: usize,
+    /// How many connections to one server carry data, at most 4: one, and four where the server is 10 ms
+    /// away or more, which is too far for one to fill the line. `XRD_SUBSTREAMSPERCHANNEL`.
+    pub streams: Option<usize>,
     /// How long an idle connection is kept: 300 s.
     pub idle: Duration,
     /// Whether reads ask for page checksums.
@@ -58,7 +59,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(300),
             stream_timeout: Duration::from_secs(30),
             redirect_limit: 16,
-            streams: 1,
+            streams: None,
             idle: Duration::from_secs(300),
             read_mode: ReadMode::Auto,
             want_tls: false,
@@ -83,7 +84,7 @@ impl Config {
             request_timeout: seconds("XRD_REQUESTTIMEOUT", default.request_timeout),
             stream_timeout: seconds("XRD_STREAMTIMEOUT", default.stream_timeout),
             redirect_limit: number("XRD_REDIRECTLIMIT").unwrap_or(default.redirect_limit),
-            streams: number("XRD_SUBSTREAMSPERCHANNEL").map_or(default.streams, |n| n.clamp(1, 4) as usize),
+            streams: number("XRD_SUBSTREAMSPERCHANNEL").map(|n| n.clamp(1, 4) as usize),
             want_tls: number("XRD_WANTTLS").is_some_and(|n| n != 0),
             tls: TlsOptions::from_env(),
             credentials: Arc::new(Credentials::from_env()),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -52,15 +53,36 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// From where to where a socket leads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path {
+    /// The server's address.
+    pub(crate) address: SocketAddr,
+    /// Our own end.
+    pub(crate) local: SocketAddr,
+    /// How long the server took to accept.
+    pub(crate) round_trip: Duration,
+}
+
+impl Path {
+    /// Whether the server is on this host.
+    pub(crate) fn stays_here(&self) -> bool {
+        self.address.ip().is_loopback() || self.address.ip() == self.local.ip()
+    }
+}
+
 /// Connects to whichever of the host's addresses answers first.
-pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), Cause> {
+pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(TcpStream, Path), Cause> {
     let addresses = resolve(endpoint).await?;
     let mut attempts = JoinSet::new();
     let mut addresses = addresses.into_iter();
     let mut failure = None;
     loop {
         if let Some(address) = addresses.next() {
-            attempts.spawn(async move { (TcpStream::connect(address).await, address) });
+            attempts.spawn(async move {
+                let began = Instant::now();
+                (TcpStream::connect(address).await, address, began.elapsed())
+            });
         }
         let more = addresses.len() > 0;
         let next = if more {
@@ -72,15 +94,16 @@ pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr),
             attempts.join_next().await
         };
         match next {
-            Some(Ok((Ok(stream), address))) => {
+            Some(Ok((Ok(stream), address, round_trip))) => {
                 let connected = |source| Cause::Connect(Arc::new(source));
                 stream.set_nodelay(true).map_err(connected)?;
                 // A host that is switched off never says so.
                 let keep = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
                 socket2::SockRef::from(&stream).set_tcp_keepalive(&keep).map_err(connected)?;
-                return Ok((stream, address));
+                let local = stream.local_addr().map_err(connected)?;
+                return Ok((stream, Path { address, local, round_trip }));
             }
-            Some(Ok((Err(error), address))) => {
+            Some(Ok((Err(error), address, _))) => {
                 failure = Some(io::Error::new(error.kind(), format!("{address}: {error}")));
             }
             Some(Err(_)) => {}

@@ -1,13 +1,12 @@
 //! From a socket to a session: handshake, protocol, TLS, login, authentication.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::dial::{Endpoint, Transport, encrypt};
+use super::dial::{Endpoint, Path, Transport, encrypt};
 use crate::auth::{Peer, Refusal};
 use crate::session::{Answer, Outcome, Session, Step};
 use crate::wire::{HANDSHAKE, Request, ServerFlags, SessionId, reply};
@@ -113,8 +112,7 @@ pub(crate) struct Admitted {
 pub(crate) async fn log_in(
     line: &mut Line,
     endpoint: &Endpoint,
-    address: IpAddr,
-    local: SocketAddr,
+    path: &Path,
     config: &Config,
 ) -> Result<Admitted, Cause> {
     let login = Request::login(&user(endpoint, config));
@@ -124,7 +122,8 @@ pub(crate) async fn log_in(
     if list.is_empty() {
         return Ok(Admitted { session_id, anonymous: true });
     }
-    let peer = Peer { host: &endpoint.host, address, local, tls: line.transport.is_tls() };
+    let Path { address, local, .. } = *path;
+    let peer = Peer { host: &endpoint.host, address: address.ip(), local, tls: line.transport.is_tls() };
     let (methods, mut refusals) = config.credentials.choose(&list, &peer);
     for mut method in methods {
         let name = method.name();

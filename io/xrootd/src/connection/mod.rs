@@ -19,6 +19,7 @@ use crate::wire::{HANDSHAKE, Handle, Request, ServerFlags, SessionId, reply};
 use crate::{Cause, Config};
 
 pub(crate) use dial::Endpoint;
+use dial::Path;
 pub(crate) use login::Profile;
 use login::{Line, expect_done, lost};
 
@@ -31,6 +32,12 @@ const CHUNK: usize = 64 << 10;
 
 /// Data of a request longer than this is written without a copy.
 const COPIED: usize = 16 << 10;
+
+/// A server that takes so long to accept is too far away for one connection to fill the line: servers
+/// have 4 MiB of a connection under way (`tcp_wmem`), which is 160 MB/s at 25 ms, and each starts slowly.
+const FAR: Duration = Duration::from_millis(10);
+
+const MOST_STREAMS: usize = 4;
 
 /// How many ranges, and of how many bytes at most, the server takes in one vector read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,17 +133,15 @@ impl Connection {
         endpoint: &Endpoint,
         config: &Arc<Config>,
     ) -> Result<(Arc<Self>, Option<Profile>), Cause> {
-        let (stream, address) = dial::dial(endpoint).await?;
-        let local = stream.local_addr().map_err(lost)?;
+        let (stream, path) = dial::dial(endpoint).await?;
         let want_tls = endpoint.tls || config.want_tls;
         const LOGIN: u8 = 3;
         let (mut line, flags) = Line::new(stream).greet(&endpoint.host, want_tls, LOGIN, config).await?;
-        let admitted = login::log_in(&mut line, endpoint, address.ip(), local, config).await?;
+        let admitted = login::log_in(&mut line, endpoint, &path, config).await?;
         let profile = (admitted.anonymous && !line.transport.is_tls()).then_some(Profile { flags });
-        let on_this_host = address.ip().is_loopback() || address.ip() == local.ip();
-        let connection = Self::start(endpoint, line, flags, on_this_host, config);
+        let connection = Self::start(endpoint, line, flags, path.stays_here(), config);
         let _ = connection.shared.session_id.set(admitted.session_id);
-        connection.prepare(config, address);
+        connection.prepare(config, path);
         Ok((connection, profile))
     }
 
@@ -146,10 +151,8 @@ impl Connection {
         config: &Arc<Config>,
         profile: Profile,
     ) -> Result<Arc<Self>, Cause> {
-        let (stream, address) = dial::dial(endpoint).await?;
-        let local = stream.local_addr().map_err(lost)?.ip();
-        let on_this_host = address.ip().is_loopback() || address.ip() == local;
-        let connection = Self::start(endpoint, Line::new(stream), profile.flags, on_this_host, config);
+        let (stream, path) = dial::dial(endpoint).await?;
+        let connection = Self::start(endpoint, Line::new(stream), profile.flags, path.stays_here(), config);
         let shared = Arc::clone(&connection.shared);
         shared.presumption.send_replace(Presumption::Open);
         let (handshaken, handshake) = oneshot::channel();
@@ -176,7 +179,7 @@ impl Connection {
                     let _ = shared.session_id.set(id);
                     shared.presumption.send_replace(Presumption::None);
                     if let Some(connection) = watched.upgrade() {
-                        connection.prepare(&config, address);
+                        connection.prepare(&config, path);
                     }
                 }
                 Err(cause) => {
@@ -216,7 +219,7 @@ impl Connection {
     }
 
     /// Asks, beside what the caller does, for the limits of vector reads, and binds further streams.
-    fn prepare(self: &Arc<Self>, config: &Arc<Config>, address: std::net::SocketAddr) {
+    fn prepare(self: &Arc<Self>, config: &Arc<Config>, path: Path) {
         if !self.flags.is_server() {
             return;
         }
@@ -229,12 +232,13 @@ impl Connection {
             };
             self.keep(tokio::spawn(ask).abort_handle());
         }
-        for _ in 1..config.streams.min(4) {
+        let streams = config.streams.unwrap_or(if path.round_trip < FAR { 1 } else { MOST_STREAMS });
+        for _ in 1..streams.min(MOST_STREAMS) {
             let (shared, config, endpoint) =
                 (Arc::clone(&self.shared), Arc::clone(config), self.endpoint.clone());
-            let encrypted = self.tls && self.flags.wants_tls_for_data();
+            let encrypted = self.tls;
             let bind = async move {
-                if let Err(cause) = bind(&shared, &endpoint, address, encrypted, &config).await {
+                if let Err(cause) = bind(&shared, &endpoint, path.address, encrypted, &config).await {
                     // Data then comes over the streams that there are.
                     drop(cause);
                 }

@@ -29,7 +29,6 @@ impl ServerFlags {
     const PAGES: u32 = 0x0020_0000;
     const HAVE_TLS: u32 = 0x8000_0000;
     const GOTO_TLS: u32 = 0x4000_0000;
-    const TLS_DATA: u32 = 0x0100_0000;
 
     /// It holds data, rather than knowing who does.
     pub(crate) fn is_server(self) -> bool {
@@ -49,10 +48,5 @@ impl ServerFlags {
     /// It speaks TLS from now on.
     pub(crate) fn starts_tls(self) -> bool {
         self.0 & Self::GOTO_TLS != 0
-    }
-
-    /// Further streams must be encrypted too.
-    pub(crate) fn wants_tls_for_data(self) -> bool {
-        self.0 & Self::TLS_DATA != 0
     }
 }

@@ -88,7 +88,7 @@ async fn where_a_redirect_leads() {
 async fn over_four_connections() {
     for name in ["plain", "tlsdata"] {
         let server = server!(name);
-        let client = Client::new(Config { streams: 4, ..server.config() });
+        let client = Client::new(Config { streams: Some(4), ..server.config() });
         same_as_on_disk(&client, &server.url(RANDOM), &server.bytes(RANDOM)).await;
         // By now all of them are there.
         same_as_on_disk(&client, &server.url(RANDOM), &server.bytes(RANDOM)).await;

@@ -160,10 +160,9 @@ async fn methods_that_may_not_be_used() {
 #[tokio::test]
 async fn a_server_that_wants_a_proxy_certificate() {
     let server = server!("gsi");
-    match within(server.client().open(&server.url(RANDOM))).await {
-        Ok(file) => assert_eq!(within(file.read(0..100)).await.unwrap(), server.bytes(RANDOM)[..100]),
-        Err(error) => {
-            assert!(matches!(error.cause, Cause::Auth(_)) && error.to_string().contains("gsi"), "{error}");
-        }
-    }
+    let file = within(server.client().open(&server.url(RANDOM))).await.unwrap();
+    assert_eq!(within(file.read(0..100)).await.unwrap(), server.bytes(RANDOM)[..100]);
+    let credentials = Arc::new(Credentials::default().with_proxy("/not/there"));
+    let error = refused(&Client::new(Config { credentials, ..server.config() }), &server.url(RANDOM)).await;
+    assert!(matches!(error.cause, Cause::Auth(_)) && error.to_string().contains("/not/there"), "{error}");
 }

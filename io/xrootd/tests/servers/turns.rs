@@ -137,7 +137,7 @@ async fn four_connections_if_four_are_wanted_and_one_if_not() {
     let server = server!("plain");
     for streams in [1, 4] {
         let line = Line::to(&server).await;
-        let client = Client::new(Config { streams, ..server.config() });
+        let client = Client::new(Config { streams: Some(streams), ..server.config() });
         let file = within(client.open(&line.url(&server, RANDOM))).await.unwrap();
         for _ in 0..10 {
             within(file.read(0..1 << 20)).await.unwrap();
