@@ -53,6 +53,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_objects.py $(BINARY)
 	$(PYTHON) tests/python/check_new.py $(BINARY)
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
+	$(PYTHON) tests/python/check_remote.py $(BINARY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles

@@ -3,7 +3,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::sites::Sites;
 use super::{RemoteFile, Reply, io_error};
@@ -52,11 +51,11 @@ impl RemoteFile for Measured {
 
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         Box::pin(async move {
-            let begun = Instant::now();
+            let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+            let under_way = self.sites.begin(&self.host, bytes);
             let answers = self.file.read(ranges.clone()).await?;
             self.check(&ranges, &answers)?;
-            let bytes = answers.iter().map(|bytes| bytes.len() as u64).sum();
-            self.sites.read(&self.host, ranges.len(), bytes, begun.elapsed());
+            under_way.done(ranges.len());
             Ok(answers)
         })
     }

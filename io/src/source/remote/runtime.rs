@@ -6,7 +6,7 @@ use tokio::runtime::Builder;
 use tokio::task::AbortHandle;
 
 /// Name look-ups and the files of the cache block; so many at once.
-const BLOCKING_THREADS: usize = 8;
+const BLOCKING_THREADS: usize = 16;
 
 /// The thread on which all traffic of a run goes.
 ///

@@ -53,8 +53,10 @@ struct Site {
     failed: Option<Instant>,
     /// Seconds to the answer of a small read.
     latency: Option<f64>,
-    /// Bytes a second of large reads.
+    /// Bytes a second, of all reads together, while a large one went on.
     rate: Option<f64>,
+    /// Bytes of reads under way.
+    under_way: u64,
 }
 
 impl Site {
@@ -107,21 +109,14 @@ impl Sites {
         });
     }
 
-    /// A read of `ranges` ranges brought `bytes` bytes in `time`.
-    pub(super) fn read(&self, host: &str, ranges: usize, bytes: u64, time: Duration) {
+    /// Begins a read of `bytes` bytes.
+    pub(super) fn begin<'a>(&'a self, host: &'a str, bytes: u64) -> UnderWay<'a> {
+        let mut before = 0;
         self.with(host, |site| {
-            site.traffic.requests += ranges as u64;
-            site.traffic.round_trips += 1;
-            site.traffic.bytes += bytes;
-            let time = time.as_secs_f64();
-            let blend = |old: Option<f64>, new: f64| Some(old.map_or(new, |old| old + WEIGHT * (new - old)));
-            if bytes <= SMALL {
-                site.latency = blend(site.latency, time);
-            } else if bytes >= LARGE {
-                let moving = (time - site.latency.unwrap_or(0.0)).max(time / 10.0).max(1e-6);
-                site.rate = blend(site.rate, bytes as f64 / moving);
-            }
+            site.under_way += bytes;
+            before = site.traffic.bytes;
         });
+        UnderWay { sites: self, host, bytes, before, begun: Instant::now() }
     }
 
     pub(super) fn cached(&self, host: &str, ranges: u64, bytes: u64) {
@@ -151,9 +146,11 @@ impl Sites {
         self.with(host, |site| site.failed(1.0));
     }
 
-    /// How long a read of `bytes` from `host` usually takes.
+    /// How long a read of `bytes` from `host` usually takes, with all that is under way there.
     pub(super) fn expected(&self, host: &str, bytes: u64) -> Option<Duration> {
-        let seconds = self.hosts().get(host)?.expected(bytes)?;
+        let hosts = self.hosts();
+        let site = hosts.get(host)?;
+        let seconds = site.expected(bytes.saturating_add(site.under_way))?;
         Some(Duration::from_secs_f64(seconds.clamp(0.0, 3600.0)))
     }
 
@@ -200,6 +197,44 @@ impl Sites {
     }
 }
 
+/// A read that goes on.
+#[derive(Debug)]
+pub(super) struct UnderWay<'a> {
+    sites: &'a Sites,
+    host: &'a str,
+    bytes: u64,
+    /// What the host had given before.
+    before: u64,
+    begun: Instant,
+}
+
+impl UnderWay<'_> {
+    /// It brought all its bytes, of `ranges` ranges.
+    pub(super) fn done(self, ranges: usize) {
+        let time = self.begun.elapsed().as_secs_f64();
+        self.sites.with(self.host, |site| {
+            site.traffic.requests += ranges as u64;
+            site.traffic.round_trips += 1;
+            site.traffic.bytes += self.bytes;
+            let blend = |old: Option<f64>, new: f64| Some(old.map_or(new, |old| old + WEIGHT * (new - old)));
+            if self.bytes <= SMALL {
+                site.latency = blend(site.latency, time);
+            } else if self.bytes >= LARGE {
+                // What came for others in the meantime tells of the rate too.
+                let came = site.traffic.bytes - self.before;
+                let moving = (time - site.latency.unwrap_or(0.0)).max(time / 10.0).max(1e-6);
+                site.rate = blend(site.rate, came as f64 / moving);
+            }
+        });
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.sites.with(self.host, |site| site.under_way -= self.bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,25 +251,46 @@ mod tests {
         assert_eq!(sites.order(&["a", "b"], 0), [0, 1]);
     }
 
-    #[test]
-    fn a_much_slower_host_comes_after_a_fast_one_and_a_little_slower_one_does_not() {
+    async fn read(sites: &Sites, host: &str, bytes: u64, time: Duration) {
+        let under_way = sites.begin(host, bytes);
+        tokio::time::advance(time).await;
+        under_way.done(1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_much_slower_host_comes_after_a_fast_one_and_a_little_slower_one_does_not() {
         let sites = Sites::default();
-        let read = |host, seconds| sites.read(host, 1, 1 << 20, Duration::from_secs_f64(seconds));
-        read("far", 1.0);
-        read("near", 0.5);
+        read(&sites, "far", 1 << 20, Duration::from_secs(1)).await;
+        read(&sites, "near", 1 << 20, Duration::from_millis(500)).await;
         assert_eq!(sites.order(&["far", "near"], 0), [0, 1]);
-        read("nearest", 0.1);
+        read(&sites, "nearest", 1 << 20, Duration::from_millis(100)).await;
         assert_eq!(sites.order(&["far", "near", "nearest"], 0), [2, 0, 1]);
     }
 
-    #[test]
-    fn what_a_read_takes_is_latency_and_bytes_by_rate() {
+    #[tokio::test(start_paused = true)]
+    async fn what_a_read_takes_is_latency_and_bytes_by_rate() {
         let sites = Sites::default();
         assert_eq!(sites.expected("a", 1), None);
-        sites.read("a", 1, 100, Duration::from_millis(100));
+        read(&sites, "a", 100, Duration::from_millis(100)).await;
         assert_eq!(sites.expected("a", 1000), Some(Duration::from_millis(100)));
         assert_eq!(sites.expected("a", 10 << 20), None, "nothing is known of its rate");
-        sites.read("a", 1, 1_000_000, Duration::from_millis(1100));
+        read(&sites, "a", 1_000_000, Duration::from_millis(1100)).await;
         assert_eq!(sites.expected("a", 2_000_000), Some(Duration::from_millis(2100)));
+    }
+
+    /// Else a busy host would look like one that stalls.
+    #[tokio::test(start_paused = true)]
+    async fn reads_at_the_same_time_share_the_rate() {
+        let sites = Sites::default();
+        read(&sites, "a", 1_000_000, Duration::from_secs(1)).await;
+        let others: Vec<UnderWay<'_>> = (0..10).map(|_| sites.begin("a", 1_000_000)).collect();
+        assert_eq!(sites.expected("a", 1_000_000), Some(Duration::from_secs(11)));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        others.into_iter().for_each(|other| other.done(1));
+        // The last of them saw ten million bytes in ten seconds; those before it less.
+        let seconds = sites.expected("a", 1_000_000).unwrap().as_secs_f64();
+        assert!((1.0..2.0).contains(&seconds), "{seconds}");
+        drop(sites.begin("a", 1 << 40));
+        assert_eq!(sites.expected("a", 1_000_000).unwrap().as_secs_f64(), seconds, "given up");
     }
 }

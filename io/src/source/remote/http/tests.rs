@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use ::xrootd::Config;
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::{HttpClient, HttpFile};
 use crate::source::remote::RemoteFile;
@@ -45,6 +46,10 @@ struct Server {
 
 impl Server {
     async fn new(script: impl Fn(&Ask) -> Act + Send + Sync + 'static) -> Self {
+        Self::with(None, script).await
+    }
+
+    async fn with(tls: Option<TlsAcceptor>, script: impl Fn(&Ask) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (log, connections) = (Arc::<Mutex<Vec<Ask>>>::default(), Arc::<AtomicUsize>::default());
@@ -53,7 +58,13 @@ impl Server {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 opened.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(serve(stream, script.clone(), asked.clone()));
+                let (tls, script, asked) = (tls.clone(), script.clone(), asked.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, script, asked).await,
+                        Some(tls) => serve(tls.accept(stream).await.ok()?, script, asked).await,
+                    }
+                });
             }
         });
         Self { port, log, connections }
@@ -68,7 +79,11 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Script, log: Arc<Mutex<Vec<Ask>>>) -> Option<()> {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    script: Script,
+    log: Arc<Mutex<Vec<Ask>>>,
+) -> Option<()> {
     let mut buffer = Vec::new();
     loop {
         let end = loop {
@@ -110,6 +125,8 @@ async fn serve(mut stream: TcpStream, script: Script, log: Arc<Mutex<Vec<Ask>>>)
         }
     }
 }
+
+mod encrypted;
 
 const SIZE: usize = 3_000_000;
 
