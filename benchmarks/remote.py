@@ -69,7 +69,7 @@ class Pair:
 
 def compared(numbers: list[tuple[float, float]], digits: int = 3) -> str:
     """Cells: our median, theirs, and the median of the ratios of the pairs."""
-    ours, theirs = (statistics.median(column) for column in zip(*numbers))
+    ours, theirs = (statistics.median(column) for column in zip(*numbers, strict=True))
     ratio = statistics.median(a / b for a, b in numbers)
     return f"{ours:.{digits}f} | {theirs:.{digits}f} | {ratio:.2f}"
 
@@ -95,7 +95,11 @@ def bulk(bed: Bed, xrdread: Path, repeat: int) -> None:
 def ranges(bed: Bed, xrdread: Path, python: Path, repeat: int) -> None:
     print("\n| ranges | s, ours | official | ratio | CPU s of the process, ours | official | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    kinds = {"1,024 × 4 KiB as a vector": ["vector"], "64 KiB, one at a time": ["random", "1"], "64 KiB, 32 at once": ["random", "32"]}
+    kinds = {
+        "1,024 × 4 KiB as a vector": ["vector"],
+        "64 KiB, one at a time": ["random", "1"],
+        "64 KiB, 32 at once": ["random", "32"],
+    }
     for link, name in (("loopback", "plain"), ("25 ms", "wan")):
         if not (server := bed.servers.get(name)):
             continue
@@ -123,7 +127,8 @@ def main() -> None:
             sys.exit("there is no server to measure with")
         # Written now, and so in the page cache.
         (bed.servers["plain"].root / "bench.bin").write_bytes(random.Random(5).randbytes(options.mbytes << 20))
-        print(f"{options.mbytes} MiB, medians of {options.repeat}; {subprocess.check_output(['xrdcp', '--version'], stderr=subprocess.STDOUT, text=True).strip()}")
+        version = subprocess.check_output(["xrdcp", "--version"], stderr=subprocess.STDOUT, text=True).strip()
+        print(f"{options.mbytes} MiB, medians of {options.repeat}; xrdcp {version}")
         bulk(bed, xrdread, options.repeat)
         ranges(bed, xrdread, python, options.repeat)
 

@@ -22,7 +22,7 @@ import uproot
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "xrootd"))
 from bed import Bed  # noqa: E402
-from daemons import give  # noqa: E402
+from daemons import Daemon, give  # noqa: E402
 from interposer import Interposer  # noqa: E402
 from oracle import passed, skip  # noqa: E402
 from recipes import Server  # noqa: E402
@@ -191,18 +191,32 @@ def amid(server: Server, action: Action, **options) -> Interposer:
     return Interposer((server.host, server.port), size // 4, action, **options)
 
 
+def pausing(daemon: Daemon) -> Action:
+    def pause(between: Interposer) -> None:
+        daemon.pause()
+        between.hold()
+
+    return pause
+
+
+def killing(daemon: Daemon) -> Action:
+    def kill(between: Interposer) -> None:
+        daemon.kill()
+        between.cut()
+
+    return kill
+
+
 def behind(interposer: Interposer) -> str:
     return f"root://127.0.0.1:{interposer.port}//{FILE}"
 
 
 def killed(check: Check, server: Server, other: Server) -> None:
     daemon = server.daemons[0]
+    kill = killing(daemon)
 
-    def kill(_: Interposer) -> None:
-        daemon.kill()
-
-    def kill_and_restart(_: Interposer) -> None:
-        daemon.kill()
+    def kill_and_restart(between: Interposer) -> None:
+        kill(between)
         threading.Timer(0.5, daemon.start).start()
 
     with amid(server, kill_and_restart) as between:
@@ -223,11 +237,10 @@ def killed(check: Check, server: Server, other: Server) -> None:
 
 def stopped(check: Check, server: Server, other: Server) -> None:
     daemon = server.daemons[0]
-    pause: Action = lambda _: daemon.pause()  # noqa: E731
     stall = ["--stall", str(STALL)]
     for name, places in (("without a replica", []), ("a replica", [url(other)])):
         try:
-            with amid(server, pause) as between:
+            with amid(server, pausing(daemon)) as between:
                 outcome = check.run({"events": [behind(between), *places]}, *stall)
                 assert between.fired
         finally:
@@ -271,7 +284,13 @@ def changed_files(check: Check, server: Server) -> None:
 
     try:
         with amid(server, exchange) as between:
-            check.failed("a file replaced in the middle", check.run({"events": [behind(between)]}), f"127.0.0.1:{between.port}", FILE, "changed")
+            check.failed(
+                "a file replaced in the middle",
+                check.run({"events": [behind(between)]}),
+                f"127.0.0.1:{between.port}",
+                FILE,
+                "changed",
+            )
             assert between.fired
         replace(path, original[: len(original) // 2], check.bed.site.user)
         check.failed("a file cut in half", check.run({"events": [url(server)]}), FILE)
@@ -299,10 +318,16 @@ def refused(check: Check) -> None:
         outcome = check.run({"events": [url(server)]}, variables={"XrdSecSSSKT": "/not/there"})
         check.failed("no shared secret", outcome, f":{server.port}", FILE, "sss")
     if server := check.server("redir"):
-        check.failed("a redirect to where nobody listens", check.run({"events": [url(server, f"dead/{FILE}")]}), "localhost:1", FILE)
-        check.failed("redirects in a circle", check.run({"events": [url(server, f"loop/{FILE}")]}), f":{server.port}", FILE, "redirect")
+        check.failed(
+            "a redirect to where nobody listens", check.run({"events": [url(server, f"dead/{FILE}")]}), "localhost:1", FILE
+        )
+        check.failed(
+            "redirects in a circle", check.run({"events": [url(server, f"loop/{FILE}")]}), f":{server.port}", FILE, "redirect"
+        )
     if server := check.server("plain"):
-        check.failed("a file that is not there", check.run({"events": [url(server, "none.root")]}), f":{server.port}", "none.root")
+        check.failed(
+            "a file that is not there", check.run({"events": [url(server, "none.root")]}), f":{server.port}", "none.root"
+        )
     outcome = check.run({"events": [f"root://no-such-host.invalid//{FILE}"]})
     check.failed("a host without an address", outcome, "no-such-host.invalid", FILE)
 
@@ -318,6 +343,47 @@ def cluster(check: Check) -> None:
         daemon.kill()
         check.same(f"server {daemon.folder.name} of a cluster dead", check.run({"events": [url(manager)]}))
         daemon.start()
+
+
+def over_http(check: Check, other: Server) -> None:
+    """The same files by another protocol, by both together, and out of a cache."""
+    if not (server := check.server("http")):
+        return
+    let_in = needs(server)
+    for scheme in ("http", "https", "dav", "davs"):
+        check.same(f"{scheme}", check.run({"events": [url(server, scheme=scheme)]}, variables=let_in))
+    daemon = server.daemons[0]
+    with amid(server, killing(daemon)) as between:
+        check.same("a server of http killed, a replica of root",
+                   check.run({"events": [f"http://127.0.0.1:{between.port}/{FILE}", url(other)]}))  # fmt: skip
+        assert between.fired
+    daemon.start()
+    with amid(server, pausing(daemon)) as between:
+        try:
+            outcome = check.run({"events": [f"http://127.0.0.1:{between.port}/{FILE}"]}, "--stall", str(STALL))
+        finally:
+            daemon.go_on()
+        check.failed("a server of http that stops answering", outcome, f"127.0.0.1:{between.port}", FILE)
+    check.failed("a file that is not there, http", check.run({"events": [url(server, "none.root", "http")]}), "none.root", "404")
+    if server := check.server("ztn"):
+        address = [url(server, scheme="https")]
+        check.same("https with a token", check.run({"events": address}, variables=needs(server)))
+        for fact in ("expired_token", "other_scope_token"):
+            outcome = check.run({"events": address}, variables=needs(server) | {"BEARER_TOKEN_FILE": str(server.facts[fact])})
+            check.failed(f"https, {fact.replace('_', ' ')}", outcome, f":{server.port}", FILE)
+    if server := check.server("expired"):
+        outcome = check.run({"events": [url(server, scheme="https")]}, variables=needs(server))
+        check.failed("https, expired certificate", outcome, f":{server.port}", FILE)
+
+
+def cached(check: Check, server: Server) -> None:
+    cache = ["--cache", str(check.folder / "cache")]
+    with Interposer((server.host, server.port)) as between:
+        check.same("a cache that is filled", check.run({"events": [behind(between)]}, *cache))
+        first = between.passed
+        check.same("a cache that is full", check.run({"events": [behind(between)]}, *cache))
+        # To know that the file is the same takes little.
+        assert between.passed - first < first / 20, f"{between.passed - first} bytes of {first} were read again"
 
 
 def main() -> None:
@@ -353,6 +419,8 @@ def main() -> None:
         stopped(check, plain, other)
         killed(check, plain, other)
         cluster(check)
+        over_http(check, other)
+        cached(check, plain)
         changed_files(check, plain)
 
 

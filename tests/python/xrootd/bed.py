@@ -46,7 +46,9 @@ class Bed:
             for name in self.names:
                 self.start(name)
             self.description = self.folder / "bed.json"
-            self.description.write_text(json.dumps({name: server.description() for name, server in self.servers.items()}, indent=1))
+            self.description.write_text(
+                json.dumps({name: server.description() for name, server in self.servers.items()}, indent=1)
+            )
         except BaseException:
             self.close()
             raise

@@ -52,7 +52,7 @@ def request(folder: Path, name: str, subject: str) -> Path:
 def names(*hosts: str) -> str:
     """The extension with a host's names and addresses."""
     kinds = ("IP" if ":" in host or host.replace(".", "").isdigit() else "DNS" for host in hosts)
-    return "subjectAltName=" + ",".join(f"{kind}:{host}" for kind, host in zip(kinds, hosts))
+    return "subjectAltName=" + ",".join(f"{kind}:{host}" for kind, host in zip(kinds, hosts, strict=True))
 
 
 class Authority:

@@ -25,6 +25,8 @@ class Interposer:
         self.passed = 0
         self.fired = False
         self.lock = threading.Lock()
+        self.passing = threading.Event()
+        self.passing.set()
         self.connections: list[socket.socket] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
@@ -35,7 +37,12 @@ class Interposer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.listener.close()
+        self.passing.set()
         self.cut()
+
+    def hold(self) -> None:
+        """Passes nothing on any more: what a server has sent before it stops may be megabytes."""
+        self.passing.clear()
 
     def cut(self) -> None:
         """Ends all connections without a goodbye."""
@@ -64,7 +71,9 @@ class Interposer:
     def carry(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
         with suppress(OSError):
             while data := source.recv(CHUNK):
-                target.sendall(self.look_at(data) if answers else data)
+                passed = self.look_at(data) if answers else data
+                self.passing.wait()
+                target.sendall(passed)
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

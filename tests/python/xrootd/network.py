@@ -58,7 +58,8 @@ class Link:
         inside = ("netns", "exec", self.namespace, "ip")
         ip(*inside, "link", "set", "lo", "up")
         # A session of its own: Ctrl-C must not take the link away before the servers behind it have ended.
-        self.process = subprocess.Popen([*program, near, far, *numbers], stdout=subprocess.PIPE, text=True, start_new_session=True)
+        command = [*program, near, far, *numbers]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         if self.process.stdout is None or self.process.stdout.readline() != "up\n":
             raise Unavailable("tundelay did not start")
         for prefix, device, address in (((), near, self.ours), (inside, far, self.theirs)):

@@ -145,21 +145,22 @@ class Site:
         daemon.start()
         return daemon
 
-    def serve(self, name: str, text: str = "", *, root: Path | None = None, inside: bool = False, **facts: object) -> Server:
-        """A data server without a cluster."""
+    def serve(self, name: str, text: str = "", facts: dict[str, object] | None = None, *, root: Path | None = None,
+              inside: bool = False) -> Server:  # fmt: skip
+        """A data server without a cluster; `facts` are what else a client needs to know."""
         port = free_port()
         root = root or self.data
         daemon = self.daemon(name, text.replace("{port}", str(port)), port, root, inside=inside)
-        return Server(name, self.link.theirs if inside else "localhost", port, root, [daemon], facts)
+        return Server(name, self.link.theirs if inside else "localhost", port, root, [daemon], facts or {})
 
-    def tls(self, name: str, certificate: Certificate, demand: str, **options: object) -> Server:
+    def tls(self, name: str, certificate: Certificate, demand: str, inside: bool = False) -> Server:
         """A data server with TLS; `demand` as `xrootd.tls` has it."""
         own = self.own(self.place(name), certificate)
         text = DATA + f"xrd.tls {own.certificate} {own.key}\nxrd.tlsca noverify\nxrootd.tls {demand}\n"
-        return self.serve(name, text, ca=str(self.authority.trusted), **options)
+        return self.serve(name, text, {"ca": str(self.authority.trusted)}, inside=inside)
 
-    def security(self, name: str, method: str, **facts: object) -> Server:
-        return self.serve(name, DATA + SECURITY.format(method=method, name=method.split()[0]), **facts)
+    def security(self, name: str, method: str, facts: dict[str, object] | None = None) -> Server:
+        return self.serve(name, DATA + SECURITY.format(method=method, name=method.split()[0]), facts)
 
 
 Recipe: TypeAlias = Callable[[Site], Server]
@@ -206,7 +207,9 @@ def expired(site: Site) -> Server:
 def otherca(site: Site) -> Server:
     """A certificate of an authority that is not in the folder of the trusted ones."""
     certificate = site.other_authority.host("otherca", "localhost", "127.0.0.1")
-    return site.tls("otherca", certificate, "all", other_ca=str(site.other_authority.trusted))
+    server = site.tls("otherca", certificate, "all")
+    server.facts["other_ca"] = str(site.other_authority.trusted)
+    return server
 
 
 @recipe
@@ -237,7 +240,7 @@ def sss(site: Site) -> Server:
     for path in (ours, theirs):
         path.chmod(0o600)
     give(theirs, site.user)
-    return site.security("sss", f"sss -c {theirs} -s {theirs}", keytab=str(ours))
+    return site.security("sss", f"sss -c {theirs} -s {theirs}", {"keytab": str(ours)})
 
 
 @recipe
@@ -246,7 +249,10 @@ def ztn(site: Site) -> Server:
     own = site.own(site.place("ztn"), site.host_certificate)
     library = "libXrdAccSciTokens.so"
     settings = site.issuer.configuration(site.user or "nobody")
-    text = DATA + SECURITY.format(method=f"ztn -tokenlib {library}", name="ztn") + f"""
+    text = (
+        DATA
+        + SECURITY.format(method=f"ztn -tokenlib {library}", name="ztn")
+        + f"""
 xrd.protocol XrdHttp:{{port}} libXrdHttp.so
 xrd.tls {own.certificate} {own.key}
 xrd.tlsca certdir {site.authority.trusted}
@@ -255,6 +261,7 @@ ofs.authorize 1
 ofs.authlib {library} config={settings}
 http.header2cgi Authorization authz
 """
+    )
     token = site.issuer.token
     facts = {
         "token": token("good", "storage.read:/ storage.modify:/write storage.create:/write"),
@@ -263,7 +270,7 @@ http.header2cgi Authorization authz
         "other_scope_token": token("other_scope", "storage.read:/other"),
         "ca": site.authority.trusted,
     }
-    return site.serve("ztn", text, **{name: str(path) for name, path in facts.items()})
+    return site.serve("ztn", text, {name: str(path) for name, path in facts.items()})
 
 
 @recipe
@@ -279,20 +286,23 @@ def gsi(site: Site) -> Server:
     method = (f"gsi -certdir:{trusted} -cert:{own.certificate} -key:{own.key} -crl:try -gridmap:{folder}/gridmap "
               "-gmapopt:trymap,usedn -md:sha512:sha256:sha1 -exppxy:=creds -trustdns:false")  # fmt: skip
     text = DATA + SECURITY.format(method=method, name="gsi") + f"ofs.authorize 1\nacc.authdb {folder}/authdb\n"
-    return site.serve("gsi", text, proxy=str(proxy), ca=str(trusted))
+    return site.serve("gsi", text, {"proxy": str(proxy), "ca": str(trusted)})
 
 
 @recipe
 def http(site: Site) -> Server:
     """HTTP and HTTPS beside root:// on one port."""
     own = site.own(site.place("http"), site.host_certificate)
-    text = DATA + f"""
+    text = (
+        DATA
+        + f"""
 xrd.protocol XrdHttp:{{port}} libXrdHttp.so
 xrd.tls {own.certificate} {own.key}
 xrd.tlsca noverify
 xrootd.tls capable none
 """
-    server = site.serve("http", text, ca=str(site.authority.trusted))
+    )
+    server = site.serve("http", text, {"ca": str(site.authority.trusted)})
     server.facts |= {f"{scheme}_url": f"{scheme}://{server.host}:{server.port}/" for scheme in ("http", "https")}
     return server
 
@@ -340,8 +350,8 @@ def wait_for_both(server: Server) -> None:
 def redir(site: Site) -> Server:
     """Redirects by path: to itself, to where nobody listens, to `plain`. The path stays as it is."""
     target = site.servers["plain"].port
-    text = f"xrootd.redirect localhost:{{port}} /loop\nxrootd.redirect localhost:1 /dead\nxrootd.redirect localhost:{target} /good\n"
-    return site.serve("redir", text)
+    leads = {"/loop": "{port}", "/dead": "1", "/good": target}
+    return site.serve("redir", "".join(f"xrootd.redirect localhost:{port} {path}\n" for path, port in leads.items()))
 
 
 @recipe
@@ -350,7 +360,8 @@ def xcache(site: Site) -> Server:
     root = site.copies("xcache")
     origin = site.servers["plain"].port
     text = f"ofs.osslib libXrdPss.so\npss.cachelib libXrdPfc.so\npss.origin localhost:{origin}\npfc.ram 1g\npfc.blocksize 128k\n"
-    return site.serve("xcache", text, root=root, data=str(site.data))
+    # What is served is what the other server has; the root of this one is where it keeps it.
+    return site.serve("xcache", text, {"data": str(site.data)}, root=root)
 
 
 @recipe

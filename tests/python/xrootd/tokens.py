@@ -49,7 +49,7 @@ class Issuer:
         """A file with a token that is good for `lifetime` seconds, or was until `-lifetime` seconds ago."""
         now = int(time.time())
         issued = min(now, now + lifetime) - 60
-        claims = {"iss": ISSUER, "sub": "alice", "aud": AUDIENCE, "wlcg.ver": "1.0", "jti": name}
+        claims: dict[str, object] = {"iss": ISSUER, "sub": "alice", "aud": AUDIENCE, "wlcg.ver": "1.0", "jti": name}
         claims |= {"iat": issued, "nbf": issued, "exp": now + lifetime}
         if scope is not None:
             claims["scope"] = scope
