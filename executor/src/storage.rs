@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use hep_io::EntryFile;
 use hep_io::root::RootFile;
-use hep_io::source::{ByteSource, HostTraffic, Listed, Storage};
+use hep_io::source::{ByteSource, HostTraffic, Listed, MemorySource, Storage};
 
 use crate::RunResult;
+use crate::fileset::location;
 
 /// What opens files. One for a run or a command: it holds connections, and what is known of each site.
 ///
@@ -62,10 +63,20 @@ pub fn open_file(store: &dyn FileStore, location: &str, replicas: &[String]) -> 
     Ok(EntryFile::open(store.open(location, replicas)?)?)
 }
 
-/// Opens a ROOT file, wherever it is.
+/// A remote file up to this size is read at once where all its objects are needed: one round trip
+/// instead of one for each.
+const WHOLE: u64 = 64 << 20;
+
+/// Opens a ROOT file, wherever it is, to read all its objects.
 ///
 /// # Errors
 /// Where it cannot be opened or is no ROOT file.
 pub fn open_root(store: &dyn FileStore, location: &str) -> RunResult<Arc<RootFile>> {
-    Ok(Arc::new(RootFile::open(store.open(location, &[])?)?))
+    let mut source = store.open(location, &[])?;
+    let all = 0..source.len()?;
+    if location::scheme(location).is_some() && all.end <= WHOLE {
+        let bytes = source.read(std::slice::from_ref(&all))?.pop().unwrap_or_default();
+        source = Arc::new(MemorySource::new(source.name(), bytes));
+    }
+    Ok(Arc::new(RootFile::open(source)?))
 }

@@ -187,7 +187,7 @@ impl ByteSource for FarFile {
                 book.in_flight -= bytes;
             });
             let every = network.rules.failing_read;
-            if network.rules.all_fail || (every > 0 && number % every == 0) {
+            if network.rules.all_fail || number.is_multiple_of(every) {
                 match network.rules.failure {
                     Some(Failure::Panic) => panic!("a bug in a source"),
                     _ => return Err(io(ErrorKind::TimedOut, "read", self.name())),
@@ -342,6 +342,15 @@ fn what_cannot_be_read_is_failed_in_the_ledger_and_nothing_secret_is_said() {
     assert!(said.contains("\"path\":\"root://far//nano_dimuon_0.root\""), "{said}");
     assert!(said.contains("cannot read root://far//nano_dimuon_0.root: timed out"), "{said}");
     assert!(!said.contains("hush"), "{said}");
+}
+
+#[test]
+fn a_file_that_was_lost_in_spite_of_retries_is_not_waited_for_again_and_again() {
+    let rules = Rules { all_fail: true, ..Rules::default() };
+    let outcome = run(FAR, &Options { retries: 1, ..options(1, Some(&network(1, rules))) });
+    // The first range of each file is tried again, the other 19 are not.
+    assert_eq!(files(&outcome).map(|file| file.retries).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(outcome.ledger.totals().failed, 80);
 }
 
 #[test]

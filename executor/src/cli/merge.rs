@@ -56,8 +56,9 @@ enum Item {
 
 pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
     if let Some(scheme) = args.output.to_str().and_then(location::scheme) {
-        let message = format!("--output {}: cannot write to {scheme}:// yet", args.output.display());
-        return Err(Error::Usage(message));
+        let name = args.output.to_string_lossy();
+        let name = location::without_secrets(&name);
+        return Err(Error::Usage(format!("--output {name}: cannot write to {scheme}:// yet")));
     }
     // Of a URL there is nothing to tell apart but its text.
     let place = |input: &str| match location::scheme(input) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 pub use root::LEDGER;
 
+use crate::fileset::location;
 use crate::run::{DatasetOutcome, Outcome};
 use crate::{Error, Object, RunResult};
 
@@ -22,6 +23,10 @@ pub fn targets(asked: &[PathBuf], fileset: &Path) -> RunResult<Vec<PathBuf>> {
         return Ok(vec![Path::new(stem).with_extension("root")]);
     }
     for (at, path) in asked.iter().enumerate() {
+        if let Some(scheme) = path.to_str().and_then(location::scheme) {
+            let name = location::without_secrets(path.to_str().unwrap_or_default());
+            return Err(Error::Usage(format!("--output {name}: cannot write to {scheme}:// yet")));
+        }
         match extension(path) {
             "root" | "json" => {}
             other => {
@@ -111,6 +116,8 @@ mod tests {
         assert_eq!(targets(&[], "datasets/dimuon.yaml".as_ref()).unwrap(), [PathBuf::from("dimuon.root")]);
         let error = targets(&["a.h5".into()], "f.yaml".as_ref()).unwrap_err().to_string();
         assert_eq!(error, "--output a.h5: cannot write `.h5`; use .root or .json");
+        let error = targets(&["root://h//a.root?authz=hush".into()], "f.yaml".as_ref()).unwrap_err();
+        assert_eq!(error.to_string(), "--output root://h//a.root: cannot write to root:// yet");
     }
 
     #[test]

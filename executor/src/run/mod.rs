@@ -146,25 +146,29 @@ impl Plan<'_> {
             let (started, cpu) = (Instant::now(), thread_cpu());
             let mut begun = ahead.as_ref().and_then(|ahead| ahead.take(i));
             let mut cpu_elsewhere = Duration::ZERO;
-            let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
-                let work = || {
-                    let arrived = match begun.take() {
-                        Some(begun) => {
-                            let Ahead { reading, share } = begun?;
-                            cpu_elsewhere = reading.cpu;
-                            let arrived = reading.wait();
-                            drop(share);
-                            arrived?
-                        }
-                        None => Needs::of(file, processor, entries)?.start().wait()?,
+            let (result, tries) =
+                retrying(file.retries(options.retries), progress, &file.ledger.path, || {
+                    let work = || {
+                        let arrived = match begun.take() {
+                            Some(begun) => {
+                                let Ahead { reading, share } = begun?;
+                                cpu_elsewhere = reading.cpu;
+                                let arrived = reading.wait();
+                                drop(share);
+                                arrived?
+                            }
+                            None => Needs::of(file, processor, entries)?.start().wait()?,
+                        };
+                        process(processor, &arrived, dataset, options.skip_checksums, scratch)
                     };
-                    process(processor, &arrived, dataset, options.skip_checksums, scratch)
-                };
-                without_panic(work).unwrap_or_else(|panic| {
-                    *scratch = Workspace::default();
-                    Err(hep_analysis::Error::new(panic).into())
-                })
-            });
+                    without_panic(work).unwrap_or_else(|panic| {
+                        *scratch = Workspace::default();
+                        Err(hep_analysis::Error::new(panic).into())
+                    })
+                });
+            let storage_failed =
+                |error: &Error| matches!(error, Error::Io(e @ hep_io::Error::Io { .. }) if e.is_transient());
+            file.answered(!result.as_ref().err().is_some_and(storage_failed));
             let mut bytes = 0;
             {
                 let mut ledger = lock(&ledgers[*file_at]);
@@ -319,6 +323,10 @@ fn tell(storage: &dyn FileStore, notices: &Mutex<Vec<String>>, progress: &Progre
     const KEPT: usize = 200;
     for notice in storage.take_notices() {
         let mut notices = lock(notices);
+        // Each range that went the same way says the same.
+        if notices.contains(&notice) {
+            continue;
+        }
         match notices.len() {
             0..SHOWN => progress.warn(&notice),
             SHOWN => progress.warn("more went on at other replicas; --format json tells of it"),

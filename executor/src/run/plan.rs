@@ -63,6 +63,8 @@ pub struct PlannedFile<'a> {
     opened: Mutex<Option<Arc<Opened>>>,
     /// Whether `opened` holds it.
     is_open: AtomicBool,
+    /// Whether the range that ended last was lost because the storage failed.
+    is_failing: AtomicBool,
     /// The replicas that bytes came from.
     served_by: Mutex<BTreeSet<usize>>,
     /// Ranges that have not ended.
@@ -271,6 +273,7 @@ impl<'a> PlannedFile<'a> {
             handles: Arc::clone(handles),
             opened: Mutex::default(),
             is_open: AtomicBool::new(false),
+            is_failing: AtomicBool::new(false),
             served_by: Mutex::default(),
             left: AtomicUsize::new(0),
         }
@@ -331,6 +334,17 @@ impl<'a> PlannedFile<'a> {
     /// Whether it is open, or may be opened before a worker needs it.
     pub(super) fn may_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed) || self.handles.open.load(Ordering::Relaxed) < OPEN_FILES
+    }
+
+    /// How often a range of it is tried again: not at all once one was lost in spite of that, until one
+    /// succeeds. A server that is gone would cost its time-outs for each of a thousand ranges.
+    pub(super) fn retries(&self, retries: u32) -> u32 {
+        if self.is_failing.load(Ordering::Relaxed) { 0 } else { retries }
+    }
+
+    /// Notes whether the storage gave, in the end, what a range of it needs.
+    pub(super) fn answered(&self, answered: bool) {
+        self.is_failing.store(!answered, Ordering::Relaxed);
     }
 
     /// Notes that a range of it is done, and closes it after its last; whether it did.
