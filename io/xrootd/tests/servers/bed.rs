@@ -83,11 +83,11 @@ impl Server {
             credentials = credentials.with_keytab(keytab);
         }
         let folder = self.facts["ca"].as_str().map(PathBuf::from);
-        Config {
-            tls: TlsOptions { system: false, folder, file: None, identity: None },
-            credentials: Arc::new(credentials),
-            ..Config::default()
+        let tls = TlsOptions { system: false, folder, file: None, identity: None };
+        if let Some(proxy) = self.facts["proxy"].as_str() {
+            credentials = credentials.with_proxy(proxy).with_authorities(tls.clone());
         }
+        Config { tls, credentials: Arc::new(credentials), ..Config::default() }
     }
 
     pub(crate) fn client(&self) -> Client {

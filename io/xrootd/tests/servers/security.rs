@@ -162,7 +162,9 @@ async fn a_server_that_wants_a_proxy_certificate() {
     let server = server!("gsi");
     let file = within(server.client().open(&server.url(RANDOM))).await.unwrap();
     assert_eq!(within(file.read(0..100)).await.unwrap(), server.bytes(RANDOM)[..100]);
-    let credentials = Arc::new(Credentials::default().with_proxy("/not/there"));
-    let error = refused(&Client::new(Config { credentials, ..server.config() }), &server.url(RANDOM)).await;
+    let config = server.config();
+    let none = Credentials::default().with_proxy("/not/there").with_authorities(config.tls.clone());
+    let error =
+        refused(&Client::new(Config { credentials: Arc::new(none), ..config }), &server.url(RANDOM)).await;
     assert!(matches!(error.cause, Cause::Auth(_)) && error.to_string().contains("/not/there"), "{error}");
 }
