@@ -64,10 +64,11 @@ bench: environment
 	cargo build --release
 	$(PYTHON) benchmarks/run.py $(BINARY) $(FILES)
 
-# Remote reading against the official clients.
+# Remote reading against the official clients; and whole runs, with FILE=bench.root.
 bench-remote: environment
 	cargo build --release -p xrootd-rs --example xrdread
 	$(PYTHON) benchmarks/remote.py $(CARGO_TARGET_DIR)/release/examples/xrdread
+	@if [ -n "$(FILE)" ]; then cargo build --release && $(PYTHON) benchmarks/remote_run.py $(BINARY) $(FILE); fi
 
 fmt:
 	cargo fmt --all

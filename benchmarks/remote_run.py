@@ -2,8 +2,9 @@
 
 FILE is one that `make_bench.py` makes. On loopback the processor time of the queries is compared with that of
 the same run from disk. Over the link the wall time is compared with what the link allows: the bytes that the
-query reads at the rate at which `xrdcp` copies all of FILE over it, or the run from disk if that takes longer; and with uproot and
-fsspec-xrootd, which read the same columns and do nothing with them. Runs in turns, medians of --repeat.
+query reads at the rate at which `xrdcp` copies all of FILE over it, or the run from disk if that takes longer; and
+with the same query in uproot and awkward (adl_awkward.py), which read through fsspec-xrootd. All are whole processes;
+how long Python takes to import is given apart. Runs in turns, medians of --repeat.
 """
 
 import argparse
@@ -24,17 +25,6 @@ from environment import environment  # noqa: E402
 
 ONE_WAY_US = 12_500
 ROUND_TRIP = 2 * ONE_WAY_US / 1e6
-
-READ_BY_UPROOT = """
-import sys, time, uproot
-url, columns = sys.argv[1], sys.argv[2].split(",")
-start = time.monotonic()
-with uproot.open({url: "Events"}) as tree:
-    for _ in tree.iterate(columns, step_size=500_000):
-        pass
-print(time.monotonic() - start)
-"""
-
 
 def timed(command: list[str], variables: dict[str, str] | None = None) -> tuple[float, float, str]:
     """Seconds of wall and of the processor, and what it printed."""
@@ -78,16 +68,18 @@ def far(local: str, url: str, folder: Path, hep_run: Path, python: Path, repeat:
     copies = [timed(["xrdcp", "--nopbar", "--force", url, "/dev/null"], {"XRD_CPUSEPGWRTRD": "0"})[0] for _ in range(3)]
     rate = size / statistics.median(copies)
     print(f"\nxrdcp copies {size / 1e6:.0f} MB over the link at {rate / 1e6:.0f} MB/s\n")
-    print("| query | MB | s from disk | over the link | allowed | of the allowed | uproot | uproot / hep-run |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    imports = statistics.median(timed([str(python), "-c", "import awkward, uproot, fsspec_xrootd"])[0] for _ in range(3))
+    print(f"Python imports uproot, awkward and fsspec-xrootd in {imports:.2f} s\n")
+    print("| query | MB | s from disk | over the link | allowed | of the allowed | uproot + awkward | uproot / hep-run | without imports |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for number in (5, 7):
         near, remote = Query(number, local, folder, hep_run), Query(number, url, folder, hep_run)
         plan = near.plan()
-        theirs = [str(python), "-c", READ_BY_UPROOT, url, ",".join(plan["columns"])]
-        runs = [(near.run()[0], remote.run()[0], float(timed(theirs)[2])) for _ in range(repeat)]
+        theirs = [str(python), str(HERE / "adl_awkward.py"), url, str(number)]
+        runs = [(near.run()[0], remote.run()[0], timed(theirs)[0]) for _ in range(repeat)]
         disk, link, uproot = (statistics.median(column) for column in zip(*runs))
         allowed = 1.2 * max(disk, plan["bytes"] / rate) + 5 * ROUND_TRIP
-        times = f"{disk:.2f} | {link:.2f} | {allowed:.2f} | {link / allowed:.2f} | {uproot:.2f} | {uproot / link:.1f}"
+        times = f"{disk:.2f} | {link:.2f} | {allowed:.2f} | {link / allowed:.2f} | {uproot:.2f} | {uproot / link:.1f} | {(uproot - imports) / link:.1f}"
         print(f"| Q{number} | {plan['bytes'] / 1e6:.0f} | {times} |", flush=True)
 
 
