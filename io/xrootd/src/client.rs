@@ -254,6 +254,12 @@ impl Client {
             if !again || !persists || Instant::now() >= deadline {
                 let at = hop.endpoint.to_string();
                 let (cause, host) = reason.filter(|_| nobody_has_it(&cause)).unwrap_or((cause, at));
+                let cause = match cause {
+                    Cause::Tls(why) if !url.tls && has_secret(&url.opaque) => Cause::Tls(format!(
+                        "{why}, and the token in the URL's options goes through TLS or not at all"
+                    )),
+                    cause => cause,
+                };
                 return Err(Error {
                     cause,
                     request: request.name(),
