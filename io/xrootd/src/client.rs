@@ -39,6 +39,8 @@ pub(crate) struct Patience {
     pub(crate) attempts: u32,
     /// And for how long at least, while nobody answers: a server that is started again.
     pub(crate) at_least: Duration,
+    /// But not past this; the client's time for a request if not set.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// Where a request ended up.
@@ -188,7 +190,7 @@ impl Client {
 
     pub(crate) fn patience(&self, retries: Option<u32>) -> Patience {
         let attempts = retries.map_or(self.config.connection_retry, |retries| retries.saturating_add(1));
-        Patience { attempts, at_least: Duration::ZERO }
+        Patience { attempts, at_least: Duration::ZERO, deadline: None }
     }
 
     /// Makes a request of a path until it is answered: follows redirects, waits when told to, and asks
@@ -201,11 +203,11 @@ impl Client {
         mut tried: Vec<(String, &'static str)>,
     ) -> Result<Reached> {
         let began = Instant::now();
-        let deadline = began + self.config.request_timeout;
+        let deadline = patience.deadline.unwrap_or(began + self.config.request_timeout);
         let mut hop = Hop::first(url);
         let mut managers: Vec<Hop> = Vec::new();
         let mut redirects = Vec::new();
-        let (mut attempts, mut presumptions) = (1, 0);
+        let (mut attempts, mut presumptions, mut unknown) = (1, 0, false);
         // What made us look elsewhere says more than that there is no elsewhere.
         let mut reason: Option<(Cause, String)> = None;
         loop {
@@ -245,13 +247,17 @@ impl Client {
                     Cause::Protocol("now it asks who we are, and now it does not".to_owned())
                 }
                 Err(Missed::Failed(cause)) => cause,
+                Err(Missed::Unknown(cause)) => {
+                    unknown = true;
+                    cause
+                }
             };
             let nowhere_else = managers.is_empty() && !tried.is_empty() && nobody_has_it(&cause);
             let again = nowhere_else
                 || Error::new(cause.clone()).is_transient()
                 || !managers.is_empty() && nobody_has_it(&cause);
             let persists = attempts < patience.attempts || began.elapsed() < patience.at_least;
-            if !again || !persists || Instant::now() >= deadline {
+            if unknown || !again || !persists || Instant::now() >= deadline {
                 let at = hop.endpoint.to_string();
                 let (cause, host) = reason.filter(|_| nobody_has_it(&cause)).unwrap_or((cause, at));
                 let cause = match cause {
@@ -290,7 +296,13 @@ impl Client {
         request: &Request,
         deadline: Instant,
     ) -> Result<(Outcome, Arc<Connection>), Missed> {
-        let connection = self.pool.get(&hop.endpoint).await.map_err(Missed::Failed)?;
+        let began = Instant::now();
+        let late = || Cause::TimedOut {
+            waiting_for: "a connection",
+            after: deadline.saturating_duration_since(began),
+        };
+        let connection = tokio::time::timeout_at(deadline, self.pool.get(&hop.endpoint)).await;
+        let connection = connection.unwrap_or_else(|_| Err(late())).map_err(Missed::Failed)?;
         let answer = connection.ask(request, deadline).await;
         // A server may well say of a request that went ahead of the login that it knows nobody.
         let done = matches!(answer, Ok(Outcome::Done(_)));
@@ -298,7 +310,8 @@ impl Client {
         match answer {
             _ if presumed => Err(Missed::Presumed),
             Ok(outcome) => Ok((outcome, connection)),
-            Err(cause) => Err(Missed::Failed(cause)),
+            Err(cause) if request.repeats() => Err(Missed::Failed(cause)),
+            Err(cause) => Err(Missed::Unknown(cause)),
         }
     }
 }
@@ -308,6 +321,8 @@ enum Missed {
     /// It went ahead of a login that needed more than was presumed.
     Presumed,
     Failed(Cause),
+    /// It may have been done: to make it again might do it twice, or elsewhere too.
+    Unknown(Cause),
 }
 
 impl Hop {
@@ -360,11 +375,20 @@ impl Hop {
             options.push(self.opaque.clone());
         }
         if !tried.is_empty() {
-            let hosts: Vec<_> = tried.iter().map(|(host, _)| host.as_str()).collect();
+            let hosts: Vec<_> = tried.iter().map(|(host, _)| tried_name(host)).collect();
             let reasons: Vec<_> = tried.iter().map(|(_, because)| *because).collect();
             options.push(format!("tried={}&triedrc={}", hosts.join(","), reasons.join(",")));
         }
         if options.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, options.join("&")) }
+    }
+}
+
+/// A host as a manager knows it: addresses of version 6 in brackets, those of version 4 in them bare.
+fn tried_name(host: &str) -> String {
+    match host.strip_prefix("::ffff:") {
+        Some(four) if four.contains('.') => four.to_owned(),
+        _ if host.contains(':') => format!("[{host}]"),
+        _ => host.to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! An open file: reads that survive the server, and writes.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ pub struct File {
     url: Url,
     options: OpenOptions,
     stat: Stat,
+    /// Grows with what is written.
+    size: AtomicU64,
     handle: RwLock<Arc<OpenHandle>>,
     /// When it last could not be opened again, and why.
     recovering: tokio::sync::Mutex<Option<(Instant, Error)>>,
@@ -102,11 +105,13 @@ pub struct File {
 struct OpenHandle {
     connection: Arc<Connection>,
     handle: Handle,
+    /// The server knows the handle no more, or as that of another file: it gives them again at once.
+    gone: AtomicBool,
 }
 
 impl Drop for OpenHandle {
     fn drop(&mut self) {
-        self.connection.forget(self.handle);
+        self.connection.forget(self.handle, !self.gone.load(Ordering::Relaxed));
     }
 }
 
@@ -118,6 +123,7 @@ impl File {
             client: client.clone(),
             url: url.clone(),
             options: options.clone(),
+            size: AtomicU64::new(stat.size),
             stat,
             handle: RwLock::new(Arc::new(handle)),
             recovering: tokio::sync::Mutex::default(),
@@ -129,9 +135,9 @@ impl File {
         &self.url
     }
 
-    /// Its bytes when it was opened.
+    /// Its bytes: those when it was opened, and what was written since.
     pub fn size(&self) -> u64 {
-        self.stat.size
+        self.size.load(Ordering::Relaxed)
     }
 
     /// When it was changed last before it was opened, in seconds since 1970, UTC.
@@ -159,16 +165,27 @@ impl File {
     /// # Errors
     /// As of [`Self::read`].
     pub async fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let size = self.size();
         let ranges: Vec<_> = ranges
             .iter()
-            .map(|range| range.start.min(self.stat.size)..range.end.min(self.stat.size))
+            .map(|range| range.start.min(size)..range.end.min(size))
             .map(|range| range.start..range.end.max(range.start))
             .collect();
-        let (paged, limits) = {
+        const PLANS: u32 = 3;
+        let mut plans = 1;
+        loop {
             let open = self.current();
-            (self.reads_pages(&open.connection), open.connection.vector_limits())
-        };
-        let pieces = reading::pieces(&ranges, limits, paged);
+            match self.read_planned(&open, &ranges).await {
+                // The server that goes on may be of another kind: what it can do is what counts now.
+                Err(_) if plans < PLANS && !Arc::ptr_eq(&open, &self.current()) => plans += 1,
+                read => return read,
+            }
+        }
+    }
+
+    async fn read_planned(&self, open: &OpenHandle, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let (paged, limits) = (self.reads_pages(&open.connection), open.connection.vector_limits());
+        let pieces = reading::pieces(ranges, limits, paged);
         let read = pieces.iter().map(|piece| async move {
             match piece {
                 Piece::One { range, .. } if paged => Ok(vec![self.read_pages(range).await?]),
@@ -177,7 +194,7 @@ impl File {
             }
         });
         let read: Vec<Vec<Bytes>> = futures_util::future::try_join_all(read).await?;
-        Ok(reading::assemble(&ranges, &pieces, read))
+        Ok(reading::assemble(ranges, &pieces, read))
     }
 
     /// What is known of it now.
@@ -211,7 +228,9 @@ impl File {
         });
         // A few at a time: what waits here is in memory twice.
         use futures_util::{StreamExt, TryStreamExt};
-        futures_util::stream::iter(writes).buffer_unordered(4).try_collect::<()>().await
+        futures_util::stream::iter(writes).buffer_unordered(4).try_collect::<()>().await?;
+        self.size.fetch_max(offset + data.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Makes sure that what was written is on disk.
@@ -227,7 +246,9 @@ impl File {
     /// # Errors
     /// Where the server fails or refuses.
     pub async fn truncate(&self, size: u64) -> Result<()> {
-        self.ask("truncate", |open| Request::truncate_open(open.handle, size)).await.map(drop)
+        self.ask("truncate", |open| Request::truncate_open(open.handle, size)).await?;
+        self.size.store(size, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Closes it, and learns whether all that was written is kept. A file that is only read may as well
@@ -236,6 +257,11 @@ impl File {
     /// # Errors
     /// Where the server fails or refuses.
     pub async fn close(self) -> Result<()> {
+        let open = self.current();
+        if !self.options.writes() {
+            return Ok(());
+        }
+        open.gone.store(true, Ordering::Relaxed);
         self.ask("close", |open| Request::close(open.handle)).await.map(drop)
     }
 
@@ -329,16 +355,26 @@ impl File {
         let sealed = page::seal(offset, &data);
         let answer =
             self.ask("write", |open| Request::page_write(open.handle, offset, sealed.clone(), false)).await?;
-        if answer.pages.is_empty() {
-            return Ok(());
+        // The server lists pages that came damaged, and takes each again alone.
+        let end = offset + data.len() as u64;
+        for (_, list) in answer.pages {
+            let damaged =
+                page::damaged(&list).filter(|list| list.iter().all(|at| (offset..end).contains(at)));
+            let damaged = damaged.ok_or_else(|| {
+                self.error("write", 1, Cause::Protocol("its list of damaged pages makes no sense".to_owned()))
+            })?;
+            for at in damaged {
+                let page_end = ((at / page::PAGE + 1) * page::PAGE).min(end);
+                let again = page::seal(at, &data[(at - offset) as usize..(page_end - offset) as usize]);
+                let answer = self
+                    .ask("write", |open| Request::page_write(open.handle, at, again.clone(), true))
+                    .await?;
+                if !answer.pages.is_empty() {
+                    return Err(self.error("write", 2, Cause::Checksum { at }));
+                }
+            }
         }
-        // The server lists pages that came damaged; all are sent again, which it takes as the cure.
-        let again =
-            self.ask("write", |open| Request::page_write(open.handle, offset, sealed.clone(), true)).await?;
-        if again.pages.is_empty() {
-            return Ok(());
-        }
-        Err(self.error("write", 2, Cause::Checksum { at: offset }))
+        Ok(())
     }
 
     /// Makes a request of the open file, at another server if this one fails.
@@ -358,7 +394,12 @@ impl File {
                     }
                     Cause::WaitTooLong { asked }
                 }
-                Ok(Outcome::Failed { code, message }) => Cause::Server { code, message },
+                Ok(Outcome::Failed { code, message }) => {
+                    if code == ErrorCode::FileNotOpen {
+                        open.gone.store(true, Ordering::Relaxed);
+                    }
+                    Cause::Server { code, message }
+                }
                 Ok(Outcome::Redirect(_)) => Cause::Server {
                     code: ErrorCode::noserver,
                     message: "the server sends elsewhere for this file".to_owned(),
@@ -370,16 +411,17 @@ impl File {
             if attempts >= limit || self.options.writes() || !outlives(&error) || Instant::now() >= deadline {
                 return Err(error);
             }
-            self.recover(&open, &error).await?;
+            self.recover(&open, &error, deadline).await?;
             attempts += 1;
         }
     }
 
     /// Opens the file again, here or elsewhere, unless someone else has just done that.
-    async fn recover(&self, failed: &Arc<OpenHandle>, error: &Error) -> Result<()> {
+    async fn recover(&self, failed: &Arc<OpenHandle>, error: &Error, deadline: Instant) -> Result<()> {
         let asked = Instant::now();
         // Of many requests that were lost together, the first recovers for all, or fails for all.
-        let mut last_failure = self.recovering.lock().await;
+        let recovering = tokio::time::timeout_at(deadline, self.recovering.lock()).await;
+        let mut last_failure = recovering.map_err(|_| error.clone())?;
         if !Arc::ptr_eq(failed, &self.current()) {
             return Ok(());
         }
@@ -388,17 +430,18 @@ impl File {
         {
             return Err(error.clone());
         }
-        let recovered = self.open_again(failed, error).await;
+        let recovered = self.open_again(failed, error, deadline).await;
         *last_failure = recovered.as_ref().err().map(|error| (Instant::now(), error.clone()));
         recovered
     }
 
-    async fn open_again(&self, failed: &Arc<OpenHandle>, error: &Error) -> Result<()> {
+    async fn open_again(&self, failed: &Arc<OpenHandle>, error: &Error, deadline: Instant) -> Result<()> {
         let old = &failed.connection;
         let tried = vec![(old.endpoint.host.clone(), "resel")];
         let patience = Patience {
             attempts: self.client.config.connection_retry,
             at_least: self.client.config.connection_window,
+            deadline: Some(deadline),
         };
         let (open, stat) =
             open(&self.client, &self.url, self.options.flags(), patience, tried).await.map_err(|again| {
@@ -410,7 +453,8 @@ impl File {
                     Error { attempts, ..again }
                 }
             })?;
-        if let Some(how) = self.differs(&stat, open.connection.endpoint == old.endpoint) {
+        let same_server = open.connection.endpoint == old.endpoint && !old.flags.stands_for_others();
+        if let Some(how) = self.differs(&stat, same_server) {
             return Err(Error {
                 host: open.connection.endpoint.to_string(),
                 ..self.error("read", 1, Cause::Changed(how))
@@ -427,7 +471,8 @@ impl File {
         Ok(())
     }
 
-    /// How a file that was opened again is another one. Two servers' clocks need not agree.
+    /// How a file that was opened again is another one. Two servers' clocks need not agree, and a cache's
+    /// files change as they fill.
     fn differs(&self, now: &Stat, same_server: bool) -> Option<String> {
         if now.size != self.stat.size {
             return Some(format!("it had {} bytes and has {}", self.stat.size, now.size));
@@ -475,7 +520,7 @@ async fn open(
     let handle =
         handle.ok_or_else(|| error(Cause::Protocol("its answer to kXR_open is cut off".to_owned())))?;
     connection.opened();
-    let open = OpenHandle { connection, handle };
+    let open = OpenHandle { connection, handle, gone: AtomicBool::new(false) };
     let stat = match body.get(12..).filter(|stat| !stat.is_empty()) {
         Some(stat) => Stat::parse(&String::from_utf8_lossy(stat)),
         // Not every server tells with the handle what it was asked to tell.

@@ -38,7 +38,7 @@ pub fn converse(data: &[u8]) {
         loop {
             match session.step(&mut buffer) {
                 Ok(Step::Answered(kind, outcome)) => take(kind, outcome),
-                Ok(Step::Heard) => {}
+                Ok(Step::Heard | Step::Orphan(_)) => {}
                 Ok(Step::Needs(needs)) => {
                     assert!(needs > buffer.len() && needs < 1 << 27);
                     break;

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::ErrorCode;
 use crate::wire::reply::{self, Redirect, StatusHead};
-use crate::wire::{Head, Request, Status};
+use crate::wire::{Handle, Head, Request, Status};
 
 /// Errors, redirects and messages are no longer than this.
 const NOTICE: u64 = 64 << 10;
@@ -62,6 +62,8 @@ impl Answer {
 pub(crate) enum Step<T> {
     /// The request of this token was answered.
     Answered(T, Outcome),
+    /// A file was opened that nobody waits for any more: the server should close it.
+    Orphan(Handle),
     /// An answer was taken in that says nothing final, or that nobody waits for.
     Heard,
     /// Nothing can be said before so many bytes are there in all.
@@ -143,9 +145,10 @@ impl<T> Session<T> {
         std::mem::take(&mut self.pending).into_values().filter_map(|pending| pending.token)
     }
 
-    /// Whether bytes should be coming: someone waits for an answer that the server has not put off.
+    /// Whether bytes should be coming: an answer is due that the server has not put off, whether anyone
+    /// still waits for it or not.
     pub(crate) fn is_owed(&self) -> bool {
-        self.pending.values().any(|pending| pending.token.is_some() && !pending.promised)
+        self.pending.values().any(|pending| !pending.promised)
     }
 
     /// Whether no request is under way.
@@ -253,7 +256,7 @@ impl<T> Session<T> {
             Status::Ok | Status::OkSoFar => {
                 pending.left -= body.len() as u64;
                 pending.promised = false;
-                if pending.token.is_some() && !body.is_empty() {
+                if (pending.token.is_some() || pending.code == Request::OPEN) && !body.is_empty() {
                     pending.answer.parts.push(body);
                     few_enough(pending.answer.parts.len(), pending.left)?;
                 }
@@ -286,6 +289,12 @@ impl<T> Session<T> {
     fn finish(&mut self, stream: u16, outcome: impl FnOnce(Answer) -> Outcome) -> Step<T> {
         match self.pending.remove(&stream) {
             Some(Pending { token: Some(token), answer, .. }) => Step::Answered(token, outcome(answer)),
+            Some(Pending { token: None, code: Request::OPEN, answer, .. }) => match outcome(answer) {
+                Outcome::Done(answer) => {
+                    answer.whole().first_chunk().map_or(Step::Heard, |handle| Step::Orphan(*handle))
+                }
+                _ => Step::Heard,
+            },
             _ => Step::Heard,
         }
     }

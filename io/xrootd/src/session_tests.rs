@@ -18,7 +18,7 @@ fn hear(session: &mut Session<char>, bytes: &[u8]) -> Result<Vec<(char, Outcome)
         loop {
             match session.step(&mut buffer)? {
                 Step::Answered(token, outcome) => heard.push((token, outcome)),
-                Step::Heard => {}
+                Step::Heard | Step::Orphan(_) => {}
                 Step::Needs(needs) => {
                     assert!(needs > buffer.len());
                     break;
@@ -163,4 +163,18 @@ fn pages_come_with_their_place() {
     let (a, _) = session.submit(&request, 'a').unwrap();
     let violation = hear(&mut session, &pages(a.stream, 30, true, 0, &[0; 13])).unwrap_err().0;
     assert!(violation.contains("13 bytes where at most 12"), "{violation}");
+}
+
+#[test]
+fn a_file_that_is_opened_too_late_is_to_be_closed() {
+    let mut session = Session::default();
+    let open = || Request::open("/a", crate::wire::request::OpenFlags(0), 0);
+    let (a, _) = session.submit(&open(), 'a').unwrap();
+    session.abandon(a);
+    let mut buffer = BytesMut::from(&frame(a.stream, 0, b"HNDL\x00\x00\x00\x00\x00\x00\x00\x001 2 16 3")[..]);
+    assert!(matches!(session.step(&mut buffer), Ok(Step::Orphan(handle)) if handle == *b"HNDL"));
+    let (b, _) = session.submit(&open(), 'b').unwrap();
+    session.abandon(b);
+    let mut buffer = BytesMut::from(&frame(b.stream, 4003, b"\0\0\x0b\xc3no\0")[..]);
+    assert!(matches!(session.step(&mut buffer), Ok(Step::Heard)));
 }

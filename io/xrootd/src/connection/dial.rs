@@ -96,10 +96,7 @@ pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(TcpStream, Path), Cause
         match next {
             Some(Ok((Ok(stream), address, round_trip))) => {
                 let connected = |source| Cause::Connect(Arc::new(source));
-                stream.set_nodelay(true).map_err(connected)?;
-                // A host that is switched off never says so.
-                let keep = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
-                socket2::SockRef::from(&stream).set_tcp_keepalive(&keep).map_err(connected)?;
+                keep_alive(&stream).map_err(connected)?;
                 let local = stream.local_addr().map_err(connected)?;
                 return Ok((stream, Path { address, local, round_trip }));
             }
@@ -114,6 +111,17 @@ pub(crate) async fn dial(endpoint: &Endpoint) -> Result<(TcpStream, Path), Cause
             }
         }
     }
+}
+
+/// Sends at once, and looks whether the other end is still there: a host that is switched off never says
+/// that it goes, nor does a firewall that forgets.
+pub(crate) fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keep = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keep)
 }
 
 /// The host's addresses, IPv6 and IPv4 in turn.

@@ -51,7 +51,7 @@ impl Line {
         loop {
             match self.session.step(&mut self.buffer).map_err(|violation| Cause::Protocol(violation.0))? {
                 Step::Answered((), outcome) => return Ok(outcome),
-                Step::Heard => {}
+                Step::Heard | Step::Orphan(_) => {}
                 Step::Needs(_) => {
                     if self.transport.read_buf(&mut self.buffer).await.map_err(lost)? == 0 {
                         return Err(lost(std::io::ErrorKind::UnexpectedEof.into()));
@@ -83,21 +83,25 @@ impl Line {
         let flags = reply::protocol(&answer)
             .ok_or_else(|| Cause::Protocol("its answer to kXR_protocol is cut off".to_owned()))?;
         if flags.starts_tls() {
-            // Whatever came in clear text behind the answer may be from anyone.
-            if !self.buffer.is_empty() {
-                return Err(Cause::Protocol(
-                    "it goes on in clear text after it has asked for TLS".to_owned(),
-                ));
-            }
-            let Transport::Plain(stream) = self.transport else {
-                return Err(Cause::Protocol("it asks for TLS in TLS".to_owned()));
-            };
-            self.transport = encrypt(stream, host, config).await?;
+            self = self.upgrade(host, config).await?;
         } else if want_tls {
             let reason = if flags.has_tls() { "the server does not start it" } else { "the server cannot" };
             return Err(Cause::Tls(reason.to_owned()));
         }
         Ok((self, flags))
+    }
+
+    /// Goes on in TLS.
+    pub(super) async fn upgrade(mut self, host: &str, config: &Config) -> Result<Self, Cause> {
+        // Whatever came in clear text behind the last answer may be from anyone.
+        if !self.buffer.is_empty() {
+            return Err(Cause::Protocol("it goes on in clear text after it has asked for TLS".to_owned()));
+        }
+        let Transport::Plain(stream) = self.transport else {
+            return Err(Cause::Protocol("it asks for TLS in TLS".to_owned()));
+        };
+        self.transport = encrypt(stream, host, config).await?;
+        Ok(self)
     }
 }
 

@@ -65,7 +65,6 @@ pub(crate) struct Connection {
     /// Whether the server is on this host.
     pub(crate) local: bool,
     shared: Arc<Shared>,
-    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 #[derive(Debug)]
@@ -80,6 +79,8 @@ struct Shared {
     /// Bound streams, which carry data beside the first.
     streams: Mutex<Vec<u8>>,
     next_stream: AtomicUsize,
+    /// What reads, writes and watches: ended with the connection.
+    tasks: Mutex<Vec<AbortHandle>>,
     /// Files open on it; it is not idle while there are any.
     open_files: AtomicUsize,
     start: Instant,
@@ -138,6 +139,9 @@ impl Connection {
         const LOGIN: u8 = 3;
         let (mut line, flags) = Line::new(stream).greet(&endpoint.host, want_tls, LOGIN, config).await?;
         let admitted = login::log_in(&mut line, endpoint, &path, config).await?;
+        if flags.starts_tls_after_login() && !line.transport.is_tls() {
+            line = line.upgrade(&endpoint.host, config).await?;
+        }
         let profile = (admitted.anonymous && !line.transport.is_tls()).then_some(Profile { flags });
         let connection = Self::start(endpoint, line, flags, path.stays_here(), config);
         let _ = connection.shared.session_id.set(admitted.session_id);
@@ -203,19 +207,20 @@ impl Connection {
             limits: OnceLock::new(),
             streams: Mutex::default(),
             next_stream: AtomicUsize::new(0),
+            tasks: Mutex::default(),
             open_files: AtomicUsize::new(0),
             start: Instant::now(),
             heard: AtomicU64::new(0),
         });
         let tls = line.transport.is_tls();
         let (reader, writer) = line.transport.split();
-        let tasks = vec![
+        let tasks = [
             tokio::spawn(write(writer, queue, Arc::clone(&shared))).abort_handle(),
             tokio::spawn(read(reader, line.buffer, Arc::clone(&shared))).abort_handle(),
             tokio::spawn(watch(Arc::clone(&shared), config.stream_timeout, config.idle)).abort_handle(),
         ];
-        let tasks = Mutex::new(tasks);
-        Arc::new(Self { endpoint: endpoint.clone(), flags, tls, local, shared, tasks })
+        tasks.into_iter().for_each(|task| shared.keep(task));
+        Arc::new(Self { endpoint: endpoint.clone(), flags, tls, local, shared })
     }
 
     /// Asks, beside what the caller does, for the limits of vector reads, and binds further streams.
@@ -248,9 +253,7 @@ impl Connection {
     }
 
     fn keep(&self, task: AbortHandle) {
-        let mut tasks = lock(&self.tasks);
-        tasks.retain(|task| !task.is_finished());
-        tasks.push(task);
+        self.shared.keep(task);
     }
 
     /// Makes a request and waits for its answer.
@@ -272,10 +275,10 @@ impl Connection {
         }
     }
 
-    /// Tells the server that nobody will use the handle any more.
-    pub(crate) fn forget(&self, handle: Handle) {
+    /// Nobody will use the handle any more; the server is told, unless it knows.
+    pub(crate) fn forget(&self, handle: Handle, tell: bool) {
         self.shared.open_files.fetch_sub(1, Ordering::Relaxed);
-        if self.shared.closed.get().is_none() {
+        if tell && self.shared.closed.get().is_none() {
             self.tell(&Request::close(handle));
         }
     }
@@ -325,7 +328,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        lock(&self.tasks).iter().for_each(AbortHandle::abort);
+        self.shared.end();
     }
 }
 
@@ -354,6 +357,22 @@ impl Shared {
         Ok((ticket, receiver))
     }
 
+    /// A task that ends with the connection.
+    fn keep(&self, task: AbortHandle) {
+        let mut tasks = lock(&self.tasks);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
+        drop(tasks);
+        if self.closed.get().is_some() {
+            self.end();
+        }
+    }
+
+    /// Ends the tasks, and with them the sockets.
+    fn end(&self) {
+        lock(&self.tasks).drain(..).for_each(|task| task.abort());
+    }
+
     fn queue(&self, outgoing: Outgoing) -> Result<(), Cause> {
         self.outgoing.send(outgoing).map_err(|_| self.why())
     }
@@ -378,6 +397,14 @@ impl Shared {
         for answering in waiting {
             let _ = answering.send(Err(why.clone()));
         }
+        self.presumption.send_if_modified(|presumption| {
+            let open = *presumption == Presumption::Open;
+            if open {
+                *presumption = Presumption::Wrong;
+            }
+            open
+        });
+        self.end();
     }
 }
 
@@ -393,7 +420,7 @@ async fn bind(
     let id = *shared.session_id.get().ok_or_else(|| shared.why())?;
     let work = async {
         let stream = tokio::net::TcpStream::connect(address).await.map_err(lost)?;
-        stream.set_nodelay(true).map_err(lost)?;
+        dial::keep_alive(&stream).map_err(lost)?;
         let (mut line, _) = Line::new(stream).greet(&endpoint.host, encrypted, BIND, config).await?;
         let answer = expect_done(line.ask(&Request::bind(id)).await?, "kXR_bind")?.whole();
         Ok((line, answer))
@@ -433,7 +460,11 @@ async fn write(mut writer: Writer, mut queue: mpsc::UnboundedReceiver<Outgoing>,
                 } else {
                     writer.write_all(&bytes).await?;
                     bytes.clear();
-                    writer.write_all(&data).await?;
+                    // A server that takes bytes is not silent, however slow the line is.
+                    for part in data.chunks(CHUNK) {
+                        writer.write_all(part).await?;
+                        shared.hear();
+                    }
                 }
             }
             writer.write_all(&bytes).await?;
@@ -456,6 +487,12 @@ async fn read(mut reader: Reader, mut buffer: BytesMut, shared: Arc<Shared>) {
                 continue;
             }
             Ok(Step::Heard) => continue,
+            Ok(Step::Orphan(handle)) => {
+                if let Ok((ticket, _)) = shared.send(&Request::close(handle)) {
+                    lock(&shared.session).abandon(ticket);
+                }
+                continue;
+            }
             Ok(Step::Needs(needs)) => needs,
             Err(violation) => return shared.close(Cause::Protocol(violation.0)),
         };

@@ -29,6 +29,9 @@ impl ServerFlags {
     const PAGES: u32 = 0x0020_0000;
     const HAVE_TLS: u32 = 0x8000_0000;
     const GOTO_TLS: u32 = 0x4000_0000;
+    const TLS_SESSION: u32 = 0x0800_0000;
+    const CACHE: u32 = 0x0000_0080;
+    const PROXY: u32 = 0x0000_0200;
 
     /// It holds data, rather than knowing who does.
     pub(crate) fn is_server(self) -> bool {
@@ -43,6 +46,16 @@ impl ServerFlags {
     /// It can speak TLS.
     pub(crate) fn has_tls(self) -> bool {
         self.0 & Self::HAVE_TLS != 0
+    }
+
+    /// It has its files from other servers.
+    pub(crate) fn stands_for_others(self) -> bool {
+        self.0 & (Self::CACHE | Self::PROXY) != 0
+    }
+
+    /// It speaks TLS once the login is done, with whoever can.
+    pub(crate) fn starts_tls_after_login(self) -> bool {
+        self.0 & Self::TLS_SESSION != 0
     }
 
     /// It speaks TLS from now on.

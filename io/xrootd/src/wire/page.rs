@@ -36,6 +36,18 @@ pub(crate) fn check(offset: u64, mut body: BytesMut) -> Result<Bytes, Option<u64
     Ok(body.freeze())
 }
 
+/// The places in the file of pages that came damaged, as `kXR_pgwrite` answers: a checksum of the list, the
+/// lengths of its first and last page, and an offset for each.
+pub(crate) fn damaged(list: &[u8]) -> Option<Vec<u64>> {
+    let (head, offsets) = list.split_at_checked(8)?;
+    let sum = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+    if crc32c::crc32c(&list[4..]) != sum || offsets.is_empty() || offsets.len() % 8 != 0 {
+        return None;
+    }
+    let offset = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
+    offsets.chunks_exact(8).map(offset).collect()
+}
+
 /// `data` for byte `offset` of a file, with a checksum before each page.
 pub(crate) fn seal(offset: u64, mut data: &[u8]) -> Bytes {
     let mut sealed = BytesMut::with_capacity(data.len() + data.len() / 1024 + 8);
@@ -62,6 +74,17 @@ mod tests {
             assert_eq!(sealed.len() as u64, length as u64 + 4 * pages);
             assert_eq!(check(offset, BytesMut::from(&sealed[..])).unwrap(), &data[..length]);
         }
+    }
+
+    /// As `ServerResponseBody_pgWrCSE` and its list are laid out.
+    #[test]
+    fn a_list_of_damaged_pages_has_a_checksum_of_its_own() {
+        let rest = [&[0, 10, 0, 20][..], &4096_u64.to_be_bytes(), &12_288_u64.to_be_bytes()].concat();
+        let list = [&crc32c::crc32c(&rest).to_be_bytes()[..], &rest].concat();
+        assert_eq!(damaged(&list), Some(vec![4096, 12_288]));
+        let mut bad = list.clone();
+        bad[9] ^= 1;
+        assert_eq!((damaged(&bad), damaged(&list[..15]), damaged(&[])), (None, None, None));
     }
 
     /// The checksum of 32 zero bytes is in RFC 3720, B.4.

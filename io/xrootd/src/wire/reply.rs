@@ -96,10 +96,16 @@ pub(crate) fn word(body: &Bytes) -> Option<(u32, Bytes)> {
     Some((u32::from_be_bytes([first[0], first[1], first[2], first[3]]), body.slice(4..)))
 }
 
-/// Text up to its NUL, whatever bytes it is made of.
+/// A message up to its NUL, whatever bytes it is made of: one line that is not too long.
 pub(crate) fn text(body: &[u8]) -> String {
+    const LONGEST: usize = 2048;
+    line(&body[..body.len().min(LONGEST)])
+}
+
+/// The same of what must be whole.
+fn line(body: &[u8]) -> String {
     let end = body.iter().position(|&b| b == 0).unwrap_or(body.len());
-    let text = String::from_utf8_lossy(&body[..end.min(2048)]);
+    let text = String::from_utf8_lossy(&body[..end]);
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -121,7 +127,7 @@ pub(crate) fn login(body: &Bytes) -> Option<(SessionId, String)> {
     if body.is_empty() {
         return Some(([0; 16], String::new()));
     }
-    Some((body.get(..16)?.try_into().ok()?, text(&body[16..])))
+    Some((body.get(..16)?.try_into().ok()?, line(&body[16..])))
 }
 
 /// Where a request is to be made instead.
@@ -136,7 +142,7 @@ pub(crate) enum Redirect {
 /// `kXR_redirect`. None if it makes no sense.
 pub(crate) fn redirect(body: &Bytes) -> Option<Redirect> {
     let (port, target) = word(body)?;
-    let target = text(&target);
+    let target = line(&target);
     if target.is_empty() {
         return None;
     }

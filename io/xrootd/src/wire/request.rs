@@ -51,6 +51,9 @@ pub(crate) enum Query {
 }
 
 impl Request {
+    /// The code of `kXR_open`.
+    pub(crate) const OPEN: u16 = 3010;
+
     fn new(code: u16, body: [u8; 16], data: impl Into<Bytes>) -> Self {
         Self { code, body, data: data.into(), longest_answer: SMALL }
     }
@@ -95,6 +98,22 @@ impl Request {
             3028 => "truncate",
             3030 => "read",
             _ => "ask",
+        }
+    }
+
+    /// Whether it does no harm to make it again when it is not known whether it was done.
+    pub(crate) fn repeats(&self) -> bool {
+        const MAKE_FOLDER: u16 = 3008;
+        const RENAME: u16 = 3009;
+        const REMOVE: u16 = 3014;
+        const REMOVE_FOLDER: u16 = 3015;
+        match self.code {
+            MAKE_FOLDER | RENAME | REMOVE | REMOVE_FOLDER => false,
+            Self::OPEN => {
+                let flags = u16::from_be_bytes([self.body[2], self.body[3]]);
+                flags & (OpenFlags::DELETE | OpenFlags::NEW) == 0
+            }
+            _ => true,
         }
     }
 
@@ -173,7 +192,7 @@ impl Request {
             b.put_u16(mode);
             b.put_u16(flags.0);
         });
-        Self::path(3010, body, path)
+        Self::path(Self::OPEN, body, path)
     }
 
     pub(crate) fn close(handle: Handle) -> Self {
