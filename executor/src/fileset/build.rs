@@ -274,7 +274,8 @@ pub(super) fn plain_file(
         None => default.map(str::to_owned),
         Some(tree) => Some(location::tree_path(tree).ok_or_else(|| {
             let why = "names no tree after its colon".to_owned();
-            node.error(FilesetProblem::File { path: given.to_owned(), place: place.to_owned(), why })
+            let path = location::without_secrets(given).into_owned();
+            node.error(FilesetProblem::File { path, place: place.to_owned(), why })
         })?),
     };
     Ok(FileSpec { path: path.to_owned(), tree, ..FileSpec::default() })

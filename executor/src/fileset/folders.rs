@@ -73,6 +73,9 @@ impl Walk<'_> {
             if !fits {
                 continue;
             }
+            if name.contains(|c: char| c.is_control() || matches!(c, '?' | '#')) {
+                return Err(format!("needs `{}`, which cannot stand in a URL", name.escape_debug()));
+            }
             let ends = rest.is_empty();
             match is_folder {
                 Some(true) if matches!(part, Part::Deep) || !ends => {

@@ -8,6 +8,7 @@ use std::{
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
+use super::location;
 use super::{
     Format, MAX_NODES,
     error::{FilesetError, FilesetProblem},
@@ -21,7 +22,10 @@ pub(super) fn parse(text: &str) -> Result<Node, FilesetError> {
         serde_json::Deserializer::from_reader(Lines { text: text.as_bytes(), newline: false, state: &state });
     let node = Seed(&state).deserialize(&mut parser).and_then(|node| parser.end().map(|()| node));
     node.map_err(|error| match state.duplicate.take() {
-        Some((line, key)) => FilesetError::at(line, FilesetProblem::DuplicateKey { key }),
+        Some((line, key)) => {
+            let key = location::without_secrets(&key).into_owned();
+            FilesetError::at(line, FilesetProblem::DuplicateKey { key })
+        }
         None => explain(&error),
     })
 }

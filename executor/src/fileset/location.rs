@@ -15,32 +15,24 @@ pub(crate) fn scheme(path: &str) -> Option<&str> {
     well_formed.then_some(scheme)
 }
 
-/// Options of a URL that whoever has them can read the file with: tokens, as XRootD, WebDAV and
-/// Azure have them, and the signatures of S3.
-const SECRETS: &[&str] = &[
-    "access_token",
-    "authz",
-    "bearer",
-    "password",
-    "sig",
-    "signature",
-    "token",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-amz-signature",
-];
+/// What is in the names of options that prove who reads: tokens of XRootD and WebDAV, the signatures of
+/// S3, Azure, Google and Swift. Rather one too many is hidden.
+const SECRETS: &[&str] = &["auth", "bearer", "credential", "key", "passw", "secret", "sig", "token"];
 
 /// A path as it may be seen by anybody: a URL without user, password and secret options. What else
 /// its options say stays, since it may tell one file from another.
 pub(crate) fn without_secrets(path: &str) -> Cow<'_, str> {
     let Some(scheme) = scheme(path) else { return Cow::Borrowed(path) };
+    if let Some((before, _)) = path.split_once('#') {
+        return Cow::Owned(without_secrets(before).into_owned());
+    }
     let (before, options) = path.split_once('?').map_or((path, None), |(a, b)| (a, Some(b)));
     let rest = &before[scheme.len() + 3..];
     let (authority, file) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let is_secret = |option: &&str| {
-        let name = option.split_once('=').map_or(*option, |(name, _)| name);
-        SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+        let name = option.split_once('=').map_or(*option, |(name, _)| name).to_ascii_lowercase();
+        SECRETS.iter().any(|secret| name.contains(secret))
     };
     if host.len() == authority.len() && !options.is_some_and(|o| o.split('&').any(|o| is_secret(&o))) {
         return Cow::Borrowed(path);

@@ -4,6 +4,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::Number;
 use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter, budget::BudgetBreach};
 
+use super::location;
 use super::{
     Format, MAX_DEPTH, MAX_NODES,
     error::{FilesetError, FilesetProblem},
@@ -40,7 +41,7 @@ fn explain(error: &serde_saphyr::Error) -> FilesetError {
     }
     let problem = match cause {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
-            FilesetProblem::DuplicateKey { key: key.clone() }
+            FilesetProblem::DuplicateKey { key: location::without_secrets(key).into_owned() }
         }
         serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             syntax(format!("it is nested more than {MAX_DEPTH} levels deep"))

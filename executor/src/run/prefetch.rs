@@ -215,6 +215,8 @@ impl<N: Needed> Prefetch<N> {
 
     /// A file was closed: another may be opened.
     pub(super) fn closed(&self) {
+        // Whoever has just looked waits by now.
+        drop(self.lock());
         self.room.notify_one();
     }
 

@@ -49,6 +49,10 @@ impl RemoteFile for Measured {
         self.file.version()
     }
 
+    fn server(&self) -> String {
+        self.file.server()
+    }
+
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         Box::pin(async move {
             let bytes = ranges.iter().map(|range| range.end - range.start).sum();

@@ -53,6 +53,12 @@ trait RemoteFile: Debug + Send + Sync {
     /// if the server gives nothing.
     fn version(&self) -> &str;
 
+    /// Who serves it now. A URL may lead to another server the next time, and what two of them say of a
+    /// version is not to be compared.
+    fn server(&self) -> String {
+        place::host(self.url())
+    }
+
     /// The bytes of each half-open range, in the order asked for. The ranges lie in the file, are not
     /// empty and have been coalesced; they may be in any order. Dropping the answer gives it up.
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>>;

@@ -22,6 +22,21 @@ pub(in crate::source) fn shown(location: &str) -> String {
     format!("{scheme}://{authority}{path}")
 }
 
+/// The options of a URL that tell its file from others: all but those that prove who reads.
+pub(super) fn told_apart(location: &str) -> String {
+    const SECRETS: [&str; 8] = ["auth", "bearer", "credential", "key", "passw", "secret", "sig", "token"];
+    if scheme(location).is_none() {
+        return String::new();
+    }
+    let location = location.split('#').next().unwrap_or_default();
+    let options = location.split_once('?').map_or("", |(_, options)| options);
+    let tells = |option: &&str| {
+        let name = option.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        !SECRETS.iter().any(|secret| name.contains(secret))
+    };
+    options.split('&').filter(tells).collect::<Vec<_>>().join("&")
+}
+
 /// The host of a URL, with its port if it has one; of a local path, `local`.
 pub(super) fn host(location: &str) -> String {
     let Some(scheme) = scheme(location) else { return "local".to_owned() };
@@ -45,6 +60,13 @@ mod tests {
         ] {
             assert_eq!(shown(location), expected);
         }
+    }
+
+    #[test]
+    fn options_tell_files_apart_and_tokens_do_not() {
+        assert_eq!(told_apart("https://h/get?id=1&X-Amz-Signature=ab&authz=x&v=2#f"), "id=1&v=2");
+        assert_eq!(told_apart("root://h//a.root"), "");
+        assert_eq!(told_apart("/data/a?b.root"), "");
     }
 
     #[test]

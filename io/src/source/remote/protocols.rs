@@ -1,17 +1,20 @@
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use ::xrootd::{Client, Config};
 use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::http::{HttpClient, HttpFile};
 use super::sites::Sites;
 use super::xrootd::{self, XrootdFile};
 use super::{Opener, RemoteFile, Reply, io_error, place};
+use crate::Result;
 use crate::source::storage::local;
 use crate::source::{ByteSource, Listed, LocalFile, StorageOptions};
-use crate::{Error, Result};
 
 /// Opens what a URL names by the protocol that its scheme says.
 #[derive(Debug)]
@@ -19,18 +22,20 @@ pub(super) struct Protocols {
     config: Config,
     xrootd: OnceLock<Client>,
     http: Arc<HttpClient>,
+    mounts: Mounts,
 }
 
 impl Protocols {
     pub(super) fn new(options: &StorageOptions, _sites: &Arc<Sites>) -> Self {
         let config = Config { stream_timeout: options.stall(), ..options.xrootd.clone() };
         let http = Arc::new(HttpClient::new(config.clone(), options.stall()));
-        Self { config, xrootd: OnceLock::new(), http }
+        let mounts = Mounts { threads: Arc::new(Semaphore::new(MOUNT_THREADS)), stall: options.stall() };
+        Self { config, xrootd: OnceLock::new(), http, mounts }
     }
 
     async fn open(&self, url: &str, patient: bool) -> Result<Arc<dyn RemoteFile>> {
         if let Some(path) = local(url) {
-            return Mounted::open(path.to_owned()).await;
+            return Mounted::open(path.to_owned(), self.mounts.clone()).await;
         }
         let scheme = place::scheme(url).unwrap_or_default();
         match scheme.as_str() {
@@ -64,25 +69,40 @@ impl Opener for Protocols {
     }
 }
 
+/// Of the threads that may block, file systems get so many: one that hangs keeps its threads, and names
+/// must still be looked up.
+const MOUNT_THREADS: usize = 8;
+
+/// How file systems are read, which may hang like any server.
+#[derive(Clone, Debug)]
+struct Mounts {
+    threads: Arc<Semaphore>,
+    stall: Duration,
+}
+
 /// A local path among replicas: the site's file system is mounted here.
 #[derive(Debug)]
-struct Mounted(Arc<LocalFile>, u64);
+struct Mounted {
+    file: Arc<LocalFile>,
+    size: u64,
+    mounts: Mounts,
+}
 
 impl Mounted {
-    async fn open(path: String) -> Result<Arc<dyn RemoteFile>> {
-        let file = aside("open", path.clone(), move || LocalFile::open(path)).await?;
+    async fn open(path: String, mounts: Mounts) -> Result<Arc<dyn RemoteFile>> {
+        let file = mounts.aside("open", path.clone(), move || LocalFile::open(path)).await?;
         let size = file.len()?;
-        Ok(Arc::new(Self(Arc::new(file), size)))
+        Ok(Arc::new(Self { file: Arc::new(file), size, mounts }))
     }
 }
 
 impl RemoteFile for Mounted {
     fn url(&self) -> &str {
-        self.0.name()
+        self.file.name()
     }
 
     fn size(&self) -> u64 {
-        self.1
+        self.size
     }
 
     fn version(&self) -> &str {
@@ -90,17 +110,32 @@ impl RemoteFile for Mounted {
     }
 
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
-        let file = self.0.clone();
-        Box::pin(aside("read", self.url().to_owned(), move || file.read(&ranges)))
+        let file = self.file.clone();
+        Box::pin(self.mounts.aside("read", self.url().to_owned(), move || file.read(&ranges)))
     }
 }
 
-/// Does what blocks on another thread.
-async fn aside<T: Send + 'static>(
-    action: &'static str,
-    path: String,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let ended = |_| -> Error { io_error(action, &path, ErrorKind::Other, "the thread that reads it ended") };
-    tokio::task::spawn_blocking(work).await.map_err(ended)?
+impl Mounts {
+    /// Does what blocks on another thread, and waits for it as long as for a server.
+    async fn aside<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        path: String,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let ended = || io_error(action, &path, ErrorKind::Other, "the thread that reads it ended");
+        let done = async {
+            let permit = self.threads.clone().acquire_owned().await.map_err(|_| ended())?;
+            let work = move || {
+                // Kept by a thread that hangs.
+                let _permit = permit;
+                work()
+            };
+            tokio::task::spawn_blocking(work).await.map_err(|_| ended())?
+        };
+        timeout(self.stall, done).await.unwrap_or_else(|_| {
+            let text = format!("the file system did not answer within {} s", self.stall.as_secs_f32());
+            Err(io_error(action, &path, ErrorKind::TimedOut, text))
+        })
+    }
 }

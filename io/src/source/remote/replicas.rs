@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::cache::Cache;
 use super::measured::Measured;
@@ -80,11 +80,13 @@ struct Place {
     slot: Mutex<Slot>,
 }
 
-/// A place's file, if it is open, and its version as of its first opening.
+/// A place's file, if it is open, and the server and version as of the last opening.
 #[derive(Debug, Default)]
 struct Slot {
     file: Option<Arc<dyn RemoteFile>>,
-    version: Option<String>,
+    version: Option<(String, String)>,
+    /// When it last could not be opened again, and why.
+    failed: Option<(Instant, Error)>,
 }
 
 impl Replicas {
@@ -107,7 +109,7 @@ impl Replicas {
         };
         let (at, file) = candidates.first("open", usual, attempt).await?;
         let size = file.size();
-        let slot = Slot { version: Some(file.version().to_owned()), file: Some(file) };
+        let slot = Slot { version: Some(version_of(&*file)), file: Some(file), failed: None };
         *candidates.places[at].slot.lock().await = slot;
         Ok(Self { candidates, size, proof: OnceLock::new() })
     }
@@ -146,6 +148,13 @@ impl Replicas {
             .unzip();
         // Once: what came first is what the reader has seen.
         let _ = self.proof.set(Proof { ranges, bytes });
+        // What was opened elsewhere while there was none is opened anew, and compared.
+        let current = self.candidates.current.load(Ordering::Relaxed);
+        for place in self.candidates.places.iter().enumerate().filter(|(at, _)| *at != current) {
+            if let Ok(mut slot) = place.1.slot.try_lock() {
+                slot.file = None;
+            }
+        }
     }
 
     /// The bytes of each range, from whichever place gives them.
@@ -186,24 +195,45 @@ impl Replicas {
     /// The file at one place, opened if it is not, and then compared with what is known of it.
     async fn file(&self, at: usize, patient: bool) -> Result<Arc<dyn RemoteFile>> {
         let place = &self.candidates.places[at];
-        // Others that need it wait for this opening.
+        let asked = Instant::now();
+        // Others that need it wait for this opening, and share its failure.
         let mut slot = place.slot.lock().await;
         if let Some(file) = &slot.file {
             return Ok(file.clone());
         }
+        if let Some((when, error)) = &slot.failed
+            && *when >= asked
+        {
+            return Err(error.clone());
+        }
+        let opened = self.open_again(at, patient, slot.version.as_ref()).await;
+        match &opened {
+            Ok(file) => {
+                *slot = Slot { file: Some(file.clone()), version: Some(version_of(&**file)), failed: None };
+            }
+            Err(error) => slot.failed = Some((Instant::now(), error.clone())),
+        }
+        opened
+    }
+
+    async fn open_again(
+        &self,
+        at: usize,
+        patient: bool,
+        version: Option<&(String, String)>,
+    ) -> Result<Arc<dyn RemoteFile>> {
         let file = self.candidates.open_at(at, patient).await?;
-        self.compare(&*file, slot.version.as_deref()).await?;
-        slot.version = Some(file.version().to_owned());
-        slot.file = Some(file.clone());
+        self.compare(&*file, version).await?;
         Ok(file)
     }
 
-    async fn compare(&self, file: &dyn RemoteFile, version: Option<&str>) -> Result<()> {
+    async fn compare(&self, file: &dyn RemoteFile, version: Option<&(String, String)>) -> Result<()> {
         if file.size() != self.size {
             let sizes = format!("it has {} bytes, and had or has elsewhere {}", file.size(), self.size);
             return Err(changed(file.url(), sizes));
         }
-        if version.is_some_and(|version| version != file.version()) {
+        // Two servers' clocks and ETags need not agree.
+        if version.is_some_and(|(server, version)| *server == file.server() && version != file.version()) {
             return Err(changed(file.url(), "its time of modification or its ETag is another"));
         }
         let Some(proof) = self.proof.get() else { return Ok(()) };
@@ -225,7 +255,7 @@ impl Candidates {
         sites.opened(&place.host);
         let file = Arc::new(Measured::new(file, place.host.clone(), sites.clone()));
         match cache {
-            Some(cache) => Ok(cache.over(file, &place.host).await),
+            Some(cache) => Ok(cache.over(file, &place.host, &place::told_apart(&place.url)).await),
             None => Ok(file),
         }
     }
@@ -264,9 +294,11 @@ impl Candidates {
                         return Ok((at, answer));
                     }
                     Err(error) => {
-                        self.means.sites.failed(&self.places[at].host);
+                        self.means.sites.failed(&self.places[at].host, error.is_transient());
                         failures.push((at, error));
-                        if race.len() > 0 {
+                        // A third is better than a second wait for the first.
+                        let another = self.means.pace.hedge && order.peek().is_some();
+                        if race.len() > 0 && !another {
                             continue;
                         }
                         let Some(next) = order.next() else {
@@ -327,6 +359,11 @@ impl Candidates {
         }
         io_error(action, &self.name, kind, text)
     }
+}
+
+/// Who says which version it is.
+fn version_of(file: &dyn RemoteFile) -> (String, String) {
+    (file.server(), file.version().to_owned())
 }
 
 /// An error without the URL, which stands before it.

@@ -126,10 +126,13 @@ impl Sites {
         });
     }
 
-    pub(super) fn failed(&self, host: &str) {
+    /// `its_fault` if it is the host that failed: a file that is not there says nothing of the others.
+    pub(super) fn failed(&self, host: &str, its_fault: bool) {
         self.with(host, |site| {
             site.traffic.errors += 1;
-            site.failed(1.0);
+            if its_fault {
+                site.failed(1.0);
+            }
         });
     }
 
@@ -243,7 +246,7 @@ mod tests {
     async fn a_failure_is_forgotten_in_time() {
         let sites = Sites::default();
         assert_eq!(sites.order(&["a", "b"], 0), [0, 1]);
-        sites.failed("a");
+        sites.failed("a", true);
         assert!(sites.is_failing("a"));
         assert_eq!(sites.order(&["a", "b"], 0), [1, 0]);
         tokio::time::advance(Duration::from_secs(61)).await;

@@ -29,7 +29,9 @@ impl XrootdFile {
             false => OpenOptions::default().retries(0),
         };
         let file = client.open_with(&url, &options).await.map_err(explained)?;
-        Ok(Arc::new(Self { version: file.modified().to_string(), url: shown, file }))
+        // dCache's pools tell no time, and say 0.
+        let version = if file.modified() == 0 { String::new() } else { file.modified().to_string() };
+        Ok(Arc::new(Self { version, url: shown, file }))
     }
 }
 
@@ -53,6 +55,10 @@ impl RemoteFile for XrootdFile {
 
     fn version(&self) -> &str {
         &self.version
+    }
+
+    fn server(&self) -> String {
+        self.file.server()
     }
 
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {

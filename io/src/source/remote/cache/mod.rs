@@ -54,12 +54,18 @@ impl Cache {
     }
 
     /// The same file, read through the cache; or without it, where that cannot be.
-    pub(super) async fn over(self: &Arc<Self>, file: Arc<Measured>, host: &str) -> Arc<dyn RemoteFile> {
+    /// `options` are those of its URL that tell it from others.
+    pub(super) async fn over(
+        self: &Arc<Self>,
+        file: Arc<Measured>,
+        host: &str,
+        options: &str,
+    ) -> Arc<dyn RemoteFile> {
         // Without a version, a file that was replaced would look the same.
         if file.version().is_empty() || file.size() == 0 {
             return file;
         }
-        let identity = format!("{}\n{}\n{}", file.url(), file.size(), file.version());
+        let identity = format!("{}?{options}\n{}\n{}", file.url(), file.size(), file.version());
         let cache = self.clone();
         let opened = tokio::task::spawn_blocking(move || cache.open(&identity)).await;
         let Ok(Some(store)) = opened else { return file };
@@ -148,6 +154,10 @@ impl RemoteFile for CachedFile {
 
     fn version(&self) -> &str {
         self.file.version()
+    }
+
+    fn server(&self) -> String {
+        self.file.server()
     }
 
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {

@@ -60,7 +60,7 @@ impl Run {
     async fn open(&self, url: &str) -> Arc<dyn RemoteFile> {
         let file = self.fakes.open(url, true).await.unwrap();
         let host = place::host(url);
-        self.cache.over(Arc::new(Measured::new(file, host.clone(), self.sites.clone())), &host).await
+        self.cache.over(Arc::new(Measured::new(file, host.clone(), self.sites.clone())), &host, "").await
     }
 
     /// What went over the network.

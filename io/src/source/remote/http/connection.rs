@@ -33,6 +33,8 @@ pub(super) struct Host {
     pub(super) origin: Origin,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<(Instant, Sender)>>,
+    /// When it last could not be connected in time, and why.
+    dead: Mutex<Option<(Instant, Failure)>>,
     /// Whether it has refused to serve without a token.
     wants_token: AtomicBool,
     /// Whether it answers several ranges at once: see [`Multi`].
@@ -55,6 +57,7 @@ impl Host {
             origin,
             permits: Arc::new(Semaphore::new(CONNECTIONS)),
             idle: Mutex::default(),
+            dead: Mutex::default(),
             wants_token: AtomicBool::new(false),
             multi: AtomicU8::new(0),
         }
@@ -62,6 +65,10 @@ impl Host {
 
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Sender)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dead(&self) -> MutexGuard<'_, Option<(Instant, Failure)>> {
+        self.dead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn wants_token(&self) -> bool {
@@ -91,6 +98,7 @@ impl Host {
         window: Duration,
         fresh: bool,
     ) -> Result<Connection, Failure> {
+        let asked = Instant::now();
         let closed = |_| Failure::new(ErrorKind::Other, "the client was closed");
         let permit = self.permits.clone().acquire_owned().await.map_err(closed)?;
         let usable = |(since, sender): &(Instant, Sender)| since.elapsed() < IDLE && sender.is_ready();
@@ -103,13 +111,26 @@ impl Host {
         let reused = kept.is_some();
         let sender = match kept {
             Some((_, sender)) => sender,
-            None => match timeout(window, connect(&self.origin, tls)).await {
-                Ok(sender) => sender?,
-                Err(_) => {
-                    let text = format!("no connection to {} within {} s", self.origin, window.as_secs_f32());
-                    return Err(Failure::new(ErrorKind::TimedOut, text));
+            None => {
+                // A dead host is waited for once, and after that once in a while.
+                if let Some((when, failure)) = &*self.dead()
+                    && (*when >= asked || when.elapsed() < window * 3)
+                {
+                    return Err(failure.clone());
                 }
-            },
+                let connected = timeout(window, connect(&self.origin, tls)).await;
+                *self.dead() = None;
+                match connected {
+                    Ok(sender) => sender?,
+                    Err(_) => {
+                        let window = window.as_secs_f32();
+                        let text = format!("no connection to {} within {window} s", self.origin);
+                        let failure = Failure::new(ErrorKind::TimedOut, text);
+                        *self.dead() = Some((Instant::now(), failure.clone()));
+                        return Err(failure);
+                    }
+                }
+            }
         };
         Ok(Connection { sender, host: self.clone(), _permit: permit, reused })
     }

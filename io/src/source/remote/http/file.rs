@@ -241,6 +241,10 @@ impl RemoteFile for HttpFile {
         self.size
     }
 
+    fn server(&self) -> String {
+        self.server.origin.to_string()
+    }
+
     fn version(&self) -> &str {
         &self.version_text
     }

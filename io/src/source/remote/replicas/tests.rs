@@ -131,7 +131,7 @@ async fn a_replica_that_failed_lately_is_asked_late_but_asked() {
     let bed = Bed::new(&[FINE, Act::Stall]);
     let file = bed.open(A, &[B]).await.unwrap();
     read(&file).await.unwrap();
-    bed.sites.failed("b");
+    bed.sites.failed("b", true);
     let begun = Instant::now();
     read(&file).await.unwrap();
     let took = begun.elapsed();
