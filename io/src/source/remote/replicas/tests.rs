@@ -246,3 +246,17 @@ async fn many_reads_at_once_open_a_replica_once() {
     }
     assert_eq!(bed.fakes.opened().iter().filter(|url| *url == B).count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_opened_before_there_was_a_proof_is_compared() {
+    let mut other_head = content();
+    other_head[300] ^= 1;
+    let bed = Bed::new(&[Act::Stall, FINE]);
+    bed.fakes.serve(B, &other_head, &[], &[FINE, Act::Fail(ConnectionReset)]);
+    let file = Replicas::open(bed.means(PACE), A, &[B.to_owned()]).await.unwrap();
+    // `a` is open and stalls, so that head and tail come from `b`.
+    let metadata = file.read(vec![0..8192, 90_000..100_000]).await.unwrap();
+    file.prove(&metadata[0], &metadata[1]);
+    let error = file.read(vec![10..20]).await.unwrap_err().to_string();
+    assert!(error.contains("its first or last bytes are not those"), "{error}");
+}
