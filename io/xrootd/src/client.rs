@@ -308,7 +308,8 @@ impl Client {
         let done = matches!(answer, Ok(Outcome::Done(_)));
         let presumed = !done && connection.is_presumed() && !connection.was_right().await;
         match answer {
-            _ if presumed => Err(Missed::Presumed),
+            Ok(_) if presumed => Err(Missed::Presumed),
+            Err(_) if presumed && request.repeats() => Err(Missed::Presumed),
             Ok(outcome) => Ok((outcome, connection)),
             Err(cause) if request.repeats() => Err(Missed::Failed(cause)),
             Err(cause) => Err(Missed::Unknown(cause)),
