@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, env, path::Path};
 
+use hep_io::source::is_secret;
+
 use super::folders::UrlPattern;
 use super::glob;
 use crate::storage::FileStore;
@@ -15,10 +17,6 @@ pub(crate) fn scheme(path: &str) -> Option<&str> {
     well_formed.then_some(scheme)
 }
 
-/// What is in the names of options that prove who reads: tokens of XRootD and WebDAV, the signatures of
-/// S3, Azure, Google and Swift. Rather one too many is hidden.
-const SECRETS: &[&str] = &["auth", "bearer", "credential", "key", "passw", "secret", "sig", "token"];
-
 /// A path as it may be seen by anybody: a URL without user, password and secret options. What else
 /// its options say stays, since it may tell one file from another.
 pub(crate) fn without_secrets(path: &str) -> Cow<'_, str> {
@@ -30,11 +28,7 @@ pub(crate) fn without_secrets(path: &str) -> Cow<'_, str> {
     let rest = &before[scheme.len() + 3..];
     let (authority, file) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let is_secret = |option: &&str| {
-        let name = option.split_once('=').map_or(*option, |(name, _)| name).to_ascii_lowercase();
-        SECRETS.iter().any(|secret| name.contains(secret))
-    };
-    if host.len() == authority.len() && !options.is_some_and(|o| o.split('&').any(|o| is_secret(&o))) {
+    if host.len() == authority.len() && !options.is_some_and(|o| o.split('&').any(is_secret)) {
         return Cow::Borrowed(path);
     }
     let kept: Vec<&str> = options.iter().flat_map(|o| o.split('&')).filter(|o| !is_secret(o)).collect();

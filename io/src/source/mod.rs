@@ -21,7 +21,7 @@ pub use local::LocalFile;
 pub use memory::MemorySource;
 pub use reading::Reading;
 pub use recorded::Recorded;
-pub use remote::HostTraffic;
+pub use remote::{HostTraffic, is_secret};
 pub use storage::{Listed, Storage, StorageOptions};
 
 /// The bytes of one file, wherever it lives.

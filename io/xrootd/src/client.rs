@@ -229,14 +229,10 @@ impl Client {
                         Err(cause) => cause,
                     }
                 }
-                Ok((Outcome::Wait(asked), _)) => {
-                    let asked = asked.max(Duration::from_millis(100));
-                    if Instant::now() + asked < deadline {
-                        tokio::time::sleep(asked).await;
-                        continue;
-                    }
-                    Cause::WaitTooLong { asked }
-                }
+                Ok((Outcome::Wait(asked), _)) => match wait(asked, deadline).await {
+                    Ok(()) => continue,
+                    Err(cause) => cause,
+                },
                 Ok((Outcome::Failed { code, message }, _)) => Cause::Server { code, message },
                 Ok((Outcome::More(_), _)) => Cause::Protocol("it goes on to authenticate".to_owned()),
                 Err(Missed::Presumed) if presumptions < 3 => {
@@ -414,6 +410,16 @@ fn tried_because(cause: &Cause) -> &'static str {
         Cause::Server { .. } => "srverr",
         _ => "resel",
     }
+}
+
+/// Waits as the server asks, if there is time for that.
+pub(crate) async fn wait(asked: Duration, deadline: Instant) -> Result<(), Cause> {
+    let asked = asked.max(Duration::from_millis(100));
+    if Instant::now() + asked >= deadline {
+        return Err(Cause::WaitTooLong { asked });
+    }
+    tokio::time::sleep(asked).await;
+    Ok(())
 }
 
 /// 0.1 s, 0.2 s, 0.4 s, and at most 1 s: short enough to be there when a server is started again.

@@ -3,16 +3,15 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use crate::client::{Client, Hop, Patience, Reached};
+use crate::client::{Client, Patience, Reached, wait};
 use crate::connection::Connection;
 use crate::info::Stat;
 use crate::reading::{self, Piece};
-use crate::session::{Answer, Outcome};
+use crate::session::{Answer, Outcome, join};
 use crate::wire::request::OpenFlags;
 use crate::wire::{Handle, Request, page};
 use crate::{Cause, Error, ErrorCode, ReadMode, Result, Url};
@@ -342,7 +341,7 @@ impl File {
             match damaged {
                 Some(at) => bad = at,
                 None => {
-                    let bytes = Answer { parts, pages: Vec::new() }.whole();
+                    let bytes = join(parts);
                     debug_assert_eq!(bytes.len(), length);
                     return Ok(bytes);
                 }
@@ -386,14 +385,10 @@ impl File {
             let open = self.current();
             let cause = match open.connection.ask(&make(&open), deadline).await {
                 Ok(Outcome::Done(answer)) => return Ok(answer),
-                Ok(Outcome::Wait(asked)) => {
-                    let asked = asked.max(Duration::from_millis(100));
-                    if Instant::now() + asked < deadline {
-                        tokio::time::sleep(asked).await;
-                        continue;
-                    }
-                    Cause::WaitTooLong { asked }
-                }
+                Ok(Outcome::Wait(asked)) => match wait(asked, deadline).await {
+                    Ok(()) => continue,
+                    Err(cause) => cause,
+                },
                 Ok(Outcome::Failed { code, message }) => {
                     if code == ErrorCode::FileNotOpen {
                         open.gone.store(true, Ordering::Relaxed);
@@ -513,8 +508,12 @@ async fn open(
     const MODE: u16 = 0o644;
     let reached = client.execute(url, &|path| Request::open(path, flags, MODE), patience, tried).await?;
     let Reached { answer, connection, hop } = reached;
-    let error =
-        |cause| Error { request: "open", host: hop_name(&hop), path: url.path.clone(), ..Error::new(cause) };
+    let error = |cause| Error {
+        request: "open",
+        host: hop.endpoint.to_string(),
+        path: url.path.clone(),
+        ..Error::new(cause)
+    };
     let body = answer.whole();
     let handle = body.get(..4).and_then(|handle| Handle::try_from(handle).ok());
     let handle =
@@ -535,8 +534,4 @@ async fn open(
     let stat =
         stat.ok_or_else(|| error(Cause::Protocol("it does not tell how long the file is".to_owned())))?;
     Ok((open, stat))
-}
-
-fn hop_name(hop: &Hop) -> String {
-    hop.endpoint.to_string()
 }

@@ -22,6 +22,7 @@ mod file;
 #[doc(hidden)]
 pub mod fuzzing;
 mod info;
+mod locking;
 mod pool;
 mod reading;
 mod session;

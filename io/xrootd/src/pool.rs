@@ -1,11 +1,12 @@
 //! Connections that are shared: one to each server and identity.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
 use crate::connection::{Connection, Endpoint, Profile};
+use crate::locking::lock;
 use crate::{Cause, Config};
 
 #[derive(Debug)]
@@ -83,8 +84,4 @@ impl Slot {
     fn living(&self) -> Option<Arc<Connection>> {
         lock(&self.connection).clone().filter(|connection| !connection.is_closed())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

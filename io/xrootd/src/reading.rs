@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use crate::connection::VectorLimits;
+use crate::session::join;
 use crate::wire::page;
 
 /// Ranges of at least so many bytes are read alone. Measured on a link of 25 ms: a vector read costs the
@@ -69,16 +70,7 @@ pub(crate) fn assemble(ranges: &[Range<u64>], pieces: &[Piece], read: Vec<Vec<By
             Piece::Vector { of, .. } => of.iter().zip(read).for_each(|(&of, bytes)| parts[of].push(bytes)),
         }
     }
-    let whole = |mut parts: Vec<Bytes>| match parts.len() {
-        0 => Bytes::new(),
-        1 => parts.swap_remove(0),
-        _ => {
-            let mut whole = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-            parts.iter().for_each(|part| whole.extend_from_slice(part));
-            whole.freeze()
-        }
-    };
-    parts.into_iter().map(whole).collect()
+    parts.into_iter().map(join).collect()
 }
 
 /// The answer to a vector read: before each range's bytes, 16 that say which they are.

@@ -44,15 +44,20 @@ impl Answer {
     }
 
     /// All pieces as one; without a copy if it is one already.
-    pub(crate) fn whole(mut self) -> Bytes {
-        match self.parts.len() {
-            0 => Bytes::new(),
-            1 => self.parts.swap_remove(0),
-            _ => {
-                let mut whole = BytesMut::with_capacity(self.len());
-                self.parts.iter().for_each(|part| whole.extend_from_slice(part));
-                whole.freeze()
-            }
+    pub(crate) fn whole(self) -> Bytes {
+        join(self.parts)
+    }
+}
+
+/// Consecutive pieces as one; without a copy if it is one already.
+pub(crate) fn join(mut parts: Vec<Bytes>) -> Bytes {
+    match parts.len() {
+        0 => Bytes::new(),
+        1 => parts.swap_remove(0),
+        _ => {
+            let mut whole = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+            parts.iter().for_each(|part| whole.extend_from_slice(part));
+            whole.freeze()
         }
     }
 }

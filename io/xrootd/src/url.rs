@@ -103,12 +103,13 @@ pub(crate) fn host_and_port(address: &str) -> Result<(&str, Option<u16>), String
 impl Url {
     /// The host and its port, `host:1094` or `[::1]:1094`.
     pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        authority(&self.host, self.port)
     }
+}
+
+/// A host and its port; an IPv6 address in brackets.
+pub(crate) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Without what follows the `?`: it may hold a secret.

@@ -6,7 +6,7 @@
 //! and tail ([`ahead`]).
 
 use std::fmt::Debug;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ mod fake;
 
 pub(super) use bridge::RemoteSource;
 pub(super) use network::Network;
+pub use place::is_secret;
 pub(super) use place::{scheme, shown};
 pub use sites::HostTraffic;
 
@@ -80,12 +81,24 @@ trait Opener: Debug + Send + Sync {
 fn not_listed<'a, T: 'a>(url: &str) -> Reply<'a, T> {
     let scheme = scheme(url).unwrap_or_default();
     let text = format!("a folder of {scheme}:// cannot be listed, only one of root://");
-    let error = io_error("list", &shown(url), io::ErrorKind::Unsupported, text);
+    let error = io_error("list", &shown(url), ErrorKind::Unsupported, text);
     Box::pin(async move { Err(error) })
 }
 
+/// The kind of an error of a socket, which says nothing of the file that is read through it.
+fn of_socket(kind: ErrorKind) -> ErrorKind {
+    match kind {
+        ErrorKind::NotFound
+        | ErrorKind::PermissionDenied
+        | ErrorKind::Unsupported
+        | ErrorKind::IsADirectory
+        | ErrorKind::StaleNetworkFileHandle => ErrorKind::NotConnected,
+        kind => kind,
+    }
+}
+
 /// An error of the network, with all that is to be said of it as text.
-fn io_error(action: &'static str, path: &str, kind: io::ErrorKind, text: impl Into<String>) -> Error {
+fn io_error(action: &'static str, path: &str, kind: ErrorKind, text: impl Into<String>) -> Error {
     let source = Arc::new(io::Error::new(kind, text.into()));
     Error::Io { action, path: path.to_owned(), source }
 }
@@ -93,5 +106,5 @@ fn io_error(action: &'static str, path: &str, kind: io::ErrorKind, text: impl In
 /// The file is another one than before: trying again does not help.
 fn changed(path: &str, how: impl AsRef<str>) -> Error {
     let text = format!("the file changed while it was read: {}", how.as_ref());
-    io_error("read", path, io::ErrorKind::StaleNetworkFileHandle, text)
+    io_error("read", path, ErrorKind::StaleNetworkFileHandle, text)
 }

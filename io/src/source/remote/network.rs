@@ -20,7 +20,7 @@ impl Network {
     /// Starts the thread. Nothing is connected yet.
     pub(in crate::source) fn start(options: &StorageOptions) -> std::io::Result<Self> {
         let sites = Arc::new(Sites::default());
-        let opener = Arc::new(Protocols::new(options, &sites));
+        let opener = Arc::new(Protocols::new(options));
         Self::with(opener, sites, options)
     }
 

@@ -22,19 +22,22 @@ pub(in crate::source) fn shown(location: &str) -> String {
     format!("{scheme}://{authority}{path}")
 }
 
+/// Whether an option of a URL, `name=value`, proves who reads: a token of XRootD or WebDAV, a signature of
+/// S3, Azure, Google or Swift. Told by its name; rather one too many is hidden.
+pub fn is_secret(option: &str) -> bool {
+    const NAMES: [&str; 8] = ["auth", "bearer", "credential", "key", "passw", "secret", "sig", "token"];
+    let name = option.split('=').next().unwrap_or_default().to_ascii_lowercase();
+    NAMES.iter().any(|secret| name.contains(secret))
+}
+
 /// The options of a URL that tell its file from others: all but those that prove who reads.
 pub(super) fn told_apart(location: &str) -> String {
-    const SECRETS: [&str; 8] = ["auth", "bearer", "credential", "key", "passw", "secret", "sig", "token"];
     if scheme(location).is_none() {
         return String::new();
     }
     let location = location.split('#').next().unwrap_or_default();
     let options = location.split_once('?').map_or("", |(_, options)| options);
-    let tells = |option: &&str| {
-        let name = option.split('=').next().unwrap_or_default().to_ascii_lowercase();
-        !SECRETS.iter().any(|secret| name.contains(secret))
-    };
-    options.split('&').filter(tells).collect::<Vec<_>>().join("&")
+    options.split('&').filter(|option| !is_secret(option)).collect::<Vec<_>>().join("&")
 }
 
 /// The host of a URL, with its port if it has one; of a local path, `local`.

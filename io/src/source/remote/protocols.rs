@@ -9,7 +9,6 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::http::{HttpClient, HttpFile};
-use super::sites::Sites;
 use super::xrootd::{self, XrootdFile};
 use super::{Opener, RemoteFile, Reply, io_error, place};
 use crate::Result;
@@ -26,7 +25,7 @@ pub(super) struct Protocols {
 }
 
 impl Protocols {
-    pub(super) fn new(options: &StorageOptions, _sites: &Arc<Sites>) -> Self {
+    pub(super) fn new(options: &StorageOptions) -> Self {
         let config = Config { stream_timeout: options.stall(), ..options.xrootd.clone() };
         let http = Arc::new(HttpClient::new(config.clone(), options.stall()));
         let mounts = Mounts { threads: Arc::new(Semaphore::new(MOUNT_THREADS)), stall: options.stall() };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ::xrootd::{Cause, Client, Entry, ErrorCode, File, OpenOptions, Url};
 use bytes::Bytes;
 
-use super::{RemoteFile, Reply, io_error, place};
+use super::{RemoteFile, Reply, io_error, of_socket, place};
 use crate::source::Listed;
 use crate::{Error, Result};
 
@@ -89,15 +89,7 @@ fn kind(error: &::xrootd::Error) -> ErrorKind {
     match &error.cause {
         Cause::Url(_) => ErrorKind::Unsupported,
         Cause::Resolve(_) => ErrorKind::HostUnreachable,
-        Cause::Connect(source) | Cause::Lost(source) => match source.kind() {
-            // Of a socket these say nothing of the file.
-            ErrorKind::NotFound
-            | ErrorKind::PermissionDenied
-            | ErrorKind::Unsupported
-            | ErrorKind::IsADirectory
-            | ErrorKind::StaleNetworkFileHandle => ErrorKind::NotConnected,
-            kind => kind,
-        },
+        Cause::Connect(source) | Cause::Lost(source) => of_socket(source.kind()),
         Cause::Tls(_) | Cause::Auth(_) => ErrorKind::PermissionDenied,
         Cause::Server { code, .. } => match *code {
             ErrorCode::NotFound | ErrorCode::NotFile | ErrorCode::noserver => ErrorKind::NotFound,

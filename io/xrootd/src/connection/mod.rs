@@ -4,7 +4,7 @@ mod dial;
 mod login;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::locking::lock;
 use crate::session::{Outcome, Session, Step, Ticket};
 use crate::wire::request::Query;
 use crate::wire::{HANDSHAKE, Handle, Request, ServerFlags, SessionId, reply};
@@ -243,10 +244,8 @@ impl Connection {
                 (Arc::clone(&self.shared), Arc::clone(config), self.endpoint.clone());
             let encrypted = self.tls;
             let bind = async move {
-                if let Err(cause) = bind(&shared, &endpoint, path.address, encrypted, &config).await {
-                    // Data then comes over the streams that there are.
-                    drop(cause);
-                }
+                // Without it, data comes over the streams that there are.
+                let _ = bind(&shared, &endpoint, path.address, encrypted, &config).await;
             };
             self.keep(tokio::spawn(bind).abort_handle());
         }
@@ -531,8 +530,4 @@ async fn watch(shared: Arc<Shared>, patience: Duration, idle: Duration) {
             return shared.close(lost(std::io::Error::other("it was idle")));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

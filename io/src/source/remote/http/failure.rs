@@ -3,7 +3,7 @@ use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use crate::Error;
-use crate::source::remote::io_error;
+use crate::source::remote::{io_error, of_socket};
 
 /// Why a request did not succeed, without the file's name.
 #[derive(Clone, Debug)]
@@ -21,17 +21,9 @@ impl Failure {
         Self { kind, text: text.into(), status: None, retry_after: None }
     }
 
-    /// Of a socket: these kinds say nothing of the file.
+    /// Of a socket.
     pub(super) fn of_io(error: &io::Error, text: String) -> Self {
-        let kind = match error.kind() {
-            ErrorKind::NotFound
-            | ErrorKind::PermissionDenied
-            | ErrorKind::Unsupported
-            | ErrorKind::IsADirectory
-            | ErrorKind::StaleNetworkFileHandle => ErrorKind::NotConnected,
-            kind => kind,
-        };
-        Self::new(kind, text)
+        Self::new(of_socket(error.kind()), text)
     }
 
     pub(super) fn of_hyper(error: &hyper::Error, what: &str) -> Self {
