@@ -278,8 +278,13 @@ def changed_files(check: Check, server: Server) -> None:
     another = check.folder / "another.root"
     Muons.random(99).write(another)
 
+    daemon = server.daemons[0]
+
     def exchange(between: Interposer) -> None:
+        """A server goes on with the old file for whoever opens it while somebody has it open: it starts anew."""
+        daemon.kill()
         replace(path, another.read_bytes(), check.bed.site.user)
+        daemon.start()
         between.cut()
 
     try:

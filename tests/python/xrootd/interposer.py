@@ -13,8 +13,8 @@ CHUNK = 1 << 16
 class Interposer:
     """Listens on `port`, and passes on to `target` and back.
 
-    Before byte `at` of all that the server says, over all connections, `action` is called, once. The bytes of
-    `flipped` are changed on their way to the client.
+    Before byte `at` of all that the server says, over all connections, `action` is called, once, and nothing passes until
+    it has returned: a client may have several connections. The bytes of `flipped` are changed on their way to the client.
     """
 
     def __init__(self, target: tuple[str, int], at: int | None = None, action: Callable[["Interposer"], None] | None = None,
@@ -23,7 +23,7 @@ class Interposer:
         self.at, self.action = at, action
         self.flipped = flipped
         self.passed = 0
-        self.fired = False
+        self.fired = self.held = False
         self.lock = threading.Lock()
         self.passing = threading.Event()
         self.passing.set()
@@ -41,8 +41,8 @@ class Interposer:
         self.cut()
 
     def hold(self) -> None:
-        """Passes nothing on any more: what a server has sent before it stops may be megabytes."""
-        self.passing.clear()
+        """For an action: passes nothing on after it either. What a server has sent before it stops may be megabytes."""
+        self.held = True
 
     def cut(self) -> None:
         """Ends all connections without a goodbye."""
@@ -84,8 +84,12 @@ class Interposer:
             self.passed += len(data)
             fires = self.action is not None and not self.fired and self.at is not None and self.passed > self.at
             self.fired |= fires
+            if fires:
+                self.passing.clear()
         if fires and self.action:
             self.action(self)
+            if not self.held:
+                self.passing.set()
         hit = [at - start for at in self.flipped if start <= at < start + len(data)]
         if not hit:
             return data
