@@ -19,7 +19,7 @@ use crate::partial::{Partial, Reduction};
 use crate::progress::{Progress, ProgressKind};
 use crate::registry::AnyProcessor;
 use crate::run::{Mapper, Options, Plan, Workspace, tell};
-use crate::{Registry, RunResult};
+use crate::{Error, Registry, RunResult, binary};
 
 /// Files that stay open between ranges. The ranges that a worker gets are of few files at a time.
 const OPEN_FILES: usize = 8;
@@ -59,6 +59,13 @@ impl Worker {
     /// Where it is no job, or its processor or settings are none of this binary's.
     pub fn new(registry: &Registry, json: &[u8], progress: Progress) -> RunResult<Self> {
         let job = Job::read(json)?;
+        if !job.binary.is_empty() && job.binary != binary::hash()? {
+            return Err(Error::Partial(format!(
+                "another binary has planned the job ({:.12}, and this one is {:.12}): its results would not fit",
+                job.binary,
+                binary::hash()?
+            )));
+        }
         let (_, processor) = registry.make(Some(&job.processor), &job.settings)?;
         let options = Options {
             retries: job.retries,
@@ -95,17 +102,17 @@ impl Worker {
     /// says whether to go on.
     ///
     /// # Errors
-    /// [`Error::Cancelled`](crate::Error::Cancelled), or where there is no such range.
+    /// [`Error::Cancelled`], or where there is no such range.
     pub fn range(&mut self, at: usize, last: bool, watch: &dyn Fn(u64) -> bool) -> RunResult<Ranged> {
         let Some(range) = self.plan.ranges().get(at) else {
-            return Err(crate::Error::Partial(format!("the job has no range {at}")));
+            return Err(Error::Partial(format!("the job has no range {at}")));
         };
         self.use_file(range.file);
         let reduction = Reduction::new(Arc::clone(&self.shape));
         let mapper = Mapper::new(&self.plan, &*self.processor, &self.options, &self.progress);
         let mapped = mapper.range(&mut self.workspace, at, watch);
-        if let Err(crate::Error::Cancelled) = mapped.output {
-            return Err(crate::Error::Cancelled);
+        if let Err(Error::Cancelled) = mapped.output {
+            return Err(Error::Cancelled);
         }
         let reason = reduction.note(|account| mapper.account(at, &mapped, last, account));
         let (entries, cost) = (mapped.entries, mapped.cost);
