@@ -139,10 +139,11 @@ class Execution:
 
     def _where(self, avoid: frozenset[str]) -> dict[str, Any]:
         """Which workers a task may go to. If there are none of them any more, it may go to any."""
-        without = avoid | self.unfit.keys()
-        workers = [address for address in self.workers if address not in without] if without else []
-        workers = workers or [address for address in self.workers if address not in self.unfit] if self.unfit else workers
-        return {"workers": workers, "allow_other_workers": True} if workers else {}
+        if not avoid and not self.unfit:
+            return {}
+        fit = [address for address in self.workers if address not in self.unfit]
+        others = [address for address in fit if address not in avoid]
+        return {"workers": others or fit, "allow_other_workers": True} if fit else {}
 
     def _submit_batch(self, batch: list[Block], avoid: frozenset[str]) -> None:
         tasks: dict[Key, Any] = {}

@@ -74,7 +74,7 @@ class Child:
         # If memory is short, it is the child that has to go, not the worker with what it holds.
         with contextlib.suppress(OSError), open(f"/proc/{self.process.pid}/oom_score_adj", "w") as file:
             file.write("900")
-        self._output = cast(BinaryIO, open(raw.fileno(), "rb", buffering=1 << 16, closefd=False))
+        self._output = open(raw.fileno(), "rb", buffering=1 << 16, closefd=False)
         self._writing = threading.Lock()
         self._last = 0
         self._current: Optional[int] = None
@@ -82,8 +82,8 @@ class Child:
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL)
         self._stderr = threading.Thread(target=self._listen, daemon=True, name="hep-run-stderr")
         self._stderr.start()
-        # Jobs that it knows.
-        self.jobs: set[str] = set()
+        # The jobs that it was sent, the one that was used last at the end.
+        self.jobs: list[str] = []
         # Monotonic times: when it has to have answered; since when it is idle.
         self.deadline: Optional[float] = None
         self.idle_since = time.monotonic()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import dask
 from distributed import WorkerPlugin
@@ -34,6 +34,8 @@ GREETING = 60.0
 GRACE = 0.4
 # Before the same binary is tried again after it could not be run.
 AGAIN = 5.0
+# Jobs that a child is sure to keep.
+JOBS = 4
 # Runs whose description and job are kept.
 RUNS = 8
 
@@ -93,28 +95,30 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         if finish not in ("released", "cancelled", "forgotten"):
             return
         with self.lock:
-            _, child = self.busy.get(key, (None, None))
-        if child is None:
+            found = self.busy.get(key)
+        if found is None:
             return
+        child = found[1]
         # A pipe may be full: the event loop does not wait for it.
         threading.Thread(target=child.cancel, daemon=True).start()
 
         def insist() -> None:
             with self.lock:
-                still = self.busy.get(key, (None, None))[1] is child
-            if still:
+                now = self.busy.get(key)
+            if now is not None and now[1] is child:
                 child.kill("cancelled")
 
         threading.Timer(GRACE, insist).start()
 
-    def call(
-        self, key: Any, run: Run, header: Header, buffers: Sequence[Buffer] = ()
-    ) -> tuple[Header, list[bytes]]:
+    def call(self, key: Any, run: Run, header: Header, buffers: Sequence[Buffer] = ()) -> tuple[Header, list[bytes]]:
         """What a child answers, in a task's thread."""
         with self._child(key, run) as child:
-            if run.job_key not in child.jobs:
+            if run.job_key in child.jobs:
+                child.jobs.remove(run.job_key)
+            else:
                 child.call({"op": "job", "job": run.job_key}, [run.job])
-                child.jobs.add(run.job_key)
+            # It keeps those that were used last.
+            child.jobs = [*child.jobs, run.job_key][-JOBS:]
             child.deadline = time.monotonic() + run.timeout if run.timeout else None
             return child.call({**header, "job": run.job_key}, buffers)
 
@@ -169,7 +173,10 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 if child is None:
                     # One child for each thread, of whichever binary.
                     spare = max(1, self.worker.state.nthreads) - len(self.busy) - 1
-                    others, self.idle = self.idle[: max(0, len(self.idle) - spare)], self.idle[-spare:] if spare > 0 else []
+                    others, self.idle = (
+                        self.idle[: max(0, len(self.idle) - spare)],
+                        self.idle[-spare:] if spare > 0 else [],
+                    )
             for _, other in others:
                 other.close()
             if child is None:
