@@ -16,6 +16,7 @@
 
 pub mod binary;
 pub mod cli;
+pub mod dask;
 mod error;
 pub mod fileset;
 pub mod friends;
@@ -26,6 +27,7 @@ pub mod local;
 pub mod merge_tree;
 pub mod output;
 pub mod partial;
+pub mod processes;
 pub mod progress;
 pub mod range;
 pub mod registry;

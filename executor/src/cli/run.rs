@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::plan::{Asked, Request};
 use super::{ExecutorKind, Format, INCOMPLETE, RunArgs, build, print};
 use crate::local::Executor;
+use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Outcome, Plan};
 use crate::{Error, Registry, RunResult, output, summary};
@@ -25,13 +26,32 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     let outputs = output::targets(&args.output, &request.path)?;
     let plan = request.plan()?;
     let Request { name, processor, options, progress, .. } = &*request;
+    if args.executor != ExecutorKind::Dask {
+        args.dask.for_another_executor()?;
+    }
     if args.dry_run {
         print(&describe(&plan, name, &**processor, options, args.format)?);
         return Ok(0);
     }
     // An output that cannot be written should cost seconds, not the run.
     output::probe(&outputs)?;
-    let mut outcome = plan.run(&**processor, options, progress)?;
+    let mut outcome = match args.executor {
+        ExecutorKind::Serial | ExecutorKind::Threads => plan.run(&**processor, options, progress)?,
+        ExecutorKind::Processes => {
+            let workers =
+                args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
+            let processes = Processes { workers, range_timeout: args.range_timeout };
+            let job = request.job(&plan, &args.plan);
+            let reduction = processes.run(&plan, &job, &**processor, progress)?;
+            plan.conclude(reduction, &**processor, options)?
+        }
+        ExecutorKind::Dask => {
+            let dask = args.dask.executor(args.workers, args.range_timeout);
+            let job = request.job(&plan, &args.plan);
+            let reduction = dask.run(&plan, &job, &**processor, progress)?;
+            plan.conclude(reduction, &**processor, options)?
+        }
+    };
     outcome.ledger.processor.clone_from(name);
     conclude(&outcome, name, &outputs, args)
 }
