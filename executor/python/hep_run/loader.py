@@ -10,6 +10,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import time
 import types
 from typing import Optional
 
@@ -48,3 +49,35 @@ def load(name: str, sources: dict[str, str], module: str) -> types.ModuleType:
         # First: an installed package of the same name may be another version.
         sys.meta_path.insert(0, Sources(name, sources))
     return importlib.import_module(f"{name}.{module}")
+
+
+def make(name: str, sources: dict[str, str], module: str, kind: str, arguments: tuple[str, ...]) -> object:
+    """An object of a class of such a module."""
+    return getattr(load(name, sources, module), kind)(*arguments)
+
+
+def make_or_tell(name: str, sources: dict[str, str], module: str, kind: str, arguments: tuple[str, ...]) -> object:
+    """The same for a worker's plug-in. A worker that cannot take it would not start; it starts, and its tasks tell."""
+    try:
+        return make(name, sources, module, kind, arguments)
+    except Exception as error:
+        from distributed import WorkerPlugin
+
+        reason = f"{type(error).__name__}: {error}"
+
+        class Broken(WorkerPlugin):  # type: ignore[misc]
+            idempotent = True
+
+            def setup(self, worker: object) -> None:
+                def tell(*_: object) -> None:
+                    time.sleep(1.0)
+                    raise RuntimeError(f"hep-run cannot run on worker {getattr(worker, 'address', '')}: {reason}")
+
+                tasks = types.ModuleType(f"{name}.tasks")
+                tasks.__dict__.update(process=tell, merge=tell)
+                sys.modules[name] = types.ModuleType(name)
+                sys.modules[tasks.__name__] = tasks
+
+        broken = Broken()
+        broken.name = arguments[0]
+        return broken

@@ -40,10 +40,7 @@ STORE = f"hep-run-store-{HASH}"
 NODE = f"hep-run-node-{HASH}"
 
 # One expression, because `eval` is a builtin and so can be pickled by every Python.
-_EXPRESSION = (
-    "(lambda g: (exec(LOADER, g), getattr(g['load'](PACKAGE, SOURCES, MODULE), NAME)(*ARGUMENTS))[1])"
-    "({'__name__': 'hep_run_loader'})"
-)
+_EXPRESSION = "(lambda g: (exec(LOADER, g), g[HOW](PACKAGE, SOURCES, MODULE, NAME, ARGUMENTS))[1])({'__name__': 'loader'})"
 
 
 def module(name: str) -> Any:
@@ -51,8 +48,9 @@ def module(name: str) -> Any:
     return loader.load(PACKAGE, SOURCES, name)
 
 
-def _recipe(module: str, name: str, *arguments: str) -> tuple[Any, ...]:
+def _recipe(how: str, module: str, name: str, *arguments: str) -> tuple[Any, ...]:
     scope = {
+        "HOW": how,
         "LOADER": source(loader),
         "PACKAGE": PACKAGE,
         "SOURCES": SOURCES,
@@ -70,7 +68,7 @@ class StoreRecipe(SchedulerPlugin):  # type: ignore[misc]
     idempotent = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _recipe("store", "Store", STORE)
+        return _recipe("make", "store", "Store", STORE)
 
 
 class NodeRecipe(WorkerPlugin):  # type: ignore[misc]
@@ -80,4 +78,4 @@ class NodeRecipe(WorkerPlugin):  # type: ignore[misc]
     idempotent = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _recipe("plugin", "Node", NODE, STORE)
+        return _recipe("make_or_tell", "plugin", "Node", NODE, STORE)
