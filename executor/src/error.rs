@@ -37,6 +37,12 @@ pub enum Error {
         /// Past the last entry in both.
         end: u64,
     },
+    /// A partial output, or a job, cannot be used.
+    #[error("{0}")]
+    Partial(String),
+    /// Whoever asked for it does not want it any more.
+    #[error("it was cancelled")]
+    Cancelled,
     /// Nothing of the fileset could be processed.
     #[error("no entry was processed\n{0}")]
     Nothing(String),

@@ -14,14 +14,18 @@
 //! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
 #![deny(unsafe_code)]
 
+pub mod binary;
 pub mod cli;
 mod error;
 pub mod fileset;
 pub mod friends;
+pub mod graph;
+pub mod job;
 pub mod ledger;
 pub mod local;
 pub mod merge_tree;
 pub mod output;
+pub mod partial;
 pub mod progress;
 pub mod range;
 pub mod registry;
@@ -29,6 +33,7 @@ pub mod run;
 mod settings;
 pub mod storage;
 pub mod summary;
+pub mod worker;
 
 pub use error::{Error, Result as RunResult};
 pub use hep_analysis::*;

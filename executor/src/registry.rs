@@ -94,6 +94,11 @@ pub trait AnyProcessor: Send + Sync {
     /// # Errors
     /// The processor's, or a column's.
     fn process(&self, batch: Batch, output: &mut dyn AnyOutput) -> hep_analysis::Result<()>;
+    /// An output that [`AnyOutput::encode`] has written.
+    ///
+    /// # Errors
+    /// Where the bytes are none of this processor's.
+    fn decode(&self, bytes: &[u8]) -> RunResult<Box<dyn AnyOutput>>;
     /// What is left to do after the last merge.
     fn finish(&self, output: Box<dyn AnyOutput>, dataset: &Dataset) -> Box<dyn AnyOutput>;
 }
@@ -107,6 +112,11 @@ pub trait AnyOutput: Send {
     fn merge(&mut self, other: Box<dyn AnyOutput>) -> hep_analysis::Result<()>;
     /// Its objects with their paths; see [`Output::objects`].
     fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object));
+    /// Appends the output to `bytes`, in postcard's wire format: every bit of a number is kept.
+    ///
+    /// # Errors
+    /// Where its `Serialize` fails, or wants a format that describes itself.
+    fn encode(&self, bytes: &mut Vec<u8>) -> RunResult<()>;
     #[doc(hidden)]
     fn as_any(&mut self) -> &mut dyn Any;
     #[doc(hidden)]
@@ -125,6 +135,12 @@ impl<O: Output> AnyOutput for Erased<O> {
 
     fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
         self.0.objects(path, sink);
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) -> RunResult<()> {
+        *bytes = postcard::to_extend(&self.0, std::mem::take(bytes))
+            .map_err(|error| Error::Partial(format!("the output cannot be written: {error}")))?;
+        Ok(())
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -151,6 +167,15 @@ impl<P: Processor> AnyProcessor for P {
     fn process(&self, batch: Batch, output: &mut dyn AnyOutput) -> hep_analysis::Result<()> {
         let output = output.as_any().downcast_mut::<Erased<P::Output>>().expect(SAME);
         Processor::process(self, &Events::new(batch)?, &mut output.0)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> RunResult<Box<dyn AnyOutput>> {
+        let why = |what: &str| Error::Partial(format!("the output cannot be read: {what}"));
+        match postcard::take_from_bytes::<P::Output>(bytes) {
+            Ok((output, [])) => Ok(Box::new(Erased(output))),
+            Ok(_) => Err(why("it has bytes to spare")),
+            Err(error) => Err(why(&error.to_string())),
+        }
     }
 
     fn finish(&self, output: Box<dyn AnyOutput>, dataset: &Dataset) -> Box<dyn AnyOutput> {

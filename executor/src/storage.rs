@@ -1,11 +1,15 @@
 //! Where files are opened: all that a run knows of disks and servers.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hep_io::EntryFile;
 use hep_io::root::RootFile;
-use hep_io::source::{ByteSource, HostTraffic, Listed, MemorySource, Storage};
+use hep_io::source::{ByteSource, HostTraffic, Listed, MemorySource, Storage, StorageOptions};
+
+use serde::{Deserialize, Serialize};
 
 use crate::RunResult;
 use crate::fileset::location;
@@ -79,4 +83,48 @@ pub fn open_root(store: &dyn FileStore, location: &str) -> RunResult<Arc<RootFil
         source = Arc::new(MemorySource::new(source.name(), bytes));
     }
     Ok(Arc::new(RootFile::open(source)?))
+}
+
+/// How files are opened and read, wherever they are: what a run is asked for, and each of its workers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageSettings {
+    /// Where what is read of remote files is kept for the next run.
+    pub cache: Option<PathBuf>,
+    /// The most bytes that are kept there; [`StorageOptions`]'s if not given.
+    pub cache_size: Option<u64>,
+    /// How long a server may be silent before it is given up; see [`StorageOptions::stall`].
+    pub stall: Option<Duration>,
+    /// Whether `root://` reads carry checksums of each page.
+    pub read_mode: ReadMode,
+}
+
+/// Whether `root://` reads carry checksums of each page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadMode {
+    /// Where nothing else protects the bytes: without TLS, off this host.
+    #[default]
+    Auto,
+    /// Never.
+    Plain,
+    /// Wherever the server can.
+    Paged,
+}
+
+impl StorageSettings {
+    /// What opens files; nothing is connected yet. The rest is as this process's `XRD_*` variables say.
+    pub fn storage(&self) -> Arc<Storage> {
+        let mut options = StorageOptions::default();
+        options.xrootd = xrootd::Config::from_env();
+        options.xrootd.read_mode = match self.read_mode {
+            ReadMode::Auto => xrootd::ReadMode::Auto,
+            ReadMode::Plain => xrootd::ReadMode::Plain,
+            ReadMode::Paged => xrootd::ReadMode::Paged,
+        };
+        options.cache_dir.clone_from(&self.cache);
+        options.cache_size = self.cache_size.unwrap_or(options.cache_size);
+        options.stall = self.stall;
+        Arc::new(Storage::new(options))
+    }
 }

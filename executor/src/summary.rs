@@ -149,7 +149,7 @@ fn facts(outcome: &Outcome) -> impl Iterator<Item = (&DatasetOutcome, Facts)> {
             kept: kept(dataset),
             files,
             friends: ledger.map_or(0, |ledger| ledger.friends.iter().map(|friend| friend.files.len()).sum()),
-            wall: dataset.cost.wall.as_secs_f64(),
+            wall: dataset.cost.wall().as_secs_f64(),
             cpu: dataset.cost.cpu.as_secs_f64(),
         };
         (dataset, facts)

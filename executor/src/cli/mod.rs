@@ -5,6 +5,7 @@ mod inspect;
 mod merge;
 pub mod new;
 mod objects;
+mod plan;
 mod run;
 mod schema;
 mod storage;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::progress::ProgressKind;
+use crate::worker::serve;
 use crate::{Registry, RunResult};
 
 /// The status of a run that finished but lacks more than `--allow-missing`.
@@ -44,6 +45,17 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Show what a ROOT file holds: keys, objects, trees, branches, types, codecs, sizes
     Inspect(inspect::InspectArgs),
+    /// Look at the files and write down what a run would process, for `map` and for batch jobs
+    Plan {
+        #[command(flatten)]
+        plan: plan::PlanArgs,
+        /// Where the job goes
+        #[arg(long, short, value_name = "JOB.json")]
+        output: PathBuf,
+    },
+    /// Do what standard input asks for, range by range (for executors)
+    #[command(hide = true)]
+    Worker,
     /// Make a new analysis crate that builds and runs
     New {
         /// The crate's name; also that of the folder
@@ -54,64 +66,29 @@ enum Command {
 /// What a run is asked for.
 #[derive(Args, Clone)]
 struct RunArgs {
-    /// The fileset: YAML or JSON; ours, coffea's or RDataFrame's
-    fileset: Option<PathBuf>,
-    /// The processor, instead of the fileset's: a name, an analysis crate's folder, or a binary
-    #[arg(long, value_name = "NAME|CRATE_DIR|BINARY")]
-    processor: Option<String>,
+    #[command(flatten)]
+    plan: plan::PlanArgs,
     /// Where ranges are processed
     #[arg(long, value_enum, default_value_t)]
     executor: ExecutorKind,
-    /// Threads; one for each core by default
+    /// Threads or processes; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     workers: Option<u32>,
     /// Where the result goes, .root or .json; may repeat [default: FILESET_STEM.root here]
     #[arg(long, short, value_name = "PATH")]
     output: Vec<PathBuf>,
-    /// Set a setting of the processor; may repeat
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Only this dataset; may repeat
-    #[arg(long, value_name = "NAME")]
-    dataset: Vec<String>,
-    /// At most N files of each dataset
-    #[arg(long, value_name = "N")]
-    max_files: Option<usize>,
-    /// At most N entries of each dataset
-    #[arg(long, value_name = "N")]
-    max_entries: Option<u64>,
-    /// At most N entries in a range (clusters are not cut for it)
-    #[arg(long, value_name = "N", conflicts_with = "range_size", value_parser = clap::value_parser!(u64).range(1..))]
-    entries_per_range: Option<u64>,
-    /// About so many compressed bytes in a range [default: 4MB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    range_size: Option<u64>,
-    /// How often what failed for the storage's fault is tried again
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    retries: u32,
-    /// Stop decompressing zlib and lzma where the values end, before their checksum
-    #[arg(long)]
-    skip_checksums: bool,
     /// What fraction of the entries may be missing: 0.1%, or 0.001
     #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = parse_fraction)]
     allow_missing: f64,
-    /// How progress is shown on stderr
-    #[arg(long, value_enum, default_value_t)]
-    progress: ProgressKind,
     /// Show what would be read, and stop
     #[arg(long)]
     dry_run: bool,
     /// The form of what is printed on stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    #[command(flatten)]
-    storage: storage::StorageArgs,
     /// How much of remote files is read ahead of the workers; 0 reads nothing ahead
     #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = parse_amount, help_heading = storage::HEADING)]
     prefetch: u64,
-    /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
-    #[arg(long, hide = true)]
-    within: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -145,7 +122,11 @@ pub fn main(registry: &Registry) -> ExitCode {
         None => run::run(registry, &cli.run),
         Some(Command::Merge(args)) => merge::merge(&args).map(|()| 0),
         Some(Command::Inspect(args)) => inspect::inspect(&args).map(|()| 0),
+        Some(Command::Plan { plan, output }) => plan::plan(registry, &plan, &output),
         Some(Command::New { name }) => new_crate(&name).map(|()| 0),
+        Some(Command::Worker) => {
+            serve(registry).map(|()| 0).map_err(|error| crate::Error::Usage(error.to_string()))
+        }
     };
     match result {
         Ok(status) => ExitCode::from(status),

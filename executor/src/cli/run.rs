@@ -2,88 +2,38 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use super::plan::{Asked, Request};
 use super::{ExecutorKind, Format, INCOMPLETE, RunArgs, build, print};
-use crate::fileset::{Fileset, ProcessorSpec};
 use crate::local::Executor;
-use crate::progress::Progress;
-use crate::range::RangeSize;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Outcome, Plan};
-use crate::storage::FileStore;
-use crate::{Error, Registry, RunResult, output, settings, summary};
+use crate::{Error, Registry, RunResult, output, summary};
 
 /// `hep-run fileset.yaml`; returns the exit status.
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
-    let path = args.fileset.as_deref().ok_or_else(|| {
-        Error::Usage("which fileset? `hep-run fileset.yaml`, or `hep-run --help`".to_owned())
-    })?;
-    let storage = args.storage.storage();
-    let fileset = Fileset::read_with(path, Some(&*storage))?;
-    let spec = chosen_processor(args, &fileset);
-    if let Some(elsewhere) = spec.path.as_deref().filter(|_| !args.within) {
-        return build::run_elsewhere(elsewhere, spec.name.as_deref());
-    }
-    let mut values = spec.settings;
-    for assignment in &args.set {
-        settings::set(&mut values, assignment)?;
-    }
-    let (name, processor) = registry.make(spec.name.as_deref(), &values)?;
-    let outputs = output::targets(&args.output, path)?;
-    let options = options(args, storage);
-    let progress = Progress::new(args.progress);
-    let plan = Plan::new(&fileset, &*processor, &options, &progress)?;
+    let mut request = match args.plan.request(registry)? {
+        Asked::Here(request) => request,
+        Asked::Elsewhere(path, name) => return build::run_elsewhere(&path, name.as_deref()),
+    };
+    request.options.prefetch = args.prefetch;
+    request.options.executor = match (args.executor, args.workers) {
+        (ExecutorKind::Serial, _) => Executor::Serial,
+        (ExecutorKind::Threads, Some(workers)) => Executor::Threads(workers as usize),
+        (_, _) => Executor::all_cores(),
+    };
+    let outputs = output::targets(&args.output, &request.path)?;
+    let plan = request.plan()?;
+    let Request { name, processor, options, progress, .. } = &*request;
     if args.dry_run {
-        print(&describe(&plan, &name, &*processor, &options, args.format)?);
+        print(&describe(&plan, name, &**processor, options, args.format)?);
         return Ok(0);
     }
     // An output that cannot be written should cost seconds, not the run.
     output::probe(&outputs)?;
-    let mut outcome = plan.run(&*processor, &options, &progress)?;
-    outcome.ledger.processor.clone_from(&name);
-    conclude(&outcome, &name, &outputs, args)
-}
-
-fn chosen_processor(args: &RunArgs, fileset: &Fileset) -> ProcessorSpec {
-    let given = fileset.processor.clone().unwrap_or_default();
-    match args.processor.as_deref() {
-        None => given,
-        Some(path) if path.contains(std::path::MAIN_SEPARATOR) || path == "." || path == ".." => {
-            let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
-            ProcessorSpec { path: Some(path), name: None, ..given }
-        }
-        // Settings belong to the processor that the fileset names.
-        Some(name) if given.name.as_deref().is_some_and(|known| known != name) => {
-            ProcessorSpec { name: Some(name.to_owned()), ..ProcessorSpec::default() }
-        }
-        Some(name) => ProcessorSpec { name: Some(name.to_owned()), path: None, ..given },
-    }
-}
-
-fn options(args: &RunArgs, storage: Arc<dyn FileStore>) -> Options {
-    let executor = match (args.executor, args.workers) {
-        (ExecutorKind::Serial, _) => Executor::Serial,
-        (ExecutorKind::Threads, None) => Executor::all_cores(),
-        (ExecutorKind::Threads, Some(workers)) => Executor::Threads(workers as usize),
-    };
-    let default = RangeSize::default();
-    let bytes = match (args.range_size, args.entries_per_range) {
-        (Some(bytes), _) => bytes,
-        (None, Some(_)) => u64::MAX,
-        (None, None) => default.bytes,
-    };
-    Options {
-        executor,
-        range_size: RangeSize { bytes, entries: args.entries_per_range },
-        retries: args.retries,
-        skip_checksums: args.skip_checksums,
-        max_files: args.max_files,
-        max_entries: args.max_entries,
-        datasets: args.dataset.clone(),
-        prefetch: args.prefetch,
-        storage,
-    }
+    let mut outcome = plan.run(&**processor, options, progress)?;
+    outcome.ledger.processor.clone_from(name);
+    conclude(&outcome, name, &outputs, args)
 }
 
 /// Writes the outputs, prints the summary, and says how complete the result is.
@@ -125,7 +75,7 @@ fn conclude(outcome: &Outcome, processor: &str, outputs: &[PathBuf], args: &RunA
 
 /// What a run would read.
 fn describe(
-    plan: &Plan<'_>,
+    plan: &Plan,
     name: &str,
     processor: &dyn AnyProcessor,
     options: &Options,

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hep_io::source::{Storage, StorageOptions};
+use hep_io::source::Storage;
 
 use super::parse_size;
+use crate::storage::{ReadMode, StorageSettings};
 
 /// What the options of remote files stand under in the help.
 pub(super) const HEADING: &str = "Remote files";
@@ -25,11 +26,11 @@ pub(super) struct StorageArgs {
     stall: Option<Duration>,
     /// Whether root:// reads carry checksums of each page
     #[arg(long, value_enum, default_value_t)]
-    read_mode: ReadMode,
+    read_mode: ReadModeArg,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ReadMode {
+enum ReadModeArg {
     /// Where nothing else protects the bytes: without TLS, off this host
     #[default]
     Auto,
@@ -42,17 +43,20 @@ enum ReadMode {
 impl StorageArgs {
     /// What opens files; nothing is connected yet.
     pub(super) fn storage(&self) -> Arc<Storage> {
-        let mut options = StorageOptions::default();
-        options.xrootd = xrootd::Config::from_env();
-        options.xrootd.read_mode = match self.read_mode {
-            ReadMode::Auto => xrootd::ReadMode::Auto,
-            ReadMode::Plain => xrootd::ReadMode::Plain,
-            ReadMode::Paged => xrootd::ReadMode::Paged,
+        self.settings().storage()
+    }
+
+    /// The same, for workers.
+    pub(super) fn settings(&self) -> StorageSettings {
+        let Self { cache, cache_size, stall, read_mode } = self;
+        let read_mode = match read_mode {
+            ReadModeArg::Auto => ReadMode::Auto,
+            ReadModeArg::Plain => ReadMode::Plain,
+            ReadModeArg::Paged => ReadMode::Paged,
         };
-        options.cache_dir.clone_from(&self.cache);
-        options.cache_size = self.cache_size;
-        options.stall = self.stall;
-        Arc::new(Storage::new(options))
+        // A worker may have another working folder.
+        let cache = cache.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        StorageSettings { cache, cache_size: Some(*cache_size), stall: *stall, read_mode }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
 use super::location;
@@ -48,7 +48,8 @@ pub struct ProcessorSpec {
 }
 
 /// Files that are processed alike and fill the same outputs, and what is known about them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dataset {
     /// The name; also that of the directory of its outputs, so without a `/`.
     pub name: String,
@@ -61,7 +62,8 @@ pub struct Dataset {
 }
 
 /// Trees whose columns stand beside those of the trees that are processed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Friend {
     /// What stands before the dot in `alias.column`.
     pub alias: String,
@@ -74,12 +76,17 @@ pub struct Friend {
 }
 
 /// One file, and what the fileset already knows about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// What is serialised of it alone is every field as it is; the own form of a fileset is the
+/// [`Fileset`]'s.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FileSpec {
     /// An absolute local path, or a URL as the fileset gives it.
     pub path: String,
     /// Other places of the same bytes, absolute local paths and URLs, in the order to go to them. The
     /// file is known by its `path` all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<String>,
     /// The tree to read, by its path in the file. Without it, the only one there is.
     pub tree: Option<String>,
@@ -88,6 +95,7 @@ pub struct FileSpec {
     /// The tree's number of entries, as an earlier look at it found.
     pub entries: Option<u64>,
     /// The entry ranges `start..stop` to process, in order and without overlap; all entries if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<(u64, u64)>>,
 }
 

@@ -77,11 +77,15 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Opens a file, the `at`th of all friends.
+    /// Looks at a file, the `at`th of all friends: opens it, unless its tree, uuid and number of entries
+    /// are known.
     ///
     /// # Errors
     /// Those of [`open_tree`].
     pub(crate) fn open(store: &dyn FileStore, spec: &FileSpec, at: usize) -> RunResult<Self> {
+        if let FileSpec { tree: Some(_), uuid: Some(_), entries: Some(entries), .. } = *spec {
+            return Ok(Self { spec: spec.clone(), entries, opened: None });
+        }
         let opened = open_tree(store, spec)?;
         let entries = opened.reader.entries();
         let spec = FileSpec {
@@ -218,6 +222,18 @@ impl Chain {
         let opened = Arc::new(open_tree(&*self.open.store, &self.links[file].spec)?);
         self.open.add((self.number, file), Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Whether it is known what its entries are looked up by, or why that is not.
+    pub(crate) fn has_lookup(&self) -> bool {
+        self.lookup.get().is_some()
+    }
+
+    /// The friend as a fileset has it, with what was found of each file.
+    pub(crate) fn described(&self) -> Friend {
+        let mut friend = self.friend.clone();
+        friend.files.iter_mut().zip(&self.links).for_each(|(file, link)| file.clone_from(&link.spec));
+        friend
     }
 
     /// Sets what its entries are looked up by.

@@ -4,6 +4,8 @@ mod json;
 mod root;
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,6 +94,24 @@ fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     PathBuf::from(name)
+}
+
+/// Writes a file that its owner alone may read.
+///
+/// # Errors
+/// Where it cannot be written; `path` is then as it was.
+pub fn write_private(path: &Path, bytes: &[u8]) -> RunResult<()> {
+    let temporary = temporary(path);
+    let write = || {
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        io("write", path, source)
+    })
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> RunResult<()> {

@@ -12,6 +12,7 @@ use crate::fileset::{FileSpec, Fileset, Friend};
 use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, OpenFiles, keys_of};
 use crate::local::{Executor, without_panic};
 use crate::progress::Progress;
+use crate::range::Opened;
 use crate::{Error, RunResult};
 
 /// The friends of a fileset.
@@ -75,7 +76,7 @@ impl Friends {
 
     /// Finds each file's place in the chain of its dataset and in that of all, and fails the files whose
     /// entries have no place on a friend's chain.
-    pub(super) fn align(&self, fileset: &Fileset, files: &mut [PlannedFile<'_>]) {
+    pub(super) fn align(&self, fileset: &Fileset, files: &mut [PlannedFile]) {
         let everything: Vec<usize> = (0..files.len()).collect();
         let starts = starts(files, &everything);
         files.iter_mut().zip(&starts).for_each(|(file, start)| file.place.in_all = start.unwrap_or(0));
@@ -95,11 +96,25 @@ impl Friends {
         }
     }
 
+    /// Reads the indices that an open file's entries are looked up by, unless that has been done.
+    pub(super) fn index_for(&self, opened: &Opened, options: &Options, progress: &Progress) {
+        let chains = opened.joined.iter().map(|joined| &joined.chain);
+        for chain in chains.filter(|chain| !chain.index().is_empty() && !chain.has_lookup()) {
+            chain.set_lookup(index(chain, options, progress));
+        }
+    }
+
+    /// The friends as a fileset has them, with what was found of each file.
+    pub(super) fn described(&self, dataset: Option<usize>) -> Vec<Friend> {
+        let chains = dataset.map_or(&self.of_all, |dataset| &self.own[dataset]);
+        chains.iter().map(|chain| chain.described()).collect()
+    }
+
     /// Reads the indices of the friends that files look entries up in, and fails the files whose friend
     /// has none.
-    pub(super) fn index(&self, files: &mut [PlannedFile<'_>], options: &Options, progress: &Progress) {
+    pub(super) fn index(&self, files: &mut [PlannedFile], options: &Options, progress: &Progress) {
         for chain in self.of_all.iter().chain(self.own.iter().flatten()) {
-            let uses = |file: &PlannedFile<'_>| file.looks_up.iter().any(|used| Arc::ptr_eq(used, chain));
+            let uses = |file: &PlannedFile| file.looks_up.iter().any(|used| Arc::ptr_eq(used, chain));
             if !files.iter().any(uses) {
                 continue;
             }
@@ -115,7 +130,7 @@ impl Friends {
 }
 
 /// The place of each of these files among them all, as far as it is known.
-fn starts(files: &[PlannedFile<'_>], members: &[usize]) -> Vec<Option<u64>> {
+fn starts(files: &[PlannedFile], members: &[usize]) -> Vec<Option<u64>> {
     let mut reached = Some(0_u64);
     let next = |&file: &usize| {
         let start = reached;
@@ -127,7 +142,7 @@ fn starts(files: &[PlannedFile<'_>], members: &[usize]) -> Vec<Option<u64>> {
 
 /// Fails those of the files, at `starts` in the chain of which `chain` is a friend, to whose entries none
 /// of the friend's belong.
-fn check(chain: &Chain, who: &str, files: &mut [PlannedFile<'_>], members: &[usize], starts: &[Option<u64>]) {
+fn check(chain: &Chain, who: &str, files: &mut [PlannedFile], members: &[usize], starts: &[Option<u64>]) {
     if !chain.index().is_empty() {
         return;
     }

@@ -1,36 +1,32 @@
 //! One run: fileset → entry ranges → partial outputs → merge tree → outputs and ledger.
 
 mod friends;
+mod known;
+mod map;
 mod plan;
 mod prefetch;
 mod read;
 mod retry;
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use hep_io::Scratch;
 use hep_io::source::{HostTraffic, Storage};
 
-use crate::friends::Join;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
-use crate::local::{Executor, thread_cpu, without_panic};
-use crate::merge_tree::MergeTree;
+use crate::local::{Executor, thread_cpu};
+use crate::merge_tree::Shape;
+use crate::partial::{Account, Cost, Reduction};
 use crate::progress::Progress;
 use crate::range::RangeSize;
 use crate::registry::{AnyOutput, AnyProcessor};
 use crate::storage::FileStore;
 use crate::{Dataset, Error, RunResult};
 
+pub(crate) use map::{Mapper, Workspace};
 pub use plan::{Plan, PlannedFile, PlannedRange};
-use prefetch::{Ahead, Needed, Prefetch};
-use read::{Arrived, Needs};
-use retry::retrying;
-
-/// Entries decoded at once. The columns of a typical analysis then stay in the second-level cache.
-const BATCH_ENTRIES: usize = 16_384;
+use prefetch::Prefetch;
+use read::Needs;
 
 /// How a run goes about.
 #[derive(Clone, Debug)]
@@ -96,19 +92,8 @@ pub struct DatasetOutcome {
     pub cost: Cost,
 }
 
-/// What it took to process a dataset.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
-    /// Compressed bytes that were read.
-    pub bytes: u64,
-    /// Processor time of all workers.
-    pub cpu: Duration,
-    /// From the start of the first range to the end of the last.
-    pub wall: Duration,
-}
-
-impl Plan<'_> {
-    /// Processes every range and merges.
+impl Plan {
+    /// Processes every range on this process's threads, and merges.
     ///
     /// # Errors
     /// Only where partial outputs cannot be merged: the processor booked them differently.
@@ -118,84 +103,30 @@ impl Plan<'_> {
         options: &Options,
         progress: &Progress,
     ) -> RunResult<Outcome> {
-        let datasets: Vec<Dataset> = self
-            .fileset
-            .datasets
-            .iter()
-            .map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() })
-            .collect();
-        let leaves =
-            |dataset: usize| self.ranges.iter().filter(|r| self.files[r.file].dataset == dataset).count();
-        let trees: Vec<MergeTree<Box<dyn AnyOutput>>> =
-            (0..datasets.len()).map(|dataset| MergeTree::new(leaves(dataset))).collect();
-        let books: Vec<Mutex<Book>> = datasets.iter().map(|_| Mutex::default()).collect();
-        let ledgers: Vec<Mutex<FileLedger>> =
-            self.files.iter().map(|file| Mutex::new(file.ledger.clone())).collect();
-        let broken: Mutex<Option<hep_analysis::Error>> = Mutex::new(None);
+        let reduction = Reduction::new(self.shape());
+        let broken: Mutex<Option<Error>> = Mutex::new(None);
         let stop = AtomicBool::new(false);
         progress.start(self.entries(), self.ranges.len(), self.files.len());
-
-        let notices: Mutex<Vec<String>> = Mutex::default();
         // Of the opening of the files.
-        tell(&*options.storage, &notices, progress);
+        tell(&*options.storage, &reduction, progress);
         let ahead = self.prefetch(options);
-        let process_range = |scratch: &mut Workspace, i: usize| {
-            let PlannedRange { file: file_at, entries, leaf } = &self.ranges[i];
-            let file = &self.files[*file_at];
-            let dataset = &datasets[file.dataset];
-            let (started, cpu) = (Instant::now(), thread_cpu());
-            let mut begun = ahead.as_ref().and_then(|ahead| ahead.take(i));
-            let mut cpu_elsewhere = Duration::ZERO;
-            let (result, tries) =
-                retrying(file.retries(options.retries), progress, &file.ledger.path, || {
-                    let work = || {
-                        let arrived = match begun.take() {
-                            Some(begun) => {
-                                let Ahead { reading, share } = begun?;
-                                cpu_elsewhere = reading.cpu;
-                                let arrived = reading.wait();
-                                drop(share);
-                                arrived?
-                            }
-                            None => Needs::of(file, processor, entries)?.start().wait()?,
-                        };
-                        process(processor, &arrived, dataset, options.skip_checksums, scratch)
-                    };
-                    without_panic(work).unwrap_or_else(|panic| {
-                        *scratch = Workspace::default();
-                        Err(hep_analysis::Error::new(panic).into())
-                    })
-                });
-            let storage_failed =
-                |error: &Error| matches!(error, Error::Io(e @ hep_io::Error::Io { .. }) if e.is_transient());
-            file.answered(!result.as_ref().err().is_some_and(storage_failed));
-            let mut bytes = 0;
-            {
-                let mut ledger = lock(&ledgers[*file_at]);
-                ledger.retries += u64::from(tries - 1);
-                match &result {
-                    Ok((_, read)) => {
-                        ledger.add_done(entries.clone());
-                        bytes = *read;
-                    }
-                    Err(error) => {
-                        let reason = because(error, &file.ledger.path, entries, tries);
-                        progress.warn(&reason);
-                        ledger.failed.push(Missed { entries: Some((entries.start, entries.end)), reason });
-                    }
-                }
+        let mapper = Mapper::new(&self, processor, options, progress);
+        let process_range = |workspace: &mut Workspace, at: usize| {
+            let begun = ahead.as_ref().and_then(|ahead| ahead.take(at));
+            let mapped = mapper.range_ahead(workspace, at, begun, &|_| true);
+            if let Some(reason) = reduction.note(|account| mapper.account(at, &mapped, true, account)) {
+                progress.warn(&reason);
             }
-            let partial = result.ok().map(|(output, _)| output);
-            if let Err(error) = trees[file.dataset].arrive(*leaf, partial, |a, b| a.merge(b)) {
+            let (entries, bytes) = (mapped.entries, mapped.cost.bytes);
+            if let Err(error) = reduction.add_range(at, mapped.output.ok()) {
                 lock(&broken).get_or_insert(error);
                 stop.store(true, Ordering::Relaxed);
             }
-            tell(&*options.storage, &notices, progress);
-            if file.range_ended() {
+            tell(&*options.storage, &reduction, progress);
+            if self.files[self.ranges[at].file].range_ended() {
                 ahead.iter().for_each(Prefetch::closed);
             }
-            lock(&books[file.dataset]).add(started, thread_cpu() - cpu + cpu_elsewhere, bytes);
-            progress.advance(entries.end - entries.start, bytes);
+            progress.advance(entries, bytes);
         };
         std::thread::scope(|scope| {
             let _end = ahead.as_ref().map(|ahead| {
@@ -209,32 +140,90 @@ impl Plan<'_> {
         drop(ahead);
         progress.finish();
         if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error.into());
+            return Err(error);
         }
+        self.conclude(reduction, processor, options)
+    }
 
-        let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
-        ledger.datasets.extend(datasets.iter().enumerate().map(|(at, dataset)| {
-            let friends = if self.datasets.contains(&at) { self.friends(at) } else { Vec::new() };
-            DatasetLedger { name: dataset.name.clone(), files: Vec::new(), friends }
-        }));
-        for (file, account) in self.files.iter().zip(ledgers) {
-            let mut account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
-            account.replicas = file.replicas_used();
-            account.tidy();
-            ledger.datasets[file.dataset].files.push(account);
-        }
-        let outcomes = trees.into_iter().zip(books).zip(datasets).enumerate();
+    /// What a run is when its ranges have been processed, wherever that was. Ranges that `reduction` knows
+    /// nothing of are in the ledger as failed.
+    ///
+    /// # Errors
+    /// Where partial outputs cannot be merged: the processor booked them differently.
+    pub fn conclude(
+        self,
+        reduction: Reduction,
+        processor: &dyn AnyProcessor,
+        options: &Options,
+    ) -> RunResult<Outcome> {
+        let (outputs, account) = reduction.into_outputs()?;
+        let ledger = self.ledger(&account);
+        let outcomes = outputs.into_iter().zip(self.datasets()).enumerate();
         let datasets = outcomes
-            .filter(|(at, _)| self.datasets.contains(at))
-            .map(|(_, ((tree, book), dataset))| {
-                let output = tree.into_root().unwrap_or_else(|| processor.output(&dataset));
+            .filter(|(at, _)| self.chosen.contains(at))
+            .map(|(at, (output, dataset))| {
+                let output = output.unwrap_or_else(|| processor.output(&dataset));
                 let output = processor.finish(output, &dataset);
-                let book = book.into_inner().unwrap_or_else(PoisonError::into_inner);
-                DatasetOutcome { output, dataset, cost: book.cost() }
+                DatasetOutcome { output, dataset, cost: account.cost(at as u32) }
             })
             .collect();
-        let notices = notices.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Outcome { datasets, ledger, traffic: options.storage.traffic(), notices })
+        let mut traffic = options.storage.traffic();
+        account.traffic().for_each(|host| host.add_to(&mut traffic));
+        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec() })
+    }
+
+    /// The account of every entry.
+    fn ledger(&self, account: &Account) -> Ledger {
+        let mut files: Vec<FileLedger> = self.files.iter().map(|file| file.ledger.clone()).collect();
+        let mut next = account.done().iter().copied().peekable();
+        for (at, PlannedRange { file, entries }) in (0..).zip(&self.ranges) {
+            next.next_if(|(_, end)| *end <= at);
+            if next.peek().is_some_and(|(start, _)| *start <= at) {
+                files[*file].add_done(entries.clone());
+                continue;
+            }
+            let reason = account.failed().get(&at).cloned().unwrap_or_else(|| {
+                let path = &files[*file].path;
+                format!("entries {}..{} of {path} were not processed", entries.start, entries.end)
+            });
+            files[*file].failed.push(Missed { entries: Some((entries.start, entries.end)), reason });
+        }
+        let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
+        ledger.datasets.extend(self.fileset.datasets.iter().enumerate().map(|(at, dataset)| {
+            let friends = if self.chosen.contains(&at) { self.friends(at) } else { Vec::new() };
+            DatasetLedger { name: dataset.name.clone(), files: Vec::new(), friends }
+        }));
+        for (at, (file, mut own)) in (0..).zip(self.files.iter().zip(files)) {
+            let known = account.files().get(&at);
+            own.retries += known.map_or(0, |known| known.retries);
+            own.replicas =
+                file.replica_names(known.into_iter().flat_map(|known| known.replicas.iter().copied()));
+            own.tidy();
+            ledger.datasets[file.dataset].files.push(own);
+        }
+        ledger
+    }
+
+    /// The datasets, as processors know them.
+    pub(crate) fn datasets(&self) -> Vec<Dataset> {
+        let datasets = self.fileset.datasets.iter();
+        datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect()
+    }
+
+    /// The merge trees of its ranges.
+    pub fn shape(&self) -> Arc<Shape> {
+        let mut places = Vec::new();
+        let mut files: Vec<Vec<u32>> = vec![Vec::new(); self.fileset.datasets.len()];
+        for file in &self.files {
+            let files = &mut files[file.dataset];
+            places.push((file.dataset as u32, files.len() as u32));
+            files.push(0);
+        }
+        let ranges: Vec<(u32, u32)> = self.ranges.iter().map(|range| places[range.file]).collect();
+        for (dataset, file) in &ranges {
+            files[*dataset as usize][*file as usize] += 1;
+        }
+        Arc::new(Shape::new(files, ranges))
     }
 
     /// What reads ahead of the workers, if any range is of a remote file.
@@ -259,89 +248,24 @@ impl Plan<'_> {
     }
 }
 
-/// What a worker reuses from range to range.
-#[derive(Default)]
-struct Workspace {
-    scratch: Scratch,
-    friends: Vec<Scratch>,
-}
-
-impl Workspace {
-    /// Makes as many as there are friends, and sets all.
-    fn prepare(&mut self, friends: usize, skip_checksums: bool) {
-        self.friends.resize_with(friends, Scratch::default);
-        self.scratch.skip_checksums(skip_checksums);
-        self.friends.iter_mut().for_each(|scratch| scratch.skip_checksums(skip_checksums));
-    }
-}
-
-/// One range, read: decode, process. Returns the partial output and the bytes read.
-fn process(
-    processor: &dyn AnyProcessor,
-    arrived: &Arrived,
-    dataset: &Dataset,
-    skip_checksums: bool,
-    workspace: &mut Workspace,
-) -> RunResult<(Box<dyn AnyOutput>, u64)> {
-    let Arrived { opened, plan, bytes, friends } = arrived;
-    let mut output = processor.output(dataset);
-    workspace.prepare(friends.scratches(), skip_checksums);
-    let mut join = Join::new(opened, friends, &mut workspace.friends)?;
-    let mut batches = opened.reader.decode(plan, bytes, &mut workspace.scratch)?;
-    while let Some(batch) = batches.next(BATCH_ENTRIES)? {
-        processor.process(join.add(batch)?, &mut *output)?;
-    }
-    Ok((output, arrived.size() + join.bytes()))
-}
-
-/// The running cost of a dataset.
-#[derive(Default)]
-struct Book {
-    span: Option<(Instant, Instant)>,
-    cpu: Duration,
-    bytes: u64,
-}
-
-impl Book {
-    fn add(&mut self, started: Instant, cpu: Duration, bytes: u64) {
-        let first = self.span.map_or(started, |(first, _)| first.min(started));
-        self.span = Some((first, Instant::now()));
-        self.cpu += cpu;
-        self.bytes += bytes;
-    }
-
-    fn cost(&self) -> Cost {
-        let wall = self.span.map_or(Duration::ZERO, |(first, last)| last - first);
-        Cost { bytes: self.bytes, cpu: self.cpu, wall }
-    }
-}
-
 /// Shows what the storage has to tell, and keeps it.
-fn tell(storage: &dyn FileStore, notices: &Mutex<Vec<String>>, progress: &Progress) {
+pub(crate) fn tell(storage: &dyn FileStore, reduction: &Reduction, progress: &Progress) {
+    for notice in storage.take_notices() {
+        show(&notice, reduction.note(|account| account.add_notice(notice.clone())), progress);
+    }
+}
+
+/// Shows a notice, if it is new and one of the first.
+pub(crate) fn show(notice: &str, kept: Option<usize>, progress: &Progress) {
     /// In a bad night every range has something to tell.
     const SHOWN: usize = 20;
-    const KEPT: usize = 200;
-    for notice in storage.take_notices() {
-        let mut notices = lock(notices);
-        // Each range that went the same way says the same.
-        if notices.contains(&notice) {
-            continue;
+    match kept {
+        Some(1..=SHOWN) => progress.warn(notice),
+        Some(n) if n == SHOWN + 1 => {
+            progress.warn("more went on at other replicas; --format json tells of it");
         }
-        match notices.len() {
-            0..SHOWN => progress.warn(&notice),
-            SHOWN => progress.warn("more went on at other replicas; --format json tells of it"),
-            _ => {}
-        }
-        if notices.len() < KEPT {
-            notices.push(notice);
-        }
+        _ => {}
     }
-}
-
-/// A failure with the entries it lost, unless it names them itself.
-fn because(error: &Error, path: &str, entries: &Range<u64>, tries: u32) -> String {
-    let again = if tries > 1 { format!(" (tried {tries} times)") } else { String::new() };
-    format!("entries {}..{} of {path} are lost: {error}{again}", entries.start, entries.end)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

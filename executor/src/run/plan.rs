@@ -33,20 +33,21 @@ pub(super) fn openers<'f>(options: &Options, files: impl IntoIterator<Item = &'f
 }
 
 /// A plan of a run: every file opened and split, nothing processed.
-pub struct Plan<'a> {
-    pub(super) fileset: &'a Fileset,
-    pub(super) datasets: Vec<usize>,
-    pub(super) files: Vec<PlannedFile<'a>>,
+pub struct Plan {
+    pub(super) fileset: Fileset,
+    /// The datasets that are processed.
+    pub(super) chosen: Vec<usize>,
+    pub(super) files: Vec<PlannedFile>,
     pub(super) ranges: Vec<PlannedRange>,
     pub(super) friends: Friends,
 }
 
 /// A file of a plan.
-pub struct PlannedFile<'a> {
+pub struct PlannedFile {
     /// Which dataset of the fileset it belongs to.
     pub dataset: usize,
     /// The file.
-    pub spec: &'a FileSpec,
+    pub spec: FileSpec,
     /// What is known of its entries before any is processed: skipped ones and failures.
     pub ledger: FileLedger,
     /// The columns that will be read.
@@ -72,9 +73,15 @@ pub struct PlannedFile<'a> {
 }
 
 /// What opens the files of a plan, and how many are open.
-struct Handles {
+pub(super) struct Handles {
     store: Arc<dyn FileStore>,
     open: AtomicUsize,
+}
+
+impl Handles {
+    pub(super) fn new(options: &Options) -> Self {
+        Self { store: Arc::clone(&options.storage), open: AtomicUsize::new(0) }
+    }
 }
 
 /// A range of a plan.
@@ -83,32 +90,31 @@ pub struct PlannedRange {
     pub file: usize,
     /// The entries.
     pub entries: Range<u64>,
-    pub(super) leaf: usize,
 }
 
-impl<'a> Plan<'a> {
+impl Plan {
     /// Opens the files, checks them against what `processor` reads, and splits them.
     ///
     /// # Errors
     /// Only where the request makes no sense: an unknown dataset, the same file twice. A file that
     /// cannot be used is in the ledger as failed.
     pub fn new(
-        fileset: &'a Fileset,
+        fileset: &Fileset,
         processor: &dyn AnyProcessor,
         options: &Options,
         progress: &Progress,
     ) -> RunResult<Self> {
-        let datasets = chosen(fileset, &options.datasets)?;
-        let friends = Friends::open(fileset, &datasets, options, progress);
+        let chosen = chosen(fileset, &options.datasets)?;
+        let friends = Friends::open(fileset, &chosen, options, progress);
         let mut files = Vec::new();
-        let handles = Arc::new(Handles { store: Arc::clone(&options.storage), open: AtomicUsize::new(0) });
+        let handles = Arc::new(Handles::new(options));
         for (at, dataset) in fileset.datasets.iter().enumerate() {
             for (n, spec) in dataset.files.iter().enumerate() {
                 files.push(PlannedFile::new(
                     at,
                     spec,
                     friends.of(at),
-                    skip_reason(&datasets, at, n, options),
+                    skip_reason(&chosen, at, n, options),
                     &handles,
                 ));
             }
@@ -117,14 +123,14 @@ impl<'a> Plan<'a> {
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
         let wanted: Vec<usize> = (0..files.len()).filter(|&i| files[i].ledger.skipped.is_empty()).collect();
         progress.opening(wanted.len());
-        let openers = openers(options, wanted.iter().map(|&i| files[i].spec));
+        let openers = openers(options, wanted.iter().map(|&i| &files[i].spec));
         openers.for_each::<()>(wanted.len(), &AtomicBool::new(false), |(), i| {
             let i = wanted[i];
             let file = &files[i];
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
                 without_panic(|| {
-                    let opened = range::open(&*options.storage, file.spec, &schema, &file.friends)?;
-                    let ranges = range::split(&opened, file.spec, options.range_size)?;
+                    let opened = range::open(&*options.storage, &file.spec, &schema, &file.friends)?;
+                    let ranges = range::split(&opened, &file.spec, options.range_size)?;
                     Ok((opened, ranges))
                 })
                 .unwrap_or_else(|panic| Err(Error::Usage(panic)))
@@ -146,7 +152,8 @@ impl<'a> Plan<'a> {
         same_file_twice(fileset, &files)?;
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
-        let mut plan = Self { fileset, datasets, files, ranges: Vec::new(), friends };
+        let fileset = fileset.clone();
+        let mut plan = Self { fileset, chosen, files, ranges: Vec::new(), friends };
         plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
@@ -159,7 +166,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The files, in the fileset's order.
-    pub fn files(&self) -> &[PlannedFile<'a>] {
+    pub fn files(&self) -> &[PlannedFile] {
         &self.files
     }
 
@@ -187,7 +194,7 @@ impl<'a> Plan<'a> {
         let mut ranges = vec![Vec::new(); self.files.len()];
         self.ranges.iter().for_each(|range| ranges[range.file].push(&range.entries));
         let bytes: Vec<Mutex<RunResult<u64>>> = self.files.iter().map(|_| Mutex::new(Ok(0))).collect();
-        let openers = openers(options, self.files.iter().map(|file| file.spec));
+        let openers = openers(options, self.files.iter().map(|file| &file.spec));
         openers.for_each::<()>(self.files.len(), &AtomicBool::new(false), |(), file| {
             if !ranges[file].is_empty() {
                 *lock(&bytes[file]) = self.bytes_of(file, &ranges[file], processor);
@@ -211,21 +218,20 @@ impl<'a> Plan<'a> {
         Ok(bytes)
     }
 
-    /// Numbers the leaves of each dataset's merge tree, and leaves out what is past `max_entries`
-    /// or outside of the fileset's steps.
+    /// Takes the files' ranges for the plan's, without what is past `max_entries` or outside of the
+    /// fileset's steps.
     fn cut(&mut self, max_entries: Option<u64>) {
-        let mut left: HashMap<usize, (u64, usize)> = HashMap::new();
+        let mut left: HashMap<usize, u64> = HashMap::new();
         for (at, file) in self.files.iter_mut().enumerate() {
-            let (budget, leaf) = left.entry(file.dataset).or_insert((max_entries.unwrap_or(u64::MAX), 0));
+            let budget = left.entry(file.dataset).or_insert(max_entries.unwrap_or(u64::MAX));
             let mut reached = 0;
             for range in std::mem::take(&mut file.ranges) {
                 file.skip(reached..range.start, "not in the fileset's steps");
                 let end = range.end.min(range.start.saturating_add(*budget));
                 if range.start < end {
-                    self.ranges.push(PlannedRange { file: at, entries: range.start..end, leaf: *leaf });
+                    self.ranges.push(PlannedRange { file: at, entries: range.start..end });
                     *budget -= end - range.start;
-                    *leaf += 1;
-                    *file.left.get_mut() += 1;
+                    file.add_range();
                 }
                 file.skip(end..range.end, &format!("--max-entries {}", max_entries.unwrap_or_default()));
                 reached = range.end;
@@ -243,10 +249,10 @@ impl<'a> Plan<'a> {
     }
 }
 
-impl<'a> PlannedFile<'a> {
-    fn new(
+impl PlannedFile {
+    pub(super) fn new(
         dataset: usize,
-        spec: &'a FileSpec,
+        spec: &FileSpec,
         friends: Vec<Arc<Chain>>,
         skipped: Option<String>,
         handles: &Arc<Handles>,
@@ -263,7 +269,7 @@ impl<'a> PlannedFile<'a> {
         };
         Self {
             dataset,
-            spec,
+            spec: spec.clone(),
             ledger,
             columns: Vec::new(),
             ranges: Vec::new(),
@@ -277,6 +283,11 @@ impl<'a> PlannedFile<'a> {
             served_by: Mutex::default(),
             left: AtomicUsize::new(0),
         }
+    }
+
+    /// One more range of it is the plan's.
+    pub(super) fn add_range(&mut self) {
+        *self.left.get_mut() += 1;
     }
 
     fn learn(&mut self, facts: FileFacts) {
@@ -372,14 +383,26 @@ impl<'a> PlannedFile<'a> {
         lock(&self.served_by).extend(opened.source.served_by());
     }
 
-    /// The replicas that bytes of it came from, as they may be shown.
-    pub(super) fn replicas_used(&self) -> Vec<String> {
-        let used = lock(&self.served_by);
-        let replicas = used.iter().filter_map(|&at| self.spec.replicas.get(at.checked_sub(1)?));
-        replicas.map(|replica| location::without_secrets(replica).into_owned()).collect()
+    /// The replicas that bytes of it came from until now, by their place in the list.
+    pub(super) fn replicas_used(&self) -> Vec<u32> {
+        if self.spec.replicas.is_empty() {
+            return Vec::new();
+        }
+        if let Some(opened) = &*lock(&self.opened) {
+            self.note_places(opened);
+        }
+        lock(&self.served_by).iter().filter_map(|at| Some(at.checked_sub(1)? as u32)).collect()
     }
 
-    fn close(&self) {
+    /// Replicas, and those that were used to look at the file, as they may be shown.
+    pub(super) fn replica_names(&self, replicas: impl IntoIterator<Item = u32>) -> Vec<String> {
+        let used: BTreeSet<u32> = replicas.into_iter().chain(self.replicas_used()).collect();
+        let names = used.into_iter().filter_map(|at| self.spec.replicas.get(at as usize));
+        names.map(|replica| location::without_secrets(replica).into_owned()).collect()
+    }
+
+    /// Closes it; whoever needs it opens it again.
+    pub(crate) fn close(&self) {
         let opened = lock(&self.opened).take();
         if let Some(opened) = opened {
             self.note_places(&opened);
@@ -447,7 +470,7 @@ fn skip_reason(datasets: &[usize], dataset: usize, file: usize, options: &Option
 }
 
 /// One file under two paths in a dataset would count its events twice.
-fn same_file_twice(fileset: &Fileset, files: &[PlannedFile<'_>]) -> RunResult<()> {
+fn same_file_twice(fileset: &Fileset, files: &[PlannedFile]) -> RunResult<()> {
     let mut seen: HashMap<(usize, &str, &str), &str> = HashMap::new();
     for file in files.iter().filter(|file| !file.ledger.uuid.is_empty() && file.ledger.skipped.is_empty()) {
         let key = (file.dataset, file.ledger.uuid.as_str(), file.ledger.tree.as_str());

@@ -51,7 +51,7 @@ impl Needs {
     /// Where a file cannot be opened again or is another one, or a column's baskets do not cover the
     /// entries.
     pub(super) fn of(
-        file: &PlannedFile<'_>,
+        file: &PlannedFile,
         processor: &dyn AnyProcessor,
         entries: &Range<u64>,
     ) -> RunResult<Self> {

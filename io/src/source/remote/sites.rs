@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// A failure counts half as much after this time.
@@ -20,7 +21,7 @@ const LARGE: u64 = 256 << 10;
 const NOTICES: usize = 1000;
 
 /// What went to and from one host in a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostTraffic {
     /// The host as its URLs name it, with its port.
@@ -43,6 +44,50 @@ pub struct HostTraffic {
     pub cache_hits: u64,
     /// Their bytes.
     pub cache_bytes: u64,
+}
+
+impl HostTraffic {
+    fn counts(&mut self) -> [&mut u64; 9] {
+        let Self {
+            host: _,
+            opens,
+            requests,
+            round_trips,
+            bytes,
+            errors,
+            failovers,
+            hedges,
+            cache_hits,
+            cache_bytes,
+        } = self;
+        [opens, requests, round_trips, bytes, errors, failovers, hedges, cache_hits, cache_bytes]
+    }
+
+    /// Adds what another process had to do with the host.
+    pub fn add(&mut self, other: &Self) {
+        let mut other = other.clone();
+        for (mine, theirs) in self.counts().into_iter().zip(other.counts()) {
+            *mine = mine.saturating_add(*theirs);
+        }
+    }
+
+    /// Adds itself to those of all hosts.
+    pub fn add_to(&self, hosts: &mut Vec<Self>) {
+        match hosts.iter_mut().find(|known| known.host == self.host) {
+            Some(known) => known.add(self),
+            None => hosts.push(self.clone()),
+        }
+    }
+
+    /// What has come to an `earlier` account of the same host since.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        let mut earlier = earlier.clone();
+        for (now, then) in self.counts().into_iter().zip(earlier.counts()) {
+            *now = now.saturating_sub(*then);
+        }
+        self
+    }
 }
 
 #[derive(Debug, Default)]

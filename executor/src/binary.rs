@@ -1,0 +1,35 @@
+//! What tells one build of an analysis from another.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::OnceLock;
+
+use ring::digest::{Context, SHA256};
+
+use crate::job::hex;
+use crate::{Error, RunResult};
+
+/// The SHA-256 of this process's own binary, in hexadecimal: of the file that it was started from, even if
+/// another one has taken its name since. It is read once.
+///
+/// # Errors
+/// Where the system does not give it.
+pub fn hash() -> RunResult<String> {
+    static HASH: OnceLock<Result<String, String>> = OnceLock::new();
+    let hash = HASH.get_or_init(|| digest().map_err(|error| error.to_string()));
+    hash.clone().map_err(|error| Error::Partial(format!("cannot read this process's own binary: {error}")))
+}
+
+fn digest() -> io::Result<String> {
+    let mut file = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?))?;
+    let mut context = Context::new(&SHA256);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hex(context.finish().as_ref())),
+            Ok(n) => context.update(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::storage::StorageArgs;
+use super::{parse_size, print};
+use crate::fileset::{Fileset, ProcessorSpec};
+use crate::job::Job;
+use crate::local::Executor;
+use crate::progress::{Progress, ProgressKind};
+use crate::range::RangeSize;
+use crate::registry::AnyProcessor;
+use crate::run::{Options, Plan};
+use crate::{Error, Registry, RunResult, binary, output, settings};
+
+/// What is to be processed, and how it is cut and read.
+#[derive(Args, Clone)]
+pub(super) struct PlanArgs {
+    /// The fileset: YAML or JSON; ours, coffea's or RDataFrame's
+    pub(super) fileset: Option<PathBuf>,
+    /// The processor, instead of the fileset's: a name, an analysis crate's folder, or a binary
+    #[arg(long, value_name = "NAME|CRATE_DIR|BINARY")]
+    processor: Option<String>,
+    /// Set a setting of the processor; may repeat
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Only this dataset; may repeat
+    #[arg(long, value_name = "NAME")]
+    dataset: Vec<String>,
+    /// At most N files of each dataset
+    #[arg(long, value_name = "N")]
+    max_files: Option<usize>,
+    /// At most N entries of each dataset
+    #[arg(long, value_name = "N")]
+    max_entries: Option<u64>,
+    /// At most N entries in a range (clusters are not cut for it)
+    #[arg(long, value_name = "N", conflicts_with = "range_size", value_parser = clap::value_parser!(u64).range(1..))]
+    entries_per_range: Option<u64>,
+    /// About so many compressed bytes in a range [default: 4MB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    range_size: Option<u64>,
+    /// How often what failed for the storage's fault is tried again
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    retries: u32,
+    /// Stop decompressing zlib and lzma where the values end, before their checksum
+    #[arg(long)]
+    skip_checksums: bool,
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) progress: ProgressKind,
+    #[command(flatten)]
+    pub(super) storage: StorageArgs,
+    /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
+    #[arg(long, hide = true)]
+    within: bool,
+}
+
+/// Which binary is to do what is asked for.
+pub(super) enum Asked {
+    /// This one.
+    Here(Box<Request>),
+    /// The one at this path, or of the crate there, with the processor of this name.
+    Elsewhere(PathBuf, Option<String>),
+}
+
+/// What this binary is asked to process.
+pub(super) struct Request {
+    /// The fileset's path.
+    pub(super) path: PathBuf,
+    pub(super) fileset: Fileset,
+    /// The processor's name.
+    pub(super) name: String,
+    pub(super) settings: Map<String, Value>,
+    pub(super) processor: Box<dyn AnyProcessor>,
+    pub(super) options: Options,
+    pub(super) progress: Progress,
+}
+
+impl PlanArgs {
+    /// Reads the fileset, and makes the processor if it is one of this binary's.
+    pub(super) fn request(&self, registry: &Registry) -> RunResult<Asked> {
+        let path = self.fileset.as_deref().ok_or_else(|| {
+            Error::Usage("which fileset? `hep-run fileset.yaml`, or `hep-run --help`".to_owned())
+        })?;
+        let storage = self.storage.storage();
+        let fileset = Fileset::read_with(path, Some(&*storage))?;
+        let spec = self.chosen_processor(&fileset);
+        if let Some(elsewhere) = spec.path.filter(|_| !self.within) {
+            return Ok(Asked::Elsewhere(elsewhere, spec.name));
+        }
+        let mut values = spec.settings;
+        for assignment in &self.set {
+            settings::set(&mut values, assignment)?;
+        }
+        let (name, processor) = registry.make(spec.name.as_deref(), &values)?;
+        let bytes = match (self.range_size, self.entries_per_range) {
+            (Some(bytes), _) => bytes,
+            (None, Some(_)) => u64::MAX,
+            (None, None) => RangeSize::default().bytes,
+        };
+        let options = Options {
+            executor: Executor::all_cores(),
+            range_size: RangeSize { bytes, entries: self.entries_per_range },
+            retries: self.retries,
+            skip_checksums: self.skip_checksums,
+            max_files: self.max_files,
+            max_entries: self.max_entries,
+            datasets: self.dataset.clone(),
+            storage,
+            ..Options::default()
+        };
+        let progress = Progress::new(self.progress);
+        Ok(Asked::Here(Box::new(Request {
+            path: path.to_owned(),
+            fileset,
+            name,
+            settings: values,
+            processor,
+            options,
+            progress,
+        })))
+    }
+
+    fn chosen_processor(&self, fileset: &Fileset) -> ProcessorSpec {
+        let given = fileset.processor.clone().unwrap_or_default();
+        match self.processor.as_deref() {
+            None => given,
+            Some(path) if path.contains(std::path::MAIN_SEPARATOR) || path == "." || path == ".." => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
+                ProcessorSpec { path: Some(path), name: None, ..given }
+            }
+            // Settings belong to the processor that the fileset names.
+            Some(name) if given.name.as_deref().is_some_and(|known| known != name) => {
+                ProcessorSpec { name: Some(name.to_owned()), ..ProcessorSpec::default() }
+            }
+            Some(name) => ProcessorSpec { name: Some(name.to_owned()), path: None, ..given },
+        }
+    }
+}
+
+impl Request {
+    /// Opens the files and splits them.
+    pub(super) fn plan(&self) -> RunResult<Plan> {
+        Plan::new(&self.fileset, &*self.processor, &self.options, &self.progress)
+    }
+
+    /// The job of a plan.
+    pub(super) fn job(&self, plan: &Plan, args: &PlanArgs) -> Job {
+        plan.job(&self.name, &self.settings, &args.storage.settings(), &self.options)
+    }
+}
+
+/// `hep-run plan`.
+pub(super) fn plan(registry: &Registry, args: &PlanArgs, to: &Path) -> RunResult<u8> {
+    let request = match args.request(registry)? {
+        Asked::Here(request) => request,
+        Asked::Elsewhere(path, name) => return super::build::run_elsewhere(&path, name.as_deref()),
+    };
+    let plan = request.plan()?;
+    let job = Job { binary: binary::hash()?, ..request.job(&plan, args) };
+    output::write_private(to, &job.to_json()?)?;
+    print(&format!(
+        "{} entries in {} ranges of {} files: {}\n",
+        plan.entries(),
+        plan.ranges().len(),
+        plan.files().len(),
+        to.display()
+    ));
+    Ok(0)
+}

@@ -1,0 +1,134 @@
+//! All that a worker must know to process and merge the ranges of a run, as JSON.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::fileset::{Dataset, Fileset, Friend};
+use crate::ledger::Ledger;
+use crate::merge_tree::Shape;
+use crate::storage::StorageSettings;
+use crate::{Error, RunResult};
+
+/// The version of the form below.
+pub const VERSION: u32 = 1;
+
+/// A planned run: the files have been looked at, the ranges are known, nothing is processed.
+///
+/// It may hold what is secret in a URL: files of jobs are readable by their owner only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The version of the `hep-run` that has planned it.
+    pub program: String,
+    /// The hash of the binary that has planned it, by [`crate::binary::hash`]; empty where whoever runs it
+    /// is known to be the same.
+    pub binary: String,
+    /// The processor.
+    pub processor: String,
+    /// Its settings.
+    pub settings: Map<String, Value>,
+    /// How often a range that failed for the storage's fault is tried again.
+    pub retries: u32,
+    /// Whether checksums that lie behind the values are not verified.
+    pub skip_checksums: bool,
+    /// How files are opened.
+    pub storage: StorageSettings,
+    /// The fileset's datasets, with the tree, the uuid and the number of entries of each file that was
+    /// opened.
+    pub datasets: Vec<Dataset>,
+    /// The friends of all datasets, the same.
+    pub friends: Vec<Friend>,
+    /// The datasets that are processed, by their places.
+    pub chosen: Vec<usize>,
+    /// What was known of each file before any range was processed.
+    pub ledger: Ledger,
+    /// The ranges, in the fileset's order: the file by its place in the fileset, the first entry, and the
+    /// one past the last.
+    pub ranges: Vec<(u32, u64, u64)>,
+}
+
+impl Job {
+    /// Reads a job.
+    ///
+    /// # Errors
+    /// Where it is none, of another version, or its ranges are not of its files.
+    pub fn read(json: &[u8]) -> RunResult<Self> {
+        let wrong = |why: String| Error::Partial(format!("it is no job of this hep-run: {why}"));
+        let job: Self = serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
+        if job.version != VERSION || job.program != env!("CARGO_PKG_VERSION") {
+            return Err(wrong(format!(
+                "hep-run {} made it, in version {}; this is hep-run {}, which reads version {VERSION}",
+                job.program,
+                job.version,
+                env!("CARGO_PKG_VERSION")
+            )));
+        }
+        let counts = job.ledger.datasets.iter().map(|dataset| dataset.files.len());
+        if !job.datasets.iter().map(|dataset| dataset.files.len()).eq(counts.clone()) {
+            return Err(wrong("its ledger is not of its files".to_owned()));
+        }
+        let files = counts.sum::<usize>();
+        let sound = |&(file, start, end): &(u32, u64, u64)| (file as usize) < files && start < end;
+        let sorted = job.ranges.is_sorted_by(|one, next| (one.0, one.2) <= (next.0, next.1));
+        if !job.ranges.iter().all(sound) || !sorted || u32::try_from(job.ranges.len()).is_err() {
+            return Err(wrong("its ranges are not of its files".to_owned()));
+        }
+        Ok(job)
+    }
+
+    /// The job as JSON.
+    ///
+    /// # Errors
+    /// Where a path is no Unicode text.
+    pub fn to_json(&self) -> RunResult<Vec<u8>> {
+        serde_json::to_vec(self)
+            .map_err(|error| Error::Partial(format!("the job cannot be written: {error}")))
+    }
+
+    /// What tells jobs apart: a hash of all of it.
+    ///
+    /// # Errors
+    /// Where a path is no Unicode text.
+    pub fn key(&self) -> RunResult<String> {
+        Ok(key_of(&self.to_json()?))
+    }
+
+    /// Its fileset; every path in it is absolute.
+    pub fn fileset(&self) -> Fileset {
+        let (datasets, friends) = (self.datasets.clone(), self.friends.clone());
+        Fileset { processor: None, datasets, friends, place: PathBuf::from("/") }
+    }
+
+    /// The merge trees of its ranges.
+    pub fn shape(&self) -> Arc<Shape> {
+        let mut places: Vec<(u32, u32)> = Vec::new();
+        let mut files: Vec<Vec<u32>> = Vec::new();
+        for (dataset, account) in (0..).zip(&self.ledger.datasets) {
+            places.extend((0..).zip(&account.files).map(|(file, _)| (dataset, file)));
+            files.push(vec![0; account.files.len()]);
+        }
+        let ranges: Vec<(u32, u32)> = self.ranges.iter().map(|(file, ..)| places[*file as usize]).collect();
+        for (dataset, file) in &ranges {
+            files[*dataset as usize][*file as usize] += 1;
+        }
+        Arc::new(Shape::new(files, ranges))
+    }
+}
+
+/// The key of a job by its JSON.
+pub fn key_of(json: &[u8]) -> String {
+    hex(ring::digest::digest(&ring::digest::SHA256, json).as_ref())
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,85 @@
+//! What came of some of a job's ranges: their merged outputs, and an account of them.
+//!
+//! Partials of disjoint ranges merge in any grouping and order to the same bits: an output stays where it is
+//! in the [merge tree](crate::merge_tree) until its sibling is there. One is what a worker gives for a
+//! range, what a merge task gives, what a shard of a batch job leaves in a file, and what a whole run comes
+//! to.
+
+mod account;
+mod encoding;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use account::{Account, Cost, FileAccount};
+pub use encoding::{Head, MAGIC};
+
+use crate::merge_tree::{MergeTree, Node, Shape};
+use crate::registry::AnyOutput;
+use crate::{Error, RunResult};
+
+/// An output; none where it could not be had.
+pub type Had = Option<Box<dyn AnyOutput>>;
+
+/// The merged outputs and the account of some ranges.
+pub struct Partial {
+    /// Outputs by place; none where nothing could be had.
+    pub nodes: Vec<(Node, Had)>,
+    /// What became of the ranges, and what it took.
+    pub account: Account,
+}
+
+/// What partials merge in, from any thread.
+pub struct Reduction {
+    shape: Arc<Shape>,
+    tree: MergeTree<Box<dyn AnyOutput>>,
+    account: Mutex<Account>,
+}
+
+impl Reduction {
+    /// Nothing of a job whose merge trees have this shape.
+    pub fn new(shape: Arc<Shape>) -> Self {
+        Self { tree: MergeTree::new(Arc::clone(&shape)), shape, account: Mutex::default() }
+    }
+
+    /// Adds the output of a range; none if it could not be had.
+    ///
+    /// # Errors
+    /// Where outputs cannot be merged: the processor booked them differently.
+    pub fn add_range(&self, range: usize, output: Had) -> RunResult<()> {
+        let leaf =
+            self.shape.leaf(range).ok_or_else(|| Error::Partial(format!("there is no range {range}")))?;
+        Ok(self.tree.arrive(leaf, output, |a, b| a.merge(b))?)
+    }
+
+    /// Changes the account.
+    pub fn note<T>(&self, change: impl FnOnce(&mut Account) -> T) -> T {
+        change(&mut self.account.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds what came of other ranges.
+    ///
+    /// # Errors
+    /// Where a range is in both, or outputs cannot be merged.
+    pub fn add(&self, partial: Partial) -> RunResult<()> {
+        self.note(|account| account.merge(partial.account))?;
+        for (node, output) in partial.nodes {
+            self.tree.arrive(node, output, |a, b| a.merge(b))?;
+        }
+        Ok(())
+    }
+
+    /// What has been added, merged as far as it can be.
+    pub fn into_partial(self) -> Partial {
+        let account = self.account.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Partial { nodes: self.tree.into_nodes(), account }
+    }
+
+    /// The output of each dataset; none of one of which nothing was added.
+    ///
+    /// # Errors
+    /// Where outputs cannot be merged.
+    pub fn into_outputs(self) -> RunResult<(Vec<Had>, Account)> {
+        let account = self.account.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((self.tree.into_roots(|a, b| a.merge(b))?, account))
+    }
+}

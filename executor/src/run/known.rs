@@ -1,0 +1,92 @@
+//! Plans and jobs: a job is a plan that another process can have.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::friends::Friends;
+use super::plan::Handles;
+use super::{Options, Plan, PlannedFile, PlannedRange};
+use crate::job::{Job, VERSION};
+use crate::ledger::{DatasetLedger, Ledger};
+use crate::progress::Progress;
+use crate::storage::StorageSettings;
+use crate::{Error, RunResult};
+
+impl Plan {
+    /// The job that processes this plan's ranges with a processor of this name and settings.
+    pub fn job(
+        &self,
+        processor: &str,
+        settings: &Map<String, Value>,
+        storage: &StorageSettings,
+        options: &Options,
+    ) -> Job {
+        let mut datasets = self.fileset.datasets.clone();
+        let mut ledgers: Vec<DatasetLedger> = Vec::new();
+        for (at, dataset) in datasets.iter_mut().enumerate() {
+            let own = self.files.iter().filter(|file| file.dataset == at);
+            let files = own.clone().map(|file| file.ledger.clone()).collect();
+            for (spec, file) in dataset.files.iter_mut().zip(own) {
+                if !file.ledger.uuid.is_empty() {
+                    spec.uuid = Some(file.ledger.uuid.clone());
+                    spec.tree = Some(file.ledger.tree.clone());
+                    spec.entries = file.ledger.entries;
+                }
+                spec.steps = None;
+            }
+            if self.chosen.contains(&at) {
+                dataset.friends = self.friends.described(Some(at));
+            }
+            ledgers.push(DatasetLedger { name: dataset.name.clone(), files, friends: Vec::new() });
+        }
+        let ranges = self.ranges.iter();
+        Job {
+            version: VERSION,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            binary: String::new(),
+            processor: processor.to_owned(),
+            settings: settings.clone(),
+            retries: options.retries,
+            skip_checksums: options.skip_checksums,
+            storage: storage.clone(),
+            datasets,
+            friends: self.friends.described(None),
+            chosen: self.chosen.clone(),
+            ledger: Ledger { version: 1, processor: processor.to_owned(), datasets: ledgers },
+            ranges: ranges.map(|r| (r.file as u32, r.entries.start, r.entries.end)).collect(),
+        }
+    }
+
+    /// The plan of a job. Opens no file.
+    ///
+    /// # Errors
+    /// Where the friends do not fit, which the job's maker would have found.
+    pub fn of_job(job: &Job, options: &Options, progress: &Progress) -> RunResult<Self> {
+        let fileset = job.fileset();
+        let friends = Friends::open(&fileset, &job.chosen, options, progress);
+        let handles = Arc::new(Handles::new(options));
+        let mut files = Vec::new();
+        for (at, (dataset, ledger)) in fileset.datasets.iter().zip(&job.ledger.datasets).enumerate() {
+            for (spec, ledger) in dataset.files.iter().zip(&ledger.files) {
+                let mut file = PlannedFile::new(at, spec, friends.of(at), None, &handles);
+                file.ledger = ledger.clone();
+                files.push(file);
+            }
+        }
+        friends.align(&fileset, &mut files);
+        for (file, ..) in &job.ranges {
+            let file = &mut files[*file as usize];
+            file.add_range();
+            // The job's maker takes no range of a file that has failed.
+            if let Some(missed) = file.ledger.failed.first() {
+                return Err(Error::Partial(format!("the job cannot be done here: {}", missed.reason)));
+            }
+        }
+        let ranges = job
+            .ranges
+            .iter()
+            .map(|&(file, start, end)| PlannedRange { file: file as usize, entries: start..end });
+        Ok(Self { fileset, chosen: job.chosen.clone(), files, ranges: ranges.collect(), friends })
+    }
+}

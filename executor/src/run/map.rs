@@ -1,0 +1,175 @@
+//! One range: read, decode, process. What every executor does, wherever it is.
+
+use std::time::{Duration, Instant};
+
+use hep_io::Scratch;
+
+use super::prefetch::{Ahead, Needed};
+use super::read::{Arrived, Needs};
+use super::retry::retrying;
+use super::{Options, Plan, PlannedRange};
+use crate::friends::Join;
+use crate::local::{thread_cpu, without_panic};
+use crate::partial::{Account, Cost};
+use crate::progress::Progress;
+use crate::registry::{AnyOutput, AnyProcessor};
+use crate::{Dataset, Error, RunResult};
+
+/// Entries decoded at once. The columns of a typical analysis then stay in the second-level cache.
+const BATCH_ENTRIES: usize = 16_384;
+
+/// What a worker reuses from range to range.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    scratch: Scratch,
+    friends: Vec<Scratch>,
+}
+
+impl Workspace {
+    /// Makes as many as there are friends, and sets all.
+    fn prepare(&mut self, friends: usize, skip_checksums: bool) {
+        self.friends.resize_with(friends, Scratch::default);
+        self.scratch.skip_checksums(skip_checksums);
+        self.friends.iter_mut().for_each(|scratch| scratch.skip_checksums(skip_checksums));
+    }
+}
+
+/// Processes the ranges of a plan, for any number of workers.
+pub(crate) struct Mapper<'a> {
+    plan: &'a Plan,
+    processor: &'a dyn AnyProcessor,
+    options: &'a Options,
+    progress: &'a Progress,
+    datasets: Vec<Dataset>,
+}
+
+/// What came of a range.
+pub(crate) struct Mapped {
+    /// Its output, or why there is none.
+    pub(crate) output: RunResult<Box<dyn AnyOutput>>,
+    pub(crate) entries: u64,
+    pub(crate) tries: u32,
+    pub(crate) cost: Cost,
+}
+
+impl<'a> Mapper<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        processor: &'a dyn AnyProcessor,
+        options: &'a Options,
+        progress: &'a Progress,
+    ) -> Self {
+        Self { plan, processor, options, progress, datasets: plan.datasets() }
+    }
+
+    /// Processes range `at`. `watch` is told how many entries are processed, from time to time, and says
+    /// whether to go on.
+    pub(crate) fn range(&self, workspace: &mut Workspace, at: usize, watch: &dyn Fn(u64) -> bool) -> Mapped {
+        self.range_ahead(workspace, at, None, watch)
+    }
+
+    /// The same for one whose reading may have begun.
+    pub(super) fn range_ahead(
+        &self,
+        workspace: &mut Workspace,
+        at: usize,
+        mut ahead: Option<RunResult<Ahead<'_, Needs>>>,
+        watch: &dyn Fn(u64) -> bool,
+    ) -> Mapped {
+        let PlannedRange { file, entries } = &self.plan.ranges[at];
+        let file = &self.plan.files[*file];
+        let (started, begun, cpu) = (Instant::now(), Cost::now(), thread_cpu());
+        let mut cpu_elsewhere = Duration::ZERO;
+        let retries = file.retries(self.options.retries);
+        let (result, tries) = retrying(retries, self.progress, &file.ledger.path, || {
+            let work = || {
+                let arrived = match ahead.take() {
+                    Some(ahead) => {
+                        let Ahead { reading, share } = ahead?;
+                        cpu_elsewhere = reading.cpu;
+                        let arrived = reading.wait();
+                        drop(share);
+                        arrived?
+                    }
+                    None => {
+                        let opened = file.open(self.processor)?;
+                        self.plan.friends.index_for(&opened, self.options, self.progress);
+                        Needs::of(file, self.processor, entries)?.start().wait()?
+                    }
+                };
+                self.process(&arrived, &self.datasets[file.dataset], workspace, watch)
+            };
+            without_panic(work).unwrap_or_else(|panic| {
+                *workspace = Workspace::default();
+                Err(hep_analysis::Error::new(panic).into())
+            })
+        });
+        let storage_failed =
+            |error: &Error| matches!(error, Error::Io(e @ hep_io::Error::Io { .. }) if e.is_transient());
+        file.answered(!result.as_ref().err().is_some_and(storage_failed));
+        let bytes = result.as_ref().map_or(0, |(_, bytes)| *bytes);
+        Mapped {
+            output: result.map(|(output, _)| output),
+            entries: entries.end - entries.start,
+            tries,
+            cost: Cost {
+                bytes,
+                cpu: thread_cpu() - cpu + cpu_elsewhere,
+                span: Some((begun, begun + started.elapsed())),
+            },
+        }
+    }
+
+    /// Decodes and processes. Returns the partial output and the bytes read.
+    fn process(
+        &self,
+        arrived: &Arrived,
+        dataset: &Dataset,
+        workspace: &mut Workspace,
+        watch: &dyn Fn(u64) -> bool,
+    ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
+        let Arrived { opened, plan, bytes, friends } = arrived;
+        let mut output = self.processor.output(dataset);
+        workspace.prepare(friends.scratches(), self.options.skip_checksums);
+        let mut join = Join::new(opened, friends, &mut workspace.friends)?;
+        let mut batches = opened.reader.decode(plan, bytes, &mut workspace.scratch)?;
+        let mut entries = 0;
+        while let Some(batch) = batches.next(BATCH_ENTRIES)? {
+            if !watch(entries) {
+                return Err(Error::Cancelled);
+            }
+            entries += batch.len() as u64;
+            self.processor.process(join.add(batch)?, &mut *output)?;
+        }
+        Ok((output, arrived.size() + join.bytes()))
+    }
+
+    /// Notes in the account what became of range `at`; the reason, if it could not be had. It is in the
+    /// account as failed only if it is `last`: nobody will try it again.
+    pub(crate) fn account(
+        &self,
+        at: usize,
+        mapped: &Mapped,
+        last: bool,
+        account: &mut Account,
+    ) -> Option<String> {
+        let PlannedRange { file: number, entries } = &self.plan.ranges[at];
+        let file = &self.plan.files[*number];
+        account.add_file(*number as u32, u64::from(mapped.tries - 1), file.replicas_used());
+        account.add_cost(file.dataset as u32, mapped.cost);
+        let Err(error) = &mapped.output else {
+            account.add_done(at as u32);
+            return None;
+        };
+        let again = match mapped.tries {
+            1 => String::new(),
+            tries => format!(" (tried {tries} times)"),
+        };
+        let (start, end, path) = (entries.start, entries.end, &file.ledger.path);
+        let reason = format!("entries {start}..{end} of {path} are lost: {error}{again}");
+        if last {
+            account.add_failed(at as u32, reason.clone());
+        }
+        Some(reason)
+    }
+}

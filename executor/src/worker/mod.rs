@@ -1,0 +1,165 @@
+//! A process that does what it is asked for, range by range: `hep-run worker`.
+//!
+//! [`frames`] are what it is asked in, [`serve`](mod@serve) is its loop, and here is what it does.
+
+pub mod frames;
+mod serve;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hep_io::source::HostTraffic;
+
+pub use serve::serve;
+
+use crate::job::{Job, key_of};
+use crate::merge_tree::Shape;
+use crate::partial::{Partial, Reduction};
+use crate::progress::{Progress, ProgressKind};
+use crate::registry::AnyProcessor;
+use crate::run::{Mapper, Options, Plan, Workspace, tell};
+use crate::{Error, Registry, RunResult, binary};
+
+/// Files that stay open between ranges. The ranges that a worker gets are of few files at a time.
+const OPEN_FILES: usize = 8;
+
+/// One job, ready to process and merge its ranges.
+pub struct Worker {
+    key: String,
+    plan: Plan,
+    shape: Arc<Shape>,
+    processor: Box<dyn AnyProcessor>,
+    options: Options,
+    progress: Progress,
+    workspace: Workspace,
+    /// The files that were used last, the latest last.
+    open: VecDeque<usize>,
+    traffic: Vec<HostTraffic>,
+}
+
+/// What came of a range.
+pub struct Ranged {
+    /// Its output and its account. Where it could not be had and may be asked for again, it is not in it.
+    pub partial: Partial,
+    /// Why it could not be had, if so.
+    pub reason: Option<String>,
+    /// Its entries.
+    pub entries: u64,
+    /// The compressed bytes that were read of it.
+    pub bytes: u64,
+    /// The processor time it took.
+    pub cpu: Duration,
+}
+
+impl Worker {
+    /// A worker for a job, given as JSON.
+    ///
+    /// # Errors
+    /// Where it is no job, or its processor or settings are none of this binary's.
+    pub fn new(registry: &Registry, json: &[u8], progress: Progress) -> RunResult<Self> {
+        let job = Job::read(json)?;
+        if !job.binary.is_empty() && job.binary != binary::hash()? {
+            return Err(Error::Partial(format!(
+                "another binary has planned the job ({:.12}, and this one is {:.12}): its results would not fit",
+                job.binary,
+                binary::hash()?
+            )));
+        }
+        let (_, processor) = registry.make(Some(&job.processor), &job.settings)?;
+        let options = Options {
+            retries: job.retries,
+            skip_checksums: job.skip_checksums,
+            storage: job.storage.storage(),
+            ..Options::default()
+        };
+        let plan = Plan::of_job(&job, &options, &progress)?;
+        Ok(Self {
+            key: key_of(json),
+            shape: plan.shape(),
+            plan,
+            processor,
+            options,
+            progress,
+            workspace: Workspace::default(),
+            open: VecDeque::new(),
+            traffic: Vec::new(),
+        })
+    }
+
+    /// How many ranges the job has.
+    pub fn ranges(&self) -> usize {
+        self.plan.ranges().len()
+    }
+
+    /// The job's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Processes a range. One that fails is in the partial as failed if it is asked for the `last` time, and
+    /// else is not in it, so that it can be asked for again. `watch` is told how many entries are done and
+    /// says whether to go on.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or where there is no such range.
+    pub fn range(&mut self, at: usize, last: bool, watch: &dyn Fn(u64) -> bool) -> RunResult<Ranged> {
+        let Some(range) = self.plan.ranges().get(at) else {
+            return Err(Error::Partial(format!("the job has no range {at}")));
+        };
+        self.use_file(range.file);
+        let reduction = Reduction::new(Arc::clone(&self.shape));
+        let mapper = Mapper::new(&self.plan, &*self.processor, &self.options, &self.progress);
+        let mapped = mapper.range(&mut self.workspace, at, watch);
+        if let Err(Error::Cancelled) = mapped.output {
+            return Err(Error::Cancelled);
+        }
+        let reason = reduction.note(|account| mapper.account(at, &mapped, last, account));
+        let (entries, cost) = (mapped.entries, mapped.cost);
+        if last || reason.is_none() {
+            reduction.add_range(at, mapped.output.ok())?;
+        }
+        tell(&*self.options.storage, &reduction, &Progress::new(ProgressKind::None));
+        let now = self.options.storage.traffic();
+        reduction.note(|account| {
+            for host in &now {
+                let before = self.traffic.iter().find(|before| before.host == host.host);
+                let since = host.clone().since(before.unwrap_or(&HostTraffic::default()));
+                account.add_traffic(since);
+            }
+        });
+        self.traffic = now;
+        Ok(Ranged { partial: reduction.into_partial(), reason, entries, bytes: cost.bytes, cpu: cost.cpu })
+    }
+
+    /// Merges partials of the job to one.
+    ///
+    /// # Errors
+    /// Where one is damaged or of another job, or two hold the same range.
+    pub fn merge<'b>(&self, partials: impl IntoIterator<Item = &'b [u8]>) -> RunResult<Partial> {
+        let reduction = Reduction::new(Arc::clone(&self.shape));
+        for bytes in partials {
+            reduction.add(self.decode(bytes)?)?;
+        }
+        Ok(reduction.into_partial())
+    }
+
+    /// Reads a partial of the job.
+    ///
+    /// # Errors
+    /// Where it is damaged or of another job.
+    pub fn decode(&self, bytes: &[u8]) -> RunResult<Partial> {
+        Partial::decode(bytes, &self.key, &self.shape, &*self.processor)
+    }
+
+    /// Keeps the files that were used last open, and closes the others.
+    fn use_file(&mut self, file: usize) {
+        self.open.retain(|known| *known != file);
+        self.open.push_back(file);
+        if self.open.len() > OPEN_FILES
+            && let Some(oldest) = self.open.pop_front()
+        {
+            self.plan.files()[oldest].close();
+        }
+    }
+}
