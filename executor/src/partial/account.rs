@@ -116,7 +116,7 @@ impl Account {
         let mut replicas = replicas.into_iter().peekable();
         if retries > 0 || replicas.peek().is_some() {
             let known = self.files.entry(file).or_default();
-            known.retries += retries;
+            known.retries = known.retries.saturating_add(retries);
             known.replicas.extend(replicas);
         }
     }
