@@ -42,15 +42,22 @@ fn worker(json: &[u8]) -> RunResult<Worker> {
 }
 
 fn range(worker: &mut Worker, at: usize) -> Vec<u8> {
-    let ranged = worker.range(at, true, &|_| true).unwrap();
+    let ranged = worker.range(at, true, None, &|_| true).unwrap();
     assert_eq!((ranged.reason, ranged.entries), (None, 3));
     ranged.partial.encode(worker.key()).unwrap()
 }
 
-/// The outputs and the ranges of a partial, without what it took.
-fn content(bytes: &[u8]) -> (Vec<(Node, Option<u64>)>, Vec<(u32, u32)>, Vec<u8>) {
+/// A partial without what it took.
+#[derive(Debug, PartialEq)]
+struct Content {
+    nodes: Vec<(Node, Option<u64>)>,
+    done: Vec<(u32, u32)>,
+    outputs: Vec<u8>,
+}
+
+fn content(bytes: &[u8]) -> Content {
     let (head, outputs) = Head::read(bytes).unwrap();
-    (head.nodes, head.account.done().to_vec(), outputs.to_vec())
+    Content { nodes: head.nodes, done: head.account.done().to_vec(), outputs: outputs.to_vec() }
 }
 
 #[test]
@@ -61,8 +68,8 @@ fn partials_merge_to_the_same_bits_in_any_grouping() {
     let merge = |parts: &[&[u8]]| worker.merge(parts.iter().copied()).unwrap().encode(worker.key()).unwrap();
     let all: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     let want = content(&merge(&all));
-    assert_eq!(want.1, [(0, 26)]);
-    assert_eq!(want.0.len(), 2, "one output for each dataset");
+    assert_eq!(want.done, [(0, 26)]);
+    assert_eq!(want.nodes.len(), 2, "one output for each dataset");
     let mut backwards = all.clone();
     backwards.reverse();
     assert_eq!(content(&merge(&backwards)), want);
@@ -197,7 +204,7 @@ fn a_worker_answers_over_a_pipe_as_it_does_here() {
     assert_eq!(content(&buffers[0]), content(&range(&mut here, 4)));
     let next = pipe.ask(json!({"op": "range", "job": key, "range": 5}), &[]).1;
     let (_, merged) = pipe.ask(json!({"op": "merge", "job": key}), &[&next[0], &buffers[0]]);
-    assert_eq!(content(&merged[0]).1, [(4, 6)]);
+    assert_eq!(content(&merged[0]).done, [(4, 6)]);
     let stats = pipe.ask(json!({"op": "stats"}), &[]).0;
     assert_eq!((&stats["ranges"], &stats["merges"]), (&json!(2), &json!(1)));
 }

@@ -4,7 +4,7 @@
 
 mod child;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,7 @@ impl Processes {
             guards: Mutex::default(),
             broken: Mutex::default(),
             stop: AtomicBool::new(false),
+            next: AtomicUsize::new(0),
         };
         progress.start(plan.entries(), plan.ranges().len(), plan.files().len());
         let over = (Mutex::new(false), Condvar::new());
@@ -65,8 +66,9 @@ impl Processes {
                 *over.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
                 over.1.notify_all();
             });
-            Executor::Threads(self.workers).for_each(plan.ranges().len(), &work.stop, |child, at| {
-                if let Err(error) = work.range(child, at) {
+            let workers = Executor::Threads(self.workers.min(plan.ranges().len()));
+            workers.for_each::<()>(workers.workers(), &work.stop, |(), _| {
+                if let Err(error) = work.ranges() {
                     work.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     work.stop.store(true, Ordering::Relaxed);
                 }
@@ -99,6 +101,7 @@ struct Work<'a> {
     guards: Mutex<Vec<Weak<Guard>>>,
     broken: Mutex<Option<Error>>,
     stop: AtomicBool,
+    next: AtomicUsize,
 }
 
 impl Work<'_> {
@@ -117,8 +120,25 @@ impl Work<'_> {
         self.guards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Processes ranges until none is left: what each worker does.
+    fn ranges(&self) -> RunResult<()> {
+        let mut child = None;
+        let take =
+            || Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < self.plan.ranges().len());
+        let mut reserved = None;
+        while let Some(at) = reserved.take().or_else(take) {
+            // Whose next range is known can read it meanwhile, which pays over a network.
+            reserved = if self.plan.files()[self.plan.ranges()[at].file].is_remote() { take() } else { None };
+            self.range(&mut child, at, reserved)?;
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Processes a range, and once more in another process if the first one dies of it.
-    fn range(&self, slot: &mut Option<Child>, at: usize) -> RunResult<()> {
+    fn range(&self, slot: &mut Option<Child>, at: usize, next: Option<usize>) -> RunResult<()> {
         let PlannedRange { file, entries } = &self.plan.ranges()[at];
         let path = &self.plan.files()[*file].ledger.path;
         let mut deaths = 0;
@@ -129,7 +149,7 @@ impl Work<'_> {
                     slot.insert(Child::start(&self.json, |guard| self.guards().push(Arc::downgrade(guard)))?)
                 }
             };
-            let header = json!({"op": "range", "job": self.key, "range": at, "last": true});
+            let header = json!({"op": "range", "job": self.key, "range": at, "last": true, "next": next});
             match child.ask(&header, &[], self.settings.range_timeout) {
                 Ok((header, buffers)) => {
                     let [bytes] = &buffers[..] else {

@@ -23,7 +23,7 @@ use crate::registry::{AnyOutput, AnyProcessor};
 use crate::storage::FileStore;
 use crate::{Dataset, Error, RunResult};
 
-pub(crate) use map::{Mapper, Workspace};
+pub(crate) use map::{Begun, Mapper, Workspace};
 pub use plan::{Plan, PlannedFile, PlannedRange};
 use prefetch::Prefetch;
 use read::Needs;

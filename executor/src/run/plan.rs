@@ -341,7 +341,7 @@ impl PlannedFile {
     }
 
     /// Whether it, or a friend of its dataset, is read over the network.
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.spec.is_remote() || self.friends.iter().any(|chain| chain.is_remote())
     }
 
