@@ -56,6 +56,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
+	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::checkpoint::CheckpointSettings;
 use crate::fileset::{Dataset, Fileset, Friend};
 use crate::ledger::Ledger;
 use crate::merge_tree::Shape;
@@ -39,6 +40,8 @@ pub struct Job {
     pub skip_checksums: bool,
     /// How files are opened.
     pub storage: StorageSettings,
+    /// Where the outputs of ranges are kept; nowhere if not given.
+    pub checkpoint: Option<CheckpointSettings>,
     /// The fileset's datasets, with the tree, the uuid and the number of entries of each file that was
     /// opened.
     pub datasets: Vec<Dataset>,

@@ -15,6 +15,7 @@
 #![deny(unsafe_code)]
 
 pub mod binary;
+pub mod checkpoint;
 pub mod cli;
 mod error;
 pub mod fileset;

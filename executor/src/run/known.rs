@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::friends::Friends;
 use super::plan::Handles;
 use super::{Options, Plan, PlannedFile, PlannedRange};
+use crate::checkpoint::CheckpointSettings;
 use crate::job::{Job, VERSION};
 use crate::ledger::{DatasetLedger, Ledger};
 use crate::progress::Progress;
@@ -20,6 +21,7 @@ impl Plan {
         processor: &str,
         settings: &Map<String, Value>,
         storage: &StorageSettings,
+        checkpoint: Option<&CheckpointSettings>,
         options: &Options,
     ) -> Job {
         let mut datasets = self.fileset.datasets.clone();
@@ -50,6 +52,7 @@ impl Plan {
             retries: options.retries,
             skip_checksums: options.skip_checksums,
             storage: storage.clone(),
+            checkpoint: checkpoint.cloned(),
             datasets,
             friends: self.friends.described(None),
             chosen: self.chosen.clone(),

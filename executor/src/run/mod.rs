@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hep_io::source::{HostTraffic, Storage};
 
+use crate::checkpoint::Checkpoints;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
 use crate::local::{Executor, thread_cpu};
 use crate::merge_tree::Shape;
@@ -51,6 +52,8 @@ pub struct Options {
     pub prefetch: u64,
     /// What opens files.
     pub storage: Arc<dyn FileStore>,
+    /// Where the outputs of ranges are kept, if anywhere.
+    pub checkpoints: Option<Arc<Checkpoints>>,
 }
 
 impl Default for Options {
@@ -65,6 +68,7 @@ impl Default for Options {
             datasets: Vec::new(),
             prefetch: 64_000_000,
             storage: Arc::new(Storage::default()),
+            checkpoints: None,
         }
     }
 }
@@ -80,6 +84,8 @@ pub struct Outcome {
     /// What happened that a person may want to know and that is no failure: reads that went on at a
     /// replica.
     pub notices: Vec<String>,
+    /// How many entries were not processed because their outputs were kept of an earlier run.
+    pub kept: u64,
 }
 
 /// What a run has made of one dataset.
@@ -109,8 +115,8 @@ impl Plan {
         progress.start(self.entries(), self.ranges.len(), self.files.len());
         // Of the opening of the files.
         tell(&*options.storage, &reduction, progress);
-        let ahead = self.prefetch(options);
         let mapper = Mapper::new(&self, processor, options, progress);
+        let ahead = self.prefetch(&mapper, options);
         let process_range = |workspace: &mut Workspace, at: usize| {
             let begun = ahead.as_ref().and_then(|ahead| ahead.take(at));
             let mapped = mapper.range_ahead(workspace, at, begun, &|_| true);
@@ -169,7 +175,7 @@ impl Plan {
             .collect();
         let mut traffic = options.storage.traffic();
         account.traffic().for_each(|host| host.add_to(&mut traffic));
-        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec() })
+        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec(), kept: account.kept() })
     }
 
     /// The account of every entry.
@@ -231,8 +237,8 @@ impl Plan {
     }
 
     /// What reads ahead of the workers, if any range is of a remote file.
-    fn prefetch(&self, options: &Options) -> Option<Prefetch<Needs>> {
-        let remote = |range: usize| self.files[self.ranges[range].file].is_remote();
+    fn prefetch(&self, mapper: &Mapper<'_>, options: &Options) -> Option<Prefetch<Needs>> {
+        let remote = |range: usize| mapper.is_remote(range) && !mapper.is_kept(range);
         let any = options.prefetch > 0 && (0..self.ranges.len()).any(remote);
         any.then(|| Prefetch::new(options.prefetch, self.ranges.len(), remote))
     }

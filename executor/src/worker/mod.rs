@@ -13,6 +13,7 @@ use hep_io::source::HostTraffic;
 
 pub use serve::serve;
 
+use crate::checkpoint::Checkpoints;
 use crate::job::{Job, key_of};
 use crate::merge_tree::Shape;
 use crate::partial::{Partial, Reduction};
@@ -75,6 +76,12 @@ impl Worker {
             storage: job.storage.storage(),
             ..Options::default()
         };
+        let checkpoints = |settings| {
+            let Job { processor: name, settings: values, skip_checksums, .. } = &job;
+            Checkpoints::new(settings, name, values, *skip_checksums, &*processor).map(Arc::new)
+        };
+        let checkpoints = job.checkpoint.clone().map(checkpoints).transpose()?;
+        let options = Options { checkpoints, ..options };
         let plan = Plan::of_job(&job, &options, &progress)?;
         Ok(Self {
             key: key_of(json),
