@@ -87,6 +87,7 @@ impl Plan {
             .ranges
             .iter()
             .map(|&(file, start, end)| PlannedRange { file: file as usize, entries: start..end });
-        Ok(Self { fileset, chosen: job.chosen.clone(), files, ranges: ranges.collect(), friends })
+        let (chosen, ranges) = (job.chosen.clone(), ranges.collect());
+        Ok(Self { fileset, chosen, files, ranges, friends, asked: None })
     }
 }
