@@ -9,7 +9,6 @@ use clap::{Args, ValueEnum};
 use super::{INCOMPLETE, parse_fraction, print};
 use crate::ledger::Totals;
 use crate::partial::Reduction;
-use crate::progress::Progress;
 use crate::registry::AnyProcessor;
 use crate::run::{Lost, Options, Outcome, Plan};
 use crate::{Error, RunResult, output, summary};
@@ -41,7 +40,7 @@ pub(super) struct Work<'a> {
     pub(super) name: &'a str,
     pub(super) processor: &'a dyn AnyProcessor,
     pub(super) options: &'a Options,
-    pub(super) progress: &'a Progress,
+    pub(super) process: &'a dyn Fn(&Plan, Lost) -> RunResult<Reduction>,
     /// Whether others do other ranges of the job. What became of those is then no matter of the exit status,
     /// nor are files that have no ranges because they could not be opened: `merge` tells of them.
     pub(super) is_part: bool,
@@ -50,14 +49,15 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Processes what the plan asks for and writes the outputs; returns the exit status.
     pub(super) fn carry_out(&self, plan: Plan, outputs: &[PathBuf], ending: &Ending) -> RunResult<u8> {
-        let Self { job, name, processor, options, progress, is_part } = *self;
+        let Self { job, name, processor, options, process, is_part } = *self;
         let (partials, finished): (Vec<PathBuf>, Vec<PathBuf>) =
             outputs.iter().cloned().partition(|path| output::is_partial(path));
         if partials.is_empty() {
-            let outcome = plan.run(processor, options, progress)?;
+            let reduction = process(&plan, Lost::Closed)?;
+            let outcome = plan.conclude(reduction, processor, options)?;
             return conclude(outcome, name, &finished, ending);
         }
-        let mut partial = plan.process(processor, options, progress, Lost::Open)?.into_partial();
+        let mut partial = process(&plan, Lost::Open)?.into_partial();
         let own = partial.account.clone();
         options.storage.traffic().into_iter().for_each(|host| partial.account.add_traffic(host));
         for path in &partials {

@@ -9,8 +9,8 @@ use hep_io::root::Entry;
 use hep_io::{EntryFile, EntryReader, Stored};
 use serde_json::{Value, json};
 
-use super::storage::StorageArgs;
 use super::ending::Format;
+use super::storage::StorageArgs;
 use super::{objects, print, schema};
 use crate::fileset::location;
 use crate::storage::open_file;

@@ -61,12 +61,13 @@ pub(super) fn map(registry: &Registry, args: &MapArgs) -> RunResult<u8> {
     let asked = ranges.ranges(&entries).map_err(|why| Error::Usage(format!("{ranges}: {why}")))?;
     plan.ask_for(asked, &format!("map {ranges}"));
     output::probe(&outputs)?;
+    let process = |plan: &Plan, lost| plan.process(&*processor, &options, &progress, lost);
     Work {
         job: &json,
         name: &name,
         processor: &*processor,
         options: &options,
-        progress: &progress,
+        process: &process,
         is_part: true,
     }
     .carry_out(plan, &outputs, &args.ending)

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use super::ending::{Format, Work};
 use super::plan::{Asked, Request};
 use super::{ExecutorKind, RunArgs, build, print};
-use crate::job::Job;
 use crate::local::Executor;
+use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
 use crate::{Registry, RunResult, binary, output};
@@ -35,12 +35,29 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     }
     // An output that cannot be written should cost seconds, not the run.
     output::probe(&outputs)?;
-    let job = match outputs.iter().any(|path| output::is_partial(path)) {
-        true => Job { binary: binary::hash()?, ..request.job(&plan, &args.plan) }.to_json()?,
+    let mut job = request.job(&plan, &args.plan);
+    let json = match outputs.iter().any(|path| output::is_partial(path)) {
+        true => {
+            job.binary = binary::hash()?;
+            job.to_json()?
+        }
         false => Vec::new(),
     };
-    Work { job: &job, name, processor: &**processor, options, progress, is_part: args.shard.is_some() }
-        .carry_out(plan, &outputs, &args.ending)
+    let process = |plan: &Plan, lost| match args.executor {
+        ExecutorKind::Serial | ExecutorKind::Threads => plan.process(&**processor, options, progress, lost),
+        ExecutorKind::Processes => {
+            let workers =
+                args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
+            let processes = Processes { workers, range_timeout: args.range_timeout };
+            processes.run(plan, &job, &**processor, progress, lost)
+        }
+    };
+    let is_part = args.shard.is_some();
+    Work { job: &json, name, processor: &**processor, options, process: &process, is_part }.carry_out(
+        plan,
+        &outputs,
+        &args.ending,
+    )
 }
 
 /// What a run would read.

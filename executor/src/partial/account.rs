@@ -124,7 +124,7 @@ impl Account {
         let mut replicas = replicas.into_iter().peekable();
         if retries > 0 || replicas.peek().is_some() {
             let known = self.files.entry(file).or_default();
-            known.retries += retries;
+            known.retries = known.retries.saturating_add(retries);
             known.replicas.extend(replicas);
         }
     }
@@ -147,6 +147,11 @@ impl Account {
         }
         self.notices.push(notice);
         Some(self.notices.len())
+    }
+
+    /// Takes the notices out.
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Adds the account of other ranges.

@@ -1,6 +1,6 @@
 //! Plans and jobs: a job is a plan that another process can have.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -87,7 +87,14 @@ impl Plan {
             .ranges
             .iter()
             .map(|&(file, start, end)| PlannedRange { file: file as usize, entries: start..end });
-        let (chosen, ranges) = (job.chosen.clone(), ranges.collect());
-        Ok(Self { fileset, chosen, files, ranges, friends, asked: None })
+        Ok(Self {
+            fileset,
+            chosen: job.chosen.clone(),
+            files,
+            ranges: ranges.collect(),
+            friends,
+            asked: None,
+            shape: OnceLock::new(),
+        })
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::friends::{Friends, Place};
 use super::retry::retrying;
@@ -10,6 +10,7 @@ use crate::fileset::{FileSpec, Fileset, location};
 use crate::friends::{self, Chain};
 use crate::ledger::{FileLedger, FriendLedger, Missed};
 use crate::local::{Executor, without_panic};
+use crate::merge_tree::Shape;
 use crate::progress::Progress;
 use crate::range::{self, Opened};
 use crate::registry::AnyProcessor;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub(super) friends: Friends,
     /// If not all ranges are asked for: those that are, in order, and why the others are not.
     pub(super) asked: Option<(Vec<usize>, String)>,
+    /// The merge trees of the ranges, once they are known.
+    pub(super) shape: OnceLock<Arc<Shape>>,
 }
 
 /// A file of a plan.
@@ -155,7 +158,8 @@ impl Plan {
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
-        let mut plan = Self { fileset, chosen, files, ranges: Vec::new(), friends, asked: None };
+        let mut plan =
+            Self { fileset, chosen, files, ranges: Vec::new(), friends, asked: None, shape: OnceLock::new() };
         plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
@@ -358,7 +362,7 @@ impl PlannedFile {
     }
 
     /// Whether it, or a friend of its dataset, is read over the network.
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.spec.is_remote() || self.friends.iter().any(|chain| chain.is_remote())
     }
 
