@@ -96,6 +96,7 @@ impl Plan {
             files,
             ranges: ranges.collect(),
             friends,
+            asked: None,
             shape: OnceLock::new(),
         })
     }
