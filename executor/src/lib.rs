@@ -15,6 +15,7 @@
 #![deny(unsafe_code)]
 
 pub mod binary;
+pub mod checkpoint;
 pub mod cli;
 mod error;
 pub mod fileset;
@@ -26,10 +27,12 @@ pub mod local;
 pub mod merge_tree;
 pub mod output;
 pub mod partial;
+pub mod processes;
 pub mod progress;
 pub mod range;
 pub mod registry;
 pub mod run;
+pub mod selection;
 mod settings;
 pub mod storage;
 pub mod summary;

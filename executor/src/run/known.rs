@@ -1,12 +1,13 @@
 //! Plans and jobs: a job is a plan that another process can have.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
 use super::friends::Friends;
 use super::plan::Handles;
 use super::{Options, Plan, PlannedFile, PlannedRange};
+use crate::checkpoint::CheckpointSettings;
 use crate::job::{Job, VERSION};
 use crate::ledger::{DatasetLedger, Ledger};
 use crate::progress::Progress;
@@ -20,6 +21,7 @@ impl Plan {
         processor: &str,
         settings: &Map<String, Value>,
         storage: &StorageSettings,
+        checkpoint: Option<&CheckpointSettings>,
         options: &Options,
     ) -> Job {
         let mut datasets = self.fileset.datasets.clone();
@@ -50,6 +52,7 @@ impl Plan {
             retries: options.retries,
             skip_checksums: options.skip_checksums,
             storage: storage.clone(),
+            checkpoint: checkpoint.cloned(),
             datasets,
             friends: self.friends.described(None),
             chosen: self.chosen.clone(),
@@ -87,6 +90,14 @@ impl Plan {
             .ranges
             .iter()
             .map(|&(file, start, end)| PlannedRange { file: file as usize, entries: start..end });
-        Ok(Self { fileset, chosen: job.chosen.clone(), files, ranges: ranges.collect(), friends })
+        Ok(Self {
+            fileset,
+            chosen: job.chosen.clone(),
+            files,
+            ranges: ranges.collect(),
+            friends,
+            asked: None,
+            shape: OnceLock::new(),
+        })
     }
 }
