@@ -13,7 +13,6 @@ use hep_io::source::HostTraffic;
 
 pub use serve::serve;
 
-use crate::checkpoint::Checkpoints;
 use crate::job::{Job, key_of};
 use crate::merge_tree::Shape;
 use crate::partial::{Partial, Reduction};
@@ -70,18 +69,7 @@ impl Worker {
             )));
         }
         let (_, processor) = registry.make(Some(&job.processor), &job.settings)?;
-        let options = Options {
-            retries: job.retries,
-            skip_checksums: job.skip_checksums,
-            storage: job.storage.storage(),
-            ..Options::default()
-        };
-        let checkpoints = |settings| {
-            let Job { processor: name, settings: values, skip_checksums, .. } = &job;
-            Checkpoints::new(settings, name, values, *skip_checksums, &*processor).map(Arc::new)
-        };
-        let checkpoints = job.checkpoint.clone().map(checkpoints).transpose()?;
-        let options = Options { checkpoints, ..options };
+        let options = Options::of_job(&job, &*processor)?;
         let plan = Plan::of_job(&job, &options, &progress)?;
         Ok(Self {
             key: key_of(json),
