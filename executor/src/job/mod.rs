@@ -93,15 +93,24 @@ impl Job {
     /// Where it is none, or another binary has planned it.
     pub fn read_own(json: &[u8]) -> RunResult<Self> {
         let job = Self::read(json)?;
-        let own = binary::hash()?;
-        if job.binary != own {
-            return Err(Error::Partial(format!(
-                "another binary has planned the job ({:.12}, and this one is {own:.12}): only that one can \
-                 process and merge it",
-                job.binary
-            )));
-        }
+        job.check_binary()?;
         Ok(job)
+    }
+
+    /// Makes sure that this very binary has planned it.
+    ///
+    /// # Errors
+    /// Where another one has.
+    pub fn check_binary(&self) -> RunResult<()> {
+        let own = binary::hash()?;
+        if self.binary == own {
+            return Ok(());
+        }
+        Err(Error::Partial(format!(
+            "another binary has planned the job ({:.12}, and this one is {own:.12}): only that one can \
+             process and merge it",
+            self.binary
+        )))
     }
 
     /// The job as JSON.

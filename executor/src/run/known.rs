@@ -7,12 +7,33 @@ use serde_json::{Map, Value};
 use super::friends::Friends;
 use super::plan::Handles;
 use super::{Options, Plan, PlannedFile, PlannedRange};
-use crate::checkpoint::CheckpointSettings;
+use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::job::{Job, VERSION};
 use crate::ledger::{DatasetLedger, Ledger};
 use crate::progress::Progress;
+use crate::registry::AnyProcessor;
 use crate::storage::StorageSettings;
 use crate::{Error, RunResult};
+
+impl Options {
+    /// Those of a job, whose processor this is.
+    ///
+    /// # Errors
+    /// Where outputs are to be kept and this process's own binary cannot be read.
+    pub fn of_job(job: &Job, processor: &dyn AnyProcessor) -> RunResult<Self> {
+        let checkpoints = |settings| {
+            let Job { processor: name, settings: values, skip_checksums, .. } = job;
+            Checkpoints::new(settings, name, values, *skip_checksums, processor).map(Arc::new)
+        };
+        Ok(Self {
+            retries: job.retries,
+            skip_checksums: job.skip_checksums,
+            storage: job.storage.storage(),
+            checkpoints: job.checkpoint.clone().map(checkpoints).transpose()?,
+            ..Self::default()
+        })
+    }
+}
 
 impl Plan {
     /// The job that processes this plan's ranges with a processor of this name and settings.
