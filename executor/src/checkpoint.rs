@@ -1,9 +1,9 @@
 //! The outputs of ranges, kept on disk, so that what was interrupted can go on.
 //!
 //! An output is found by what it was made of and nothing else: the binary's content, the processor, its
-//! settings and columns, the dataset as the processor sees it, the file by its uuid, the tree, the entries,
-//! and the friends. So a changed analysis finds nothing of what it was before, and a checkpoint is never
-//! stale. A file is
+//! settings and the content of the files that they name, the columns, the dataset as the processor sees it,
+//! the file by its uuid and revision, the tree, the entries, and the friends. So a changed
+//! analysis finds nothing of what it was before, and a checkpoint is never stale. A file is
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -15,10 +15,12 @@
 //! under `<first two digits of the hash>/<the others>`, written under another name and renamed: several
 //! writers of one file write the same.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
@@ -96,6 +98,7 @@ impl Checkpoints {
         add(&mut run, Value::Object(values.clone()).to_string().as_bytes());
         // What was not verified may be wrong where what is verified would have failed.
         add(&mut run, &[u8::from(skip_checksums)]);
+        named_files(values).iter().for_each(|content| add(&mut run, content.as_bytes()));
         for need in processor.schema().requirements() {
             add(&mut run, format!("{need:?}").as_bytes());
         }
@@ -149,8 +152,6 @@ impl Checkpoints {
     }
 
     fn write(&self, key: Key, output: &dyn AnyOutput) -> Result<(), String> {
-        /// Tells the temporary files of a process apart.
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&key.0);
@@ -159,10 +160,10 @@ impl Checkpoints {
         let checksum = twox_hash::XxHash3_64::oneshot(&bytes[PREFIX..]);
         bytes[PREFIX - 8..PREFIX].copy_from_slice(&checksum.to_le_bytes());
         let path = self.path(key);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // Names of processes are the same on two hosts.
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let temporary = path.with_extension(format!("{host}.{}.{number}.tmp", std::process::id()));
+        // By chance: in containers, names of hosts and numbers of processes come again, and what a killed
+        // one has left must not be in the way.
+        let chance = RandomState::new().build_hasher().finish();
+        let temporary = path.with_extension(format!("{chance:016x}.tmp"));
         let write = || {
             fs::create_dir_all(path.parent().unwrap_or(&self.settings.folder))?;
             File::create_new(&temporary)?.write_all(&bytes)?;
@@ -186,7 +187,29 @@ fn add(context: &mut Context, part: &[u8]) {
     context.update(part);
 }
 
+/// The hash of the content of each file that is named, by its whole path or from the working folder: scale
+/// factors, lumi masks. What cannot be read here is no file, or the processor will say so.
+fn named_files(values: &Map<String, Value>) -> Vec<String> {
+    fn collect(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(path) if Path::new(path).is_file() => {
+                found.extend(File::open(path).and_then(binary::digest));
+            }
+            Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+            Value::Object(values) => values.values().for_each(|value| collect(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    values.values().for_each(|value| collect(value, &mut found));
+    found
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // What is no file could keep whoever opens it waiting.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)

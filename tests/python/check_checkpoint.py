@@ -2,6 +2,7 @@
 the result is that of a run without, byte for byte."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,8 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from faulty import ENTRIES, FILES, Outcome, Runs, write_files
-from oracle import passed
+import numpy as np
+import uproot
+from faulty import ENTRIES, FILES, LONGEST, Outcome, Runs, write_files
+from oracle import passed, skip
 
 ALL = FILES * ENTRIES
 
@@ -22,10 +25,12 @@ class Kept:
     def __init__(self, runs: Runs, want: str) -> None:
         self.runs, self.want = runs, want
 
-    def run(self, folder: Path, *options: str, processor: dict | None = None, want: str | None = None) -> tuple[Outcome, int]:
+    def run(self, folder: Path, *options: str, processor: dict | None = None, want: str | None = None,
+            within: list[str] | None = None) -> tuple[Outcome, int]:  # fmt: skip
         """A complete run with the right result, and how many entries it took from `folder`."""
         command, output = self.runs.command(processor or {"name": "faulty"}, "--checkpoint", str(folder), "--format", "json", *options)
-        result = subprocess.run(command, cwd=self.runs.folder, capture_output=True, text=True, check=False)
+        command = [*(within or []), *command]
+        result = subprocess.run(command, cwd=self.runs.folder, capture_output=True, text=True, check=False, timeout=LONGEST)
         outcome = self.runs.outcome(result.returncode, result.stderr, output)
         assert outcome.status == 0, outcome.error
         assert outcome.objects() == (want or self.want), "another result than without checkpoints"
@@ -86,6 +91,12 @@ def other_analyses(kept: Kept, folder: Path) -> None:
     _, entries = kept.run(place, "--resume", "--skip-checksums")
     assert entries == 0, entries
     passed("checkpoints: another way of reading")
+    named = folder / "factors.txt"
+    for content, taken in (("1.0", 0), ("1.0", ALL), ("1.1", 0), ("1.0", ALL)):
+        named.write_text(content)
+        _, entries = kept.run(place, "--resume", processor={"name": "faulty", "only_where": str(named)})
+        assert entries == taken, (content, entries)
+    passed("checkpoints: another content of a file that a setting names")
 
 
 def other_files(kept: Kept, folder: Path) -> None:
@@ -101,6 +112,7 @@ def other_files(kept: Kept, folder: Path) -> None:
     assert entries == ALL - ENTRIES, entries
     passed("checkpoints: a file that was replaced")
     moved.rename(path)
+    updated(kept, place, path)
     datasets = kept.runs.datasets
     kept.runs.datasets = {"another name": datasets["first set"], "second-set 2": datasets["second-set 2"]}
     want = kept.runs.run({"name": "faulty"}).objects()
@@ -108,6 +120,60 @@ def other_files(kept: Kept, folder: Path) -> None:
     assert entries == ALL // 2, entries
     kept.runs.datasets = datasets
     passed("checkpoints: a dataset of another name")
+
+
+def update(path: Path, entries: int = ENTRIES) -> None:
+    """Writes the tree anew, with as many entries and other values; the file's uuid stays."""
+    with uproot.update(path) as file:
+        tree = file.mktree("Events", {"x": np.int32})
+        for start in range(0, entries, 1000):
+            tree.extend({"x": np.arange(start, start + 1000, dtype=np.int32) // 2})
+
+
+def updated(kept: Kept, place: Path, path: Path) -> None:
+    """A file that was changed where it is has the identifier that it had."""
+    whole = path.read_bytes()
+    update(path)
+    want = kept.runs.run({"name": "faulty"}).objects()
+    assert want != kept.want
+    _, entries = kept.run(place, "--resume", want=want)
+    assert entries == ALL - ENTRIES, entries
+    path.write_bytes(whole)
+    passed("checkpoints: a file that was updated")
+    other = place.with_name("friend")
+    other.mkdir()
+    friend = write_files(other, files=1, entries=ALL)[0]
+    whole = friend.read_bytes()
+    with uproot.open(friend) as file:
+        known = {"path": str(friend), "tree": "Events", "uuid": str(file.file.uuid), "entries": ALL}
+    for described in (str(friend), known):
+        friend.write_bytes(whole)
+        kept.runs.more = {"friends": {"other": {"files": [described]}}}
+        kept.run(place, "--resume")
+        _, entries = kept.run(place, "--resume")
+        assert entries == ALL, entries
+        update(friend, ALL)
+        _, entries = kept.run(place, "--resume")
+        assert entries == 0, entries
+        shutil.rmtree(place)
+        kept.runs.more = {}
+        kept.run(place)
+    passed("checkpoints: a friend that was updated")
+
+
+def updated_meanwhile(kept: Kept, folder: Path) -> None:
+    """What is read of a file that was updated after the run was planned would be kept under what it was before."""
+    path = kept.runs.datasets["first set"][0]
+    whole = path.read_bytes()
+    fileset = kept.runs.fileset({"name": "faulty"})
+    command = [str(kept.runs.binary), "plan", str(fileset), "-o", "job.json", "--checkpoint", str(folder / "meanwhile")]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    update(path)
+    command = [str(kept.runs.binary), "map", "job.json", "all", "part.partial"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=LONGEST)
+    path.write_bytes(whole)
+    assert result.returncode == 3 and "written anew since this run was planned" in result.stderr, (result.returncode, result.stderr)
+    passed("checkpoints: a file that was updated after the plan")
 
 
 def damaged(kept: Kept, folder: Path) -> None:
@@ -138,6 +204,10 @@ def damaged(kept: Kept, folder: Path) -> None:
     assert entries == ALL - 1000 and "nothing can be kept" in outcome.error, (entries, outcome.error)
     paths[0].rmdir()
     passed("checkpoints: a folder in the place of one")
+    os.mkfifo(paths[0])
+    _, entries = kept.run(place, "--resume")
+    assert entries == ALL - 1000 and paths[0].read_bytes() == whole, entries
+    passed("checkpoints: a pipe in the place of one")
 
 
 def refused(kept: Kept, folder: Path) -> None:
@@ -147,6 +217,31 @@ def refused(kept: Kept, folder: Path) -> None:
         outcome, entries = kept.run(place, "--resume")
         assert entries == 0 and outcome.error.count("nothing can be kept") == 1, outcome.error
     passed("checkpoints: a folder that cannot be")
+
+
+def mounted(how: str, place: Path) -> list[str]:
+    """What to put before a command so that it, and nothing else, finds something mounted at `place`."""
+    alone = ["unshare", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
+    return [*alone, "sh", "-ec", f'{how}; exec "$@"', str(place)]
+
+
+def no_room(kept: Kept, folder: Path) -> None:
+    full = folder / "full"
+    full.mkdir()
+    within = mounted('mount -t tmpfs -o size=16k none "$0"', full)
+    if subprocess.run([*within, "true"], capture_output=True, check=False).returncode:
+        skip("checkpoints on a full disk and in a read-only folder", "nothing can be mounted here")
+        return
+    outcome, entries = kept.run(full, "--resume", within=within)
+    assert entries == 0 and outcome.error.count("nothing can be kept") == 1, outcome.error
+    passed("checkpoints: a full disk")
+    place = folder / "threads"
+    within = mounted('mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"', place)
+    outcome, entries = kept.run(place, "--resume", within=within)
+    assert entries == ALL and "nothing can be kept" not in outcome.error, (entries, outcome.error)
+    outcome, entries = kept.run(place, "--resume", processor={"name": "faulty", "megabytes": 2}, within=within)
+    assert entries == 0 and outcome.error.count("nothing can be kept") == 1, (entries, outcome.error)
+    passed("checkpoints: a read-only folder")
 
 
 def at_once(kept: Kept, folder: Path) -> None:
@@ -175,6 +270,8 @@ def main() -> None:
         other_files(kept, folder)
         damaged(kept, folder)
         refused(kept, folder)
+        no_room(kept, folder)
+        updated_meanwhile(kept, folder)
         at_once(kept, folder)
 
 

@@ -54,9 +54,14 @@ impl Job {
     fn essence(&self) -> Self {
         let mut job = self.clone();
         (job.retries, job.skip_checksums, job.storage) = (0, false, StorageSettings::default());
+        job.checkpoint = None;
         let friends = job.datasets.iter_mut().flat_map(|dataset| &mut dataset.friends);
         let friends = friends.chain(&mut job.friends).flat_map(|friend: &mut Friend| &mut friend.files);
-        friends.for_each(FileSpec::hide_secrets);
+        friends.for_each(|file| {
+            file.hide_secrets();
+            // It is looked at where outputs are kept only.
+            file.revision = None;
+        });
         let files = job.datasets.iter_mut().flat_map(|dataset| &mut dataset.files);
         files.for_each(FileSpec::hide_secrets);
         for file in job.ledger.datasets.iter_mut().flat_map(|dataset| &mut dataset.files) {
@@ -114,7 +119,12 @@ fn datasets(one: &Job, two: &Job, a: &str, b: &str) -> Option<String> {
     let files = |job: &Job| -> Vec<FileLedger> {
         job.ledger.datasets.iter().flat_map(|dataset| dataset.files.clone()).collect()
     };
-    files(one).iter().zip(&files(two)).find_map(|(mine, theirs)| {
+    let revisions = |job: &Job| -> Vec<Option<String>> {
+        let specs = job.datasets.iter().flat_map(|dataset| &dataset.files);
+        specs.map(|spec| spec.revision.clone()).collect()
+    };
+    let revised = revisions(one).into_iter().zip(revisions(two)).map(|(mine, theirs)| mine != theirs);
+    files(one).iter().zip(&files(two)).zip(revised).find_map(|((mine, theirs), revised)| {
         let path = &mine.path;
         match (mine.failed.is_empty(), theirs.failed.is_empty()) {
             (false, true) => {
@@ -123,7 +133,7 @@ fn datasets(one: &Job, two: &Job, a: &str, b: &str) -> Option<String> {
             (true, false) => {
                 Some(format!("{path} could not be used when {b} was planned, but for {a} it could"))
             }
-            _ if mine.uuid != theirs.uuid || mine.entries != theirs.entries => {
+            _ if mine.uuid != theirs.uuid || mine.entries != theirs.entries || revised => {
                 Some(format!("{path} was replaced between {a} and {b}"))
             }
             _ => None,

@@ -55,6 +55,7 @@ impl Plan {
                     spec.uuid = Some(file.ledger.uuid.clone());
                     spec.tree = Some(file.ledger.tree.clone());
                     spec.entries = file.ledger.entries;
+                    spec.revision.clone_from(&file.spec.revision);
                 }
                 spec.steps = None;
             }

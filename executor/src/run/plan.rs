@@ -320,8 +320,9 @@ impl PlannedFile {
     fn learn(&mut self, facts: FileFacts) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
-            Ok(Found { uuid, tree, entries, columns, looks_up, ranges }) => {
+            Ok(Found { uuid, revision, tree, entries, columns, looks_up, ranges }) => {
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
+                self.spec.revision = Some(revision);
                 (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
             }
             Err(error) => self.fail(&error.to_string()),
@@ -372,30 +373,22 @@ impl PlannedFile {
     }
 
     /// All that an output of these entries is made of, besides the processor; none if nothing tells the
-    /// file from others.
+    /// file, or one of a friend's, from others.
     pub(super) fn made_of(&self, entries: &Range<u64>, datasets: &[Dataset]) -> Option<Vec<String>> {
-        let FileLedger { uuid, tree, entries: all, .. } = &self.ledger;
-        if !uuid.chars().any(|digit| !matches!(digit, '0' | '-')) {
-            return None;
-        }
         let dataset = datasets.get(self.dataset)?;
+        let FileLedger { uuid, tree, entries: all, .. } = &self.ledger;
         let mut parts = vec![
             dataset.name.clone(),
             serde_json::Value::Object(dataset.metadata.clone()).to_string(),
-            uuid.clone(),
-            tree.clone(),
-            format!("{all:?} {}..{}", entries.start, entries.end),
+            identity(uuid, tree, *all, self.spec.revision.as_ref())?,
+            format!("{}..{}", entries.start, entries.end),
         ];
         for chain in &self.friends {
             let first = if chain.index().is_empty() { self.place.on(chain) } else { 0 };
             parts.push(format!("{} {:?} {first}", chain.alias(), chain.index()));
-            let files = chain.ledger().files;
-            if files.iter().any(|file| !file.uuid.chars().any(|digit| !matches!(digit, '0' | '-'))) {
-                return None;
+            for FileSpec { uuid, tree, entries, revision, .. } in chain.found() {
+                parts.push(identity(uuid.as_ref()?, tree.as_ref()?, *entries, revision.as_ref())?);
             }
-            parts.extend(
-                files.into_iter().map(|file| format!("{} {} {:?}", file.uuid, file.tree, file.entries)),
-            );
         }
         Some(parts)
     }
@@ -465,6 +458,12 @@ impl PlannedFile {
     }
 }
 
+/// What tells a tree of a file from all others; none if nothing does.
+fn identity(uuid: &str, tree: &str, entries: Option<u64>, revision: Option<&String>) -> Option<String> {
+    let told = uuid.chars().any(|digit| !matches!(digit, '0' | '-'));
+    told.then_some(format!("{uuid} {tree:?} {entries:?} {}", revision?))
+}
+
 struct FileFacts {
     result: RunResult<Found>,
     tries: u32,
@@ -473,6 +472,7 @@ struct FileFacts {
 /// What is learnt from opening a file.
 struct Found {
     uuid: String,
+    revision: String,
     tree: String,
     entries: u64,
     columns: Vec<String>,
@@ -485,6 +485,7 @@ impl Found {
         let joined = opened.joined.iter().map(|joined| &joined.chain);
         Self {
             uuid: opened.uuid.clone(),
+            revision: opened.revision.clone(),
             tree: opened.tree.clone(),
             entries: opened.reader.entries(),
             columns: opened.all_columns(),
