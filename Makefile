@@ -54,6 +54,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_objects.py $(BINARY)
 	$(PYTHON) tests/python/check_new.py $(BINARY)
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
+	$(PYTHON) tests/python/check_batch.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
 
