@@ -11,7 +11,7 @@ PYTHON = $$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
 export HEP_RUN_SKIPS := $(SKIPS)
 
-.PHONY: test lint rust oracles skips environment bench bench-remote fmt
+.PHONY: test lint rust oracles skips environment portable bench bench-remote fmt
 
 test: lint rust oracles skips
 
@@ -23,6 +23,8 @@ lint:
 BED = $(PYTHON) tests/python/xrootd/bed.py
 # program=package of Debian
 XROOTD_NEEDS := xrootd=xrootd-server xrdcp=xrootd-client openssl=openssl ip=iproute2 cc=gcc
+# Without it, the portable binary's C parts are compiled by zig, from PyPI.
+PORTABLE_NEEDS := musl-gcc=musl-tools
 
 # A C++ compiler is needed for the compiled RDataFrame that results are compared with, npm for JSROOT, and
 # Debian's Python leaves out what makes environments. The last line is what the servers of XRootD are made of.
@@ -32,7 +34,7 @@ environment:
 	command -v g++ >/dev/null || packages="$$packages g++"; \
 	command -v npm >/dev/null || packages="$$packages npm"; \
 	python3 -c "import ensurepip, venv" 2>/dev/null || packages="$$packages python3-venv"; \
-	for need in $(XROOTD_NEEDS); do \
+	for need in $(XROOTD_NEEDS) $(PORTABLE_NEEDS); do \
 		command -v $${need%%=*} >/dev/null || packages="$$packages $${need#*=}"; done; \
 	ls /usr/lib/*/libXrdAccSciTokens-*.so >/dev/null 2>&1 || packages="$$packages xrootd-scitokens-plugins libscitokens0"; \
 	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -57,10 +59,16 @@ oracles: environment
 	$(PYTHON) tests/python/check_batch.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
+	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
+	$(PYTHON) tests/python/check_portable.py "$$($(MAKE) -s portable)" $(BINARY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles
 	@if [ -s $(SKIPS) ]; then sort -u $(SKIPS); if [ -n "$$CI" ]; then echo "error: checks were skipped"; exit 1; fi; fi
+
+# A binary that runs on any Linux of this architecture: prints its path. CRATE=folder builds an analysis of your own.
+portable:
+	@python3 executor/portable/build.py $(CRATE)
 
 # make bench FILES="a.root b.root"; benchmarks/make_bench.py makes such files
 bench: environment
