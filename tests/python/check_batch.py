@@ -117,8 +117,8 @@ class Check:
         self.reference = self.content("serial.json")
 
 
-def write(path: Path, entries: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A file with muons and weights; which of its events pass each cut, and the weights."""
+def write(path: Path, entries: int, seed: int, weighted: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """A file with muons and perhaps weights; which of its events pass each cut, and the weights."""
     dice = np.random.default_rng(seed)
     counts = dice.integers(0, 5, entries)
     total = int(counts.sum())
@@ -133,10 +133,11 @@ def write(path: Path, entries: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     weights = dice.normal(0.7, 1.3, entries).astype(np.float32)
     muons = ak.zip(columns)
     with uproot.recreate(path) as file:
-        tree = file.mktree("Events", {"Muon": muons.type.content, "genWeight": np.float32})
+        branches = {"Muon": muons, "genWeight": weights} if weighted else {"Muon": muons}
+        types = {"Muon": muons.type.content, "genWeight": np.float32}
+        tree = file.mktree("Events", {name: types[name] for name in branches})
         for start in range(0, entries, CLUSTER):
-            end = start + CLUSTER
-            tree.extend({"Muon": muons[start:end], "genWeight": weights[start:end]})
+            tree.extend({name: values[start : start + CLUSTER] for name, values in branches.items()})
     good = (columns["pt"] > MIN_PT) & (abs(columns["eta"]) < MAX_ETA)
     positive = ak.to_numpy(ak.sum(good & (columns["charge"] > 0), axis=1)).astype(int)
     negative = ak.to_numpy(ak.sum(good & (columns["charge"] < 0), axis=1)).astype(int)
@@ -242,6 +243,43 @@ def more_shards_than_ranges(check: Check) -> None:
     check.good("merge", "-o", "n.json", *check.shuffled(names))
     assert check.content("n.json") == check.content("nano.json")
     passed("batch: more shards than ranges")
+
+
+def friends(check: Check) -> None:
+    """Weights that stand in other files, cut at other places."""
+    total = 0
+    for number, entries in enumerate((2_100, 900)):
+        write(check.path(f"main{number}.root"), entries, 50 + number, weighted=False)
+        total += entries
+    weights = np.random.default_rng(3).normal(0.7, 1.3, total).astype(np.float32)
+    for number, (start, end) in enumerate(((0, 700), (700, total))):
+        with uproot.recreate(check.path(f"friend{number}.root")) as file:
+            file.mktree("Weights", {"genWeight": np.float32}).extend({"genWeight": weights[start:end]})
+    data = {"files": ["main0.root", "main1.root"], "friends": {"w": ["friend0.root", "friend1.root"]}}
+    check.path("friends.json").write_text(json.dumps({"processor": "dimuon", "datasets": {"d": data}}))
+    check.good("friends.json", *CUT, "-o", "want.json")
+    want = check.content("want.json")
+    assert np.isclose(want["datasets"]["d"]["objects"]["cutflow"]["cutflow"][0]["sumw"], weights.astype(float).sum())
+    assert want["ledger"]["datasets"][0]["friends"][0]["files"][1]["entries"] == total - 700
+    check.good("merge", "-o", "got.json", *check.shuffled(check.shards("w", "friends.json", of=3)))
+    assert check.path("got.json").read_bytes() == check.path("want.json").read_bytes()
+    passed("batch: shards of a fileset with friends")
+
+
+def checkpoints(check: Check) -> None:
+    """What one way of working keeps another takes."""
+    kept = ("--checkpoint", check.path("kept"))
+    check.good("f.json", *CUT, "--shard", f"2/{SHARDS}", *kept, "-o", "x.partial")
+    check.path("x.partial").unlink()
+    result = check.good("f.json", *CUT, *kept, "--resume", "--format", "json", "-o", "m.json")
+    second = check.good("f.json", *CUT, "--shard", f"2/{SHARDS}", "--format", "json", "-o", "x.json")
+    check.path("x.json").unlink()
+    entries = json.loads(second.output)["totals"]["done"]
+    assert json.loads(result.output)["entries_of_checkpoints"] == entries > 0
+    check.same("with what a shard has kept", "m.json")
+    names = check.shards("kept", "f.json", *map(str, kept), "--resume")
+    check.good("merge", "-o", "m.json", *names[:3], *(f"s.{number}.partial" for number in range(4, SHARDS + 1)))
+    check.same("shards of what a run has kept", "m.json")
 
 
 def maps(check: Check) -> int:
@@ -515,6 +553,8 @@ def main() -> None:
         shards(check)
         shards_concluded(check)
         more_shards_than_ranges(check)
+        friends(check)
+        checkpoints(check)
         count = maps(check)
         wrong_requests(check, count)
         damage(check)

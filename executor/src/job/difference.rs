@@ -10,8 +10,8 @@ use crate::storage::StorageSettings;
 
 impl Job {
     /// What is different in another job, as a sentence with the names `a` and `b` for the two; none if both
-    /// have the same ranges and the same comes of each. How files are opened may be different, and how
-    /// often that had to be tried.
+    /// have the same ranges and the same comes of each. How files are opened may be different, how often
+    /// that had to be tried, and where outputs are kept.
     pub fn difference(&self, other: &Self, a: &str, b: &str) -> Option<String> {
         let (one, two) = (self.essence(), other.essence());
         if one == two {
@@ -54,6 +54,7 @@ impl Job {
     fn essence(&self) -> Self {
         let mut job = self.clone();
         (job.retries, job.skip_checksums, job.storage) = (0, false, StorageSettings::default());
+        job.checkpoint = None;
         let friends = job.datasets.iter_mut().flat_map(|dataset| &mut dataset.friends);
         let friends = friends.chain(&mut job.friends).flat_map(|friend: &mut Friend| &mut friend.files);
         friends.for_each(FileSpec::hide_secrets);
@@ -174,6 +175,7 @@ mod tests {
         let two = job(|json| {
             json["retries"] = 5.into();
             json["storage"]["cache"] = "/scratch".into();
+            json["checkpoint"] = serde_json::json!({"folder": "/scratch", "resume": true});
             json["datasets"][0]["files"][0]["path"] = "root://h//a.root?authz=two".into();
             json["ledger"]["datasets"][0]["files"][0]["retries"] = 3.into();
             json["ledger"]["datasets"][0]["files"][1]["failed"][0]["reason"] = "Gone".into();
