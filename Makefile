@@ -8,6 +8,8 @@ CONFORMANCE := $(CARGO_TARGET_DIR)/release/conformance
 FAULTY := $(CARGO_TARGET_DIR)/release/faulty
 # Made by `environment`: known once that has run.
 PYTHON = $$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore
+# The same with coffea, whose Dask is an older one.
+COFFEA = $$(tail -n 1 $(CARGO_TARGET_DIR)/coffea.txt) -W ignore
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
 export HEP_RUN_SKIPS := $(SKIPS)
 
@@ -40,6 +42,7 @@ environment:
 	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y $$packages; fi
 	python3 tests/python/environment.py > $(CARGO_TARGET_DIR)/python.txt
+	python3 tests/python/environment.py tests/python/requirements-coffea.txt > $(CARGO_TARGET_DIR)/coffea.txt
 
 rust: environment
 	$(BED) -- cargo test --workspace --no-fail-fast
@@ -56,10 +59,12 @@ oracles: environment
 	$(PYTHON) tests/python/check_objects.py $(BINARY)
 	$(PYTHON) tests/python/check_new.py $(BINARY)
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
+	$(PYTHON) tests/python/check_batch.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
 	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
 	$(PYTHON) tests/python/check_portable.py "$$($(MAKE) -s portable)" $(BINARY)
+	$(COFFEA) tests/python/check_silent_loss.py $(BINARY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles
