@@ -94,9 +94,9 @@ NAMES = ("local", *SYSTEMS, "kubernetes", "gateway")
 def start_cluster(spec: str, options: Mapping[str, str], workers: int | None) -> Started:
     """Starts what `--cluster` names: one of `NAMES`, or `MODULE:FUNCTION`, a function of the user's.
 
-    An option's value is read as JSON where it is some (`cores=4`, `nanny=false`, `job_extra_directives=["--qos=debug"]`)
-    and is text otherwise (`memory=8GB`, `walltime=01:00:00`). `minimum` and `maximum`, in workers, are for a cluster
-    that grows and shrinks with its work, and stand in the place of `workers`.
+    An option's value is read as JSON where it is some (`cores=4`, `nanny=false`,
+    `job_extra_directives=["--qos=debug"]`) and is text otherwise (`memory=8GB`, `walltime=01:00:00`). `minimum` and
+    `maximum`, in workers, are for a cluster that grows and shrinks with its work, and stand in the place of `workers`.
     """
     values = {name.replace("-", "_"): read(value) for name, value in options.items()}
     size = Size.of(values, workers)
@@ -150,7 +150,8 @@ class Size:
 
     def given(self, spec: str) -> tuple[int, int]:
         if self.minimum is None or self.maximum is None:
-            raise ClusterError(f"how many workers shall {spec} start? Say --workers N, or the options minimum=N and maximum=N")
+            raise ClusterError(f"how many workers shall {spec} start? Say --workers N, or the options minimum=N and "
+                               "maximum=N")  # fmt: skip
         return self.minimum, self.maximum
 
     def __str__(self) -> str:
@@ -166,8 +167,9 @@ def load(package: str, name: str, distribution: str) -> Any:
     except ImportError as error:
         missing = error.name or package
         if package == missing or package.startswith(f"{missing}."):
-            raise ClusterError(f"{sys.executable} has no {distribution}: `{sys.executable} -m pip install {distribution}`, or "
-                               "name another Python with --python") from error  # fmt: skip
+            install = f"{sys.executable} -m pip install {distribution}"
+            raise ClusterError(f"{sys.executable} has no {distribution}: `{install}`, or name another Python with "
+                               "--python") from error  # fmt: skip
         raise ClusterError(f"{distribution} cannot be imported: {error}") from error
 
 
@@ -231,8 +233,8 @@ class Queue(Started):
     """Workers that are jobs of a batch system; the scheduler is in this process.
 
     Dask asks for another job when a worker is lost that had come; and not if the job ended before its worker came, or
-    had several processes. So jobs without a worker are looked for in the batch system, and those that are not there are
-    forgotten, whereupon others are submitted.
+    had several processes. So jobs without a worker are looked for in the batch system, and those that are not there
+    are forgotten, whereupon others are submitted.
     """
 
     def __init__(self, name: str, target: Any, described: str) -> None:
@@ -274,7 +276,7 @@ class Queue(Started):
             numbers = [jobs[name] for name in sorted(certain)]
             logger.warning("%s: %s ended before the run%s", self.name, " ".join(numbers), self.last_words(numbers))
             if ended >= max(MOST_ENDED, len(self.jobs())):
-                logger.warning("%s: no further jobs are submitted in their place: %d have ended in a row", self.name, ended)
+                logger.warning("%s: no further jobs are submitted instead: %d have ended in a row", self.name, ended)
                 return
             self.target.loop.add_callback(self.forget, certain)
 
@@ -288,7 +290,8 @@ class Queue(Started):
         separator = self.system.between
         given = [] if separator is None else jobs if separator == " " else [separator.join(jobs)]
         try:
-            answer = subprocess.run([*self.system.listing, *given], capture_output=True, text=True, timeout=ANSWER, check=False)
+            command = [*self.system.listing, *given]
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
         lines = [line.strip() for line in answer.stdout.splitlines() if any(mentions(line, job) for job in jobs)]
@@ -302,7 +305,8 @@ class Queue(Started):
         if lines is None:
             return f"{self.name}: jobs {' '.join(jobs)} were submitted" if jobs else ""
         if not lines:
-            raise ClusterError(f"{self.name}: all {len(jobs)} jobs have ended, and no worker has come from them{self.last_words(jobs)}")
+            words = self.last_words(jobs)
+            raise ClusterError(f"{self.name}: all {len(jobs)} jobs have ended, and no worker has come from them{words}")
         rest = f", and {len(lines) - 3} more" if len(lines) > 3 else ""
         return f"{self.name}: {'; '.join(lines[:3])}{rest}"
 
@@ -341,13 +345,14 @@ def queue(name: str, options: dict[str, Any], size: Size) -> Queue:
         options["processes"] = 1
     missing = [what for what in ("cores", "memory") if what not in options and configured(name, options, what) is None]
     if missing:
-        raise ClusterError(f"{name}: how much of a node is a job? Say it by the options cores=8 and memory=16GB, or in dask's "
-                           f"configuration, jobqueue.{name}.{missing[0]}")  # fmt: skip
+        raise ClusterError(f"{name}: how much of a node is a job? Say it by the options cores=8 and memory=16GB, or in "
+                           f"dask's configuration, jobqueue.{name}.{missing[0]}")  # fmt: skip
     command = shlex.split(str(make.job_cls.submit_command))[0]
     if not shutil.which(command):
         raise ClusterError(f"{name}: there is no {command} here; is this a host that may submit jobs?")
     cluster = made(f"a cluster of {name}", make, options)
     started = Queue(name, cluster, f"{size} of {name}")
+
     async def submit_one() -> None:
         # What `scale` submits fails in the background, and nobody hears of it.
         cluster.worker_spec.update(cluster.new_worker_spec())
@@ -477,7 +482,8 @@ def kubernetes(options: dict[str, Any], size: Size) -> Started:
     cluster = made("a cluster of Kubernetes", make, options)
     # Known only after it was made: it decides by whether there was one of that name.
     ours = bool(cluster.shutdown_on_close)
-    started = Started(cluster, f"{size} of Kubernetes" if ours else f"the cluster {cluster.name} of Kubernetes", ours=ours)
+    described = f"{size} of Kubernetes" if ours else f"the cluster {cluster.name} of Kubernetes"
+    started = Started(cluster, described, ours=ours)
     if ours and size.minimum is not None:
         try:
             cluster.adapt(minimum=size.minimum, maximum=size.maximum)
@@ -488,7 +494,7 @@ def kubernetes(options: dict[str, Any], size: Size) -> Started:
 
 
 def custom(spec: str, options: dict[str, Any], size: Size) -> Started:
-    """What a function of the user's returns: a cluster, which is then ours to close, or the address of one, which is not.
+    """What a function of the user's returns: a cluster, then ours to close, or the address of one, which is not.
 
     It is called with the options, and looked for in the working folder too.
     """
@@ -503,7 +509,8 @@ def custom(spec: str, options: dict[str, Any], size: Size) -> Started:
     if isinstance(target, str):
         return Started(target, target, ours=False)
     if not hasattr(target, "close"):
-        raise ClusterError(f"--cluster {spec} returned {type(target).__name__}, which is neither a cluster nor an address")
+        kind = type(target).__name__
+        raise ClusterError(f"--cluster {spec} returned {kind}, which is neither a cluster nor an address")
     started = Started(target, f"the cluster of {spec}", ours=True)
     if size.minimum is not None and hasattr(target, "adapt"):
         target.adapt(minimum=size.minimum, maximum=size.maximum)
