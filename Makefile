@@ -5,6 +5,7 @@ CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 BINARY := $(CARGO_TARGET_DIR)/release/hep-run
 CONFORMANCE := $(CARGO_TARGET_DIR)/release/conformance
+FAULTY := $(CARGO_TARGET_DIR)/release/faulty
 # Made by `environment`: known once that has run.
 PYTHON = $$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
@@ -61,6 +62,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(ENGINES) -m mypy --config-file executor/python/mypy.ini executor/python/hep_run
 	$(ENGINES) tests/python/check_clusters.py $(BINARY)
+	$(PYTHON) tests/python/check_processes.py $(FAULTY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles

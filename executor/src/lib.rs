@@ -26,6 +26,7 @@ pub mod local;
 pub mod merge_tree;
 pub mod output;
 pub mod partial;
+pub mod processes;
 pub mod progress;
 pub mod range;
 pub mod registry;

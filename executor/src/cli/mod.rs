@@ -13,6 +13,7 @@ mod storage;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -74,6 +75,9 @@ struct RunArgs {
     /// Threads or processes; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     workers: Option<u32>,
+    /// How long a range may take in a process of its own before it is given up and tried once more
+    #[arg(long, value_name = "SECONDS", value_parser = storage::parse_seconds)]
+    range_timeout: Option<Duration>,
     /// Where the result goes, .root or .json; may repeat [default: FILESET_STEM.root here]
     #[arg(long, short, value_name = "PATH")]
     output: Vec<PathBuf>,
@@ -98,6 +102,8 @@ enum ExecutorKind {
     /// Threads of this process
     #[default]
     Threads,
+    /// Processes of this machine: a crash costs one range
+    Processes,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

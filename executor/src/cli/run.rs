@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::plan::{Asked, Request};
 use super::{ExecutorKind, Format, INCOMPLETE, RunArgs, build, print};
 use crate::local::Executor;
+use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Outcome, Plan};
 use crate::{Error, Registry, RunResult, output, summary};
@@ -31,7 +32,17 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     }
     // An output that cannot be written should cost seconds, not the run.
     output::probe(&outputs)?;
-    let mut outcome = plan.run(&**processor, options, progress)?;
+    let mut outcome = match args.executor {
+        ExecutorKind::Serial | ExecutorKind::Threads => plan.run(&**processor, options, progress)?,
+        ExecutorKind::Processes => {
+            let workers =
+                args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
+            let processes = Processes { workers, range_timeout: args.range_timeout };
+            let job = request.job(&plan, &args.plan);
+            let reduction = processes.run(&plan, &job, &**processor, progress)?;
+            plan.conclude(reduction, &**processor, options)?
+        }
+    };
     outcome.ledger.processor.clone_from(name);
     conclude(&outcome, name, &outputs, args)
 }

@@ -61,7 +61,7 @@ impl StorageArgs {
 }
 
 /// `30` or `2.5`: at least a millisecond, at most a day.
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.trim().parse::<f64>() {
         Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected a number of seconds, such as 30".to_owned()),

@@ -141,6 +141,11 @@ impl Account {
         Some(self.notices.len())
     }
 
+    /// Takes the notices out.
+    pub(crate) fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
     /// Adds the account of other ranges.
     ///
     /// # Errors

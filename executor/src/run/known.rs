@@ -1,6 +1,6 @@
 //! Plans and jobs: a job is a plan that another process can have.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
@@ -87,6 +87,13 @@ impl Plan {
             .ranges
             .iter()
             .map(|&(file, start, end)| PlannedRange { file: file as usize, entries: start..end });
-        Ok(Self { fileset, chosen: job.chosen.clone(), files, ranges: ranges.collect(), friends })
+        Ok(Self {
+            fileset,
+            chosen: job.chosen.clone(),
+            files,
+            ranges: ranges.collect(),
+            friends,
+            shape: OnceLock::new(),
+        })
     }
 }

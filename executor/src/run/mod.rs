@@ -212,6 +212,10 @@ impl Plan {
 
     /// The merge trees of its ranges.
     pub fn shape(&self) -> Arc<Shape> {
+        Arc::clone(self.shape.get_or_init(|| Arc::new(self.shape_of_ranges())))
+    }
+
+    fn shape_of_ranges(&self) -> Shape {
         let mut places = Vec::new();
         let mut files: Vec<Vec<u32>> = vec![Vec::new(); self.fileset.datasets.len()];
         for file in &self.files {
@@ -223,7 +227,7 @@ impl Plan {
         for (dataset, file) in &ranges {
             files[*dataset as usize][*file as usize] += 1;
         }
-        Arc::new(Shape::new(files, ranges))
+        Shape::new(files, ranges)
     }
 
     /// What reads ahead of the workers, if any range is of a remote file.

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::friends::{Friends, Place};
 use super::retry::retrying;
@@ -10,6 +10,7 @@ use crate::fileset::{FileSpec, Fileset, location};
 use crate::friends::{self, Chain};
 use crate::ledger::{FileLedger, FriendLedger, Missed};
 use crate::local::{Executor, without_panic};
+use crate::merge_tree::Shape;
 use crate::progress::Progress;
 use crate::range::{self, Opened};
 use crate::registry::AnyProcessor;
@@ -40,6 +41,8 @@ pub struct Plan {
     pub(super) files: Vec<PlannedFile>,
     pub(super) ranges: Vec<PlannedRange>,
     pub(super) friends: Friends,
+    /// The merge trees of the ranges, once they are known.
+    pub(super) shape: OnceLock<Arc<Shape>>,
 }
 
 /// A file of a plan.
@@ -153,7 +156,7 @@ impl Plan {
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
-        let mut plan = Self { fileset, chosen, files, ranges: Vec::new(), friends };
+        let mut plan = Self { fileset, chosen, files, ranges: Vec::new(), friends, shape: OnceLock::new() };
         plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {

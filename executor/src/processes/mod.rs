@@ -1,0 +1,181 @@
+//! Ranges in processes of this machine: children of this very binary, one for each worker. A crash, an
+//! abort, a kill for want of memory or a range that takes too long costs one retry of that range, and
+//! nothing else.
+
+mod child;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use child::{Child, Failure, Guard};
+
+use crate::job::Job;
+use crate::local::Executor;
+use crate::partial::{Account, Cost, Partial, Reduction};
+use crate::progress::Progress;
+use crate::registry::AnyProcessor;
+use crate::run::{Plan, PlannedRange, show};
+use crate::{Error, RunResult};
+
+/// How often it is looked whether a range takes too long.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// How processes work.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes {
+    /// How many there are.
+    pub workers: usize,
+    /// How long a range may take before its process is ended; for ever if not given.
+    pub range_timeout: Option<Duration>,
+}
+
+impl Processes {
+    /// Processes every range of a plan's job, and merges here.
+    ///
+    /// # Errors
+    /// Where no worker process can be started, or partial outputs cannot be merged.
+    pub fn run(
+        &self,
+        plan: &Plan,
+        job: &Job,
+        processor: &dyn AnyProcessor,
+        progress: &Progress,
+    ) -> RunResult<Reduction> {
+        let json = job.to_json()?;
+        let work = Work {
+            settings: *self,
+            plan,
+            key: crate::job::key_of(&json),
+            json,
+            processor,
+            progress,
+            reduction: Reduction::new(plan.shape()),
+            guards: Mutex::default(),
+            broken: Mutex::default(),
+            stop: AtomicBool::new(false),
+        };
+        progress.start(plan.entries(), plan.ranges().len(), plan.files().len());
+        let over = (Mutex::new(false), Condvar::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| work.watch(&over));
+            let _over = OnDrop(|| {
+                *over.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                over.1.notify_all();
+            });
+            Executor::Threads(self.workers).for_each(plan.ranges().len(), &work.stop, |child, at| {
+                if let Err(error) = work.range(child, at) {
+                    work.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    work.stop.store(true, Ordering::Relaxed);
+                }
+            });
+        });
+        progress.finish();
+        match work.broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(work.reduction),
+        }
+    }
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+struct Work<'a> {
+    settings: Processes,
+    plan: &'a Plan,
+    json: Vec<u8>,
+    key: String,
+    processor: &'a dyn AnyProcessor,
+    progress: &'a Progress,
+    reduction: Reduction,
+    guards: Mutex<Vec<Weak<Guard>>>,
+    broken: Mutex<Option<Error>>,
+    stop: AtomicBool,
+}
+
+impl Work<'_> {
+    /// Ends the processes whose time is over, until all is over.
+    fn watch(&self, over: &(Mutex<bool>, Condvar)) {
+        let mut ended = over.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ended {
+            let now = Instant::now();
+            self.guards().retain(|guard| guard.upgrade().inspect(|guard| guard.check(now)).is_some());
+            let waited = over.1.wait_timeout(ended, WATCH);
+            ended = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(ended, _)| ended);
+        }
+    }
+
+    fn guards(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Guard>>> {
+        self.guards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Processes a range, and once more in another process if the first one dies of it.
+    fn range(&self, slot: &mut Option<Child>, at: usize) -> RunResult<()> {
+        let PlannedRange { file, entries } = &self.plan.ranges()[at];
+        let path = &self.plan.files()[*file].ledger.path;
+        let mut deaths = 0;
+        let reason = loop {
+            let child = match slot {
+                Some(child) => child,
+                None => {
+                    slot.insert(Child::start(&self.json, |guard| self.guards().push(Arc::downgrade(guard)))?)
+                }
+            };
+            let header = json!({"op": "range", "job": self.key, "range": at, "last": true});
+            match child.ask(&header, &[], self.settings.range_timeout) {
+                Ok((header, buffers)) => {
+                    let [bytes] = &buffers[..] else {
+                        return Err(Error::Partial(format!("a worker process answered with {header}")));
+                    };
+                    let partial = Partial::decode(bytes, &self.key, &self.plan.shape(), self.processor)?;
+                    if let Some(reason) = header["reason"].as_str() {
+                        self.progress.warn(reason);
+                    }
+                    let bytes = header["bytes"].as_u64().unwrap_or_default();
+                    return self.add(at, partial, deaths, bytes);
+                }
+                Err(Failure::Answered(why)) => break why,
+                Err(Failure::Died(why)) => {
+                    *slot = None;
+                    deaths += 1;
+                    let what = format!("entries {}..{} of {path}: {why}", entries.start, entries.end);
+                    if deaths > 1 {
+                        break why;
+                    }
+                    self.progress.warn(&format!("{what}; they are tried once more"));
+                }
+            }
+        };
+        let tries = if deaths > 0 { " (tried 2 times)" } else { "" };
+        let reason =
+            format!("entries {}..{} of {path} are lost: {reason}{tries}", entries.start, entries.end);
+        self.progress.warn(&reason);
+        let mut account = Account::default();
+        account.add_failed(at as u32, reason);
+        account.add_cost(self.plan.files()[*file].dataset as u32, Cost::default());
+        let partial = Partial {
+            nodes: self.plan.shape().leaf(at).map(|leaf| (leaf, None)).into_iter().collect(),
+            account,
+        };
+        self.add(at, partial, deaths.min(1), 0)
+    }
+
+    fn add(&self, at: usize, mut partial: Partial, retries: u64, bytes: u64) -> RunResult<()> {
+        let PlannedRange { file, entries } = &self.plan.ranges()[at];
+        partial.account.add_file(*file as u32, retries, []);
+        for notice in partial.account.take_notices() {
+            show(&notice, self.reduction.note(|account| account.add_notice(notice.clone())), self.progress);
+        }
+        self.reduction.add(partial)?;
+        self.progress.advance(entries.end - entries.start, bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Processors that do what processors should not, at a certain entry, and what is heavy: for tests of
+//! executors. They read one branch, `x`, whose value at each entry is the entry's number.
+#![allow(clippy::print_stdout)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hep_run::prelude::*;
+use serde::Deserialize;
+
+#[derive(Clone, Copy, Columnar)]
+struct Event {
+    x: i32,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Nothing,
+    Panic,
+    Abort,
+    Exit,
+    Fail,
+    Hang,
+    Leak,
+    Print,
+    Slow,
+}
+
+/// Goes wrong at entry `at`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Faulty {
+    mode: Mode,
+    at: i32,
+    /// Goes wrong only if this file cannot be found, and makes it before: once for all processes.
+    once: Option<PathBuf>,
+    /// Goes wrong only where this file is.
+    only_where: Option<PathBuf>,
+    /// How much leaks.
+    megabytes: usize,
+    /// How long every batch takes besides, in milliseconds.
+    delay: u64,
+}
+
+#[derive(Output)]
+struct Sums {
+    /// Weights that no order but one adds up to the same.
+    x: Hist,
+    cutflow: Cutflow,
+}
+
+impl Faulty {
+    fn is_to_go_wrong(&self) -> bool {
+        let first = self.once.as_ref().is_none_or(|path| std::fs::File::create_new(path).is_ok());
+        first && self.only_where.as_ref().is_none_or(|path| path.exists())
+    }
+
+    fn go_wrong(&self) -> Result<()> {
+        match self.mode {
+            Mode::Nothing => {}
+            Mode::Panic => panic!("it panics at entry {}", self.at),
+            Mode::Abort => std::process::abort(),
+            Mode::Exit => std::process::exit(0),
+            Mode::Fail => return Err(Error::new(format!("it fails at entry {}", self.at))),
+            Mode::Hang => loop {
+                std::thread::sleep(Duration::from_secs(1));
+            },
+            Mode::Leak => {
+                let memory = vec![1_u8; self.megabytes << 20];
+                std::thread::sleep(Duration::from_secs(20));
+                drop(memory);
+            }
+            Mode::Print => println!("HRW1 {}", "garbage ".repeat(1000)),
+            Mode::Slow => std::thread::sleep(Duration::from_secs(3)),
+        }
+        Ok(())
+    }
+}
+
+impl Processor for Faulty {
+    type Event = Event;
+    type Output = Sums;
+
+    fn output(&self, _: &Dataset) -> Sums {
+        Sums { x: Hist::new(Axis::regular(10, 0.0, 1e6)), cutflow: Cutflow::new(["all"]) }
+    }
+
+    fn process(&self, events: &Events<Event>, out: &mut Sums) -> Result<()> {
+        if self.delay > 0 {
+            std::thread::sleep(Duration::from_millis(self.delay));
+        }
+        for Event { x } in events {
+            if x == self.at && self.mode != Mode::Nothing && self.is_to_go_wrong() {
+                self.go_wrong()?;
+            }
+            let weight = 0.1 + f64::from(x) / 3.0;
+            out.cutflow.pass("all", weight);
+            out.x.fill(f64::from(x), weight);
+        }
+        Ok(())
+    }
+}
+
+/// Has a large output.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Heavy {
+    /// How many thousand bins.
+    kbins: usize,
+}
+
+impl Processor for Heavy {
+    type Event = Event;
+    type Output = Hist;
+
+    fn output(&self, _: &Dataset) -> Hist {
+        Hist::new(Axis::regular(1000 * self.kbins.max(1), 0.0, 1e6))
+    }
+
+    fn process(&self, events: &Events<Event>, out: &mut Hist) -> Result<()> {
+        for Event { x } in events {
+            out.fill(f64::from(x), 0.1 + f64::from(x) / 3.0);
+        }
+        Ok(())
+    }
+}
+
+hep_run::main!(Faulty, Heavy);
