@@ -31,6 +31,7 @@ pub mod progress;
 pub mod range;
 pub mod registry;
 pub mod run;
+pub mod selection;
 mod settings;
 pub mod storage;
 pub mod summary;

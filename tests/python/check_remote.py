@@ -35,6 +35,7 @@ STALL = 2
 IMPATIENT = {"XRD_CONNECTIONWINDOW": "3", "XRD_REQUESTTIMEOUT": "20", "XRD_CONNECTIONRETRY": "2"}
 # Guards against hanging, and measures nothing.
 LONGEST = 120
+PROCESSES = ["--executor", "processes", "--workers", "2"]
 # Exit statuses: entries are missing; all are.
 INCOMPLETE, NOTHING = 3, 2
 
@@ -175,7 +176,11 @@ def every_server(check: Check) -> None:
         check.same("server tls, encrypted", check.run({"events": [url(server, scheme="roots")]}, variables=needs(server)))
     if server := check.server("redir"):
         check.same("a redirect", check.run({"events": [url(server, f"good/{FILE}")]}))
+        check.same("in processes, a redirect", check.run({"events": [url(server, f"good/{FILE}")]}, *PROCESSES))
+    if server := check.server("http"):
+        check.same("in processes, http", check.run({"events": [url(server, scheme="http")]}, *PROCESSES, variables=needs(server)))
     if server := check.server("plain"):
+        check.same("in processes", check.run({"events": [url(server)]}, *PROCESSES))
         for mode in ("plain", "paged"):
             check.same(f"read mode {mode}", check.run({"events": [url(server)]}, "--read-mode", mode))
         check.same("nothing read ahead, one thread",

@@ -111,12 +111,20 @@ impl Account {
         self.failed.insert(range, reason);
     }
 
+    /// Takes out those failed ranges for which `which` says so.
+    pub(super) fn take_failed(&mut self, which: impl Fn(u32) -> bool) -> BTreeMap<u32, String> {
+        let (taken, kept) =
+            std::mem::take(&mut self.failed).into_iter().partition(|(range, _)| which(*range));
+        self.failed = kept;
+        taken
+    }
+
     /// A file's ranges were tried again so often, and bytes came from these replicas.
     pub(crate) fn add_file(&mut self, file: u32, retries: u64, replicas: impl IntoIterator<Item = u32>) {
         let mut replicas = replicas.into_iter().peekable();
         if retries > 0 || replicas.peek().is_some() {
             let known = self.files.entry(file).or_default();
-            known.retries += retries;
+            known.retries = known.retries.saturating_add(retries);
             known.replicas.extend(replicas);
         }
     }

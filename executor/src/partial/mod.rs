@@ -7,11 +7,17 @@
 
 mod account;
 mod encoding;
+mod file;
+mod gathering;
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use account::{Account, Cost, FileAccount};
 pub use encoding::{Head, MAGIC};
+pub use file::{EXTENSION, PartialFile};
+pub use gathering::{Gathered, Gathering};
 
 use crate::merge_tree::{MergeTree, Node, Shape};
 use crate::registry::AnyOutput;
@@ -33,6 +39,36 @@ pub struct Reduction {
     shape: Arc<Shape>,
     tree: MergeTree<Box<dyn AnyOutput>>,
     account: Mutex<Account>,
+}
+
+impl Partial {
+    /// The failed ranges whose places are open: what was made of the others waits for them. They leave the
+    /// account, so that it can be merged with one in which they are done.
+    ///
+    /// # Errors
+    /// Where the outputs are not of the ranges that the account says.
+    pub(crate) fn take_open_failures(&mut self, shape: &Shape) -> RunResult<BTreeMap<u32, String>> {
+        let differs = || Error::Partial("its account is not of its outputs".to_owned());
+        let mut covered: Vec<Range<u32>> = self.nodes.iter().map(|(node, _)| shape.below(*node)).collect();
+        covered.sort_unstable_by_key(|run| run.start);
+        if covered.windows(2).any(|two| two[0].end > two[1].start) {
+            return Err(differs());
+        }
+        let holds = |range: u32| {
+            let at = covered.partition_point(|run| run.end <= range);
+            covered.get(at).is_some_and(|run| run.start <= range)
+        };
+        let open = self.account.take_failed(|range| !holds(range));
+        let all: u64 = covered.iter().map(|run| u64::from(run.end - run.start)).sum();
+        // Done and failed ranges are apart: if they are as many as are covered and none is elsewhere, they
+        // are the same.
+        let done = self.account.done().iter().flat_map(|&(start, end)| start..end);
+        let in_place = done.clone().all(holds);
+        if !in_place || done.count() as u64 + self.account.failed().len() as u64 != all {
+            return Err(differs());
+        }
+        Ok(open)
+    }
 }
 
 impl Reduction {

@@ -93,6 +93,7 @@ impl Plan {
             files,
             ranges: ranges.collect(),
             friends,
+            asked: None,
             shape: OnceLock::new(),
         })
     }

@@ -1,13 +1,14 @@
 //! One range: read, decode, process. What every executor does, wherever it is.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use hep_io::Scratch;
 
 use super::prefetch::{Ahead, Needed};
-use super::read::{Arrived, Needs};
+use super::read::{Arrived, Needs, Underway};
 use super::retry::retrying;
-use super::{Options, Plan, PlannedRange};
+use super::{Options, Plan, PlannedFile, PlannedRange};
 use crate::friends::Join;
 use crate::local::{thread_cpu, without_panic};
 use crate::partial::{Account, Cost};
@@ -43,6 +44,9 @@ pub(crate) struct Mapper<'a> {
     datasets: Vec<Dataset>,
 }
 
+/// The reading of a range, begun, or why it could not be.
+pub(crate) struct Begun(RunResult<Underway>);
+
 /// What came of a range.
 pub(crate) struct Mapped {
     /// Its output, or why there is none.
@@ -62,10 +66,36 @@ impl<'a> Mapper<'a> {
         Self { plan, processor, options, progress, datasets: plan.datasets() }
     }
 
+    /// Whether a range is read over the network.
+    pub(crate) fn is_remote(&self, at: usize) -> bool {
+        self.plan.ranges.get(at).is_some_and(|range| self.plan.files[range.file].is_remote())
+    }
+
+    /// Begins to read a range.
+    pub(crate) fn begin(&self, at: usize) -> Begun {
+        let PlannedRange { file, entries } = &self.plan.ranges[at];
+        let begin = || Ok(self.needs(&self.plan.files[*file], entries)?.start());
+        Begun(without_panic(begin).unwrap_or_else(|panic| Err(hep_analysis::Error::new(panic).into())))
+    }
+
     /// Processes range `at`. `watch` is told how many entries are processed, from time to time, and says
     /// whether to go on.
-    pub(crate) fn range(&self, workspace: &mut Workspace, at: usize, watch: &dyn Fn(u64) -> bool) -> Mapped {
-        self.range_ahead(workspace, at, None, watch)
+    pub(crate) fn range(
+        &self,
+        workspace: &mut Workspace,
+        at: usize,
+        begun: Option<Begun>,
+        watch: &dyn Fn(u64) -> bool,
+    ) -> Mapped {
+        let ahead = begun.map(|Begun(reading)| Ok(Ahead { reading: reading?, share: None }));
+        self.range_ahead(workspace, at, ahead, watch)
+    }
+
+    /// What a range needs. Reads what its friends are looked up by, if nobody has.
+    fn needs(&self, file: &PlannedFile, entries: &Range<u64>) -> RunResult<Needs> {
+        let opened = file.open(self.processor)?;
+        self.plan.friends.index_for(&opened, self.options, self.progress);
+        Needs::of(file, self.processor, entries)
     }
 
     /// The same for one whose reading may have begun.
@@ -91,11 +121,7 @@ impl<'a> Mapper<'a> {
                         drop(share);
                         arrived?
                     }
-                    None => {
-                        let opened = file.open(self.processor)?;
-                        self.plan.friends.index_for(&opened, self.options, self.progress);
-                        Needs::of(file, self.processor, entries)?.start().wait()?
-                    }
+                    None => self.needs(file, entries)?.start().wait()?,
                 };
                 self.process(&arrived, &self.datasets[file.dataset], workspace, watch)
             };

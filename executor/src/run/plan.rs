@@ -41,6 +41,8 @@ pub struct Plan {
     pub(super) files: Vec<PlannedFile>,
     pub(super) ranges: Vec<PlannedRange>,
     pub(super) friends: Friends,
+    /// If not all ranges are asked for: those that are, in order, and why the others are not.
+    pub(super) asked: Option<(Vec<usize>, String)>,
     /// The merge trees of the ranges, once they are known.
     pub(super) shape: OnceLock<Arc<Shape>>,
 }
@@ -156,7 +158,8 @@ impl Plan {
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
-        let mut plan = Self { fileset, chosen, files, ranges: Vec::new(), friends, shape: OnceLock::new() };
+        let mut plan =
+            Self { fileset, chosen, files, ranges: Vec::new(), friends, asked: None, shape: OnceLock::new() };
         plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
@@ -178,9 +181,28 @@ impl Plan {
         &self.ranges
     }
 
+    /// Asks for these ranges only, which are sorted and the plan's. The others are skipped for this reason.
+    pub fn ask_for(&mut self, ranges: Vec<usize>, reason: &str) {
+        let mut left = vec![0; self.files.len()];
+        ranges.iter().for_each(|&range| left[self.ranges[range].file] += 1);
+        for (file, left) in self.files.iter_mut().zip(left) {
+            *file.left.get_mut() = left;
+            if left == 0 {
+                file.close();
+            }
+        }
+        self.asked = Some((ranges, reason.to_owned()));
+    }
+
+    /// The ranges that are asked for, by their numbers, in order.
+    pub fn asked(&self) -> Vec<usize> {
+        self.asked.as_ref().map_or_else(|| (0..self.ranges.len()).collect(), |(ranges, _)| ranges.clone())
+    }
+
     /// How many entries will be processed.
     pub fn entries(&self) -> u64 {
-        self.ranges.iter().map(|range| range.entries.end - range.entries.start).sum()
+        let entries = |at: &usize| self.ranges[*at].entries.end - self.ranges[*at].entries.start;
+        self.asked().iter().map(entries).sum()
     }
 
     /// The accounts of a dataset's friends.
@@ -195,7 +217,9 @@ impl Plan {
     /// Where one cannot be opened again, or its record of its baskets is damaged.
     pub fn bytes(&self, processor: &dyn AnyProcessor, options: &Options) -> RunResult<Vec<u64>> {
         let mut ranges = vec![Vec::new(); self.files.len()];
-        self.ranges.iter().for_each(|range| ranges[range.file].push(&range.entries));
+        for range in self.asked().into_iter().map(|at| &self.ranges[at]) {
+            ranges[range.file].push(&range.entries);
+        }
         let bytes: Vec<Mutex<RunResult<u64>>> = self.files.iter().map(|_| Mutex::new(Ok(0))).collect();
         let openers = openers(options, self.files.iter().map(|file| &file.spec));
         openers.for_each::<()>(self.files.len(), &AtomicBool::new(false), |(), file| {
@@ -315,10 +339,7 @@ impl PlannedFile {
     }
 
     fn skip(&mut self, entries: Range<u64>, reason: &str) {
-        if entries.start < entries.end {
-            let entries = Some((entries.start, entries.end));
-            self.ledger.skipped.push(Missed { entries, reason: reason.to_owned() });
-        }
+        self.ledger.skip(entries, reason);
     }
 
     /// The open file, opened again if it was closed in between. It must still be the same.
@@ -341,7 +362,7 @@ impl PlannedFile {
     }
 
     /// Whether it, or a friend of its dataset, is read over the network.
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.spec.is_remote() || self.friends.iter().any(|chain| chain.is_remote())
     }
 

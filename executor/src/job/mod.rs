@@ -1,5 +1,7 @@
 //! All that a worker must know to process and merge the ranges of a run, as JSON.
 
+mod difference;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use crate::fileset::{Dataset, Fileset, Friend};
 use crate::ledger::Ledger;
 use crate::merge_tree::Shape;
 use crate::storage::StorageSettings;
-use crate::{Error, RunResult};
+use crate::{Error, RunResult, binary};
 
 /// The version of the form below.
 pub const VERSION: u32 = 1;
@@ -78,6 +80,23 @@ impl Job {
         let sorted = job.ranges.is_sorted_by(|one, next| (one.0, one.2) <= (next.0, next.1));
         if !job.ranges.iter().all(sound) || !sorted || u32::try_from(job.ranges.len()).is_err() {
             return Err(wrong("its ranges are not of its files".to_owned()));
+        }
+        Ok(job)
+    }
+
+    /// Reads a job that this very binary has planned.
+    ///
+    /// # Errors
+    /// Where it is none, or another binary has planned it.
+    pub fn read_own(json: &[u8]) -> RunResult<Self> {
+        let job = Self::read(json)?;
+        let own = binary::hash()?;
+        if job.binary != own {
+            return Err(Error::Partial(format!(
+                "another binary has planned the job ({:.12}, and this one is {own:.12}): only that one can \
+                 process and merge it",
+                job.binary
+            )));
         }
         Ok(job)
     }
