@@ -14,6 +14,7 @@
 //! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
 #![deny(unsafe_code)]
 
+pub mod batch;
 pub mod binary;
 pub mod cli;
 mod error;

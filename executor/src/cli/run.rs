@@ -122,11 +122,14 @@ fn describe(
 pub(super) fn arguments_for_another(name: Option<&str>) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut given = std::env::args_os().skip(1);
+    let mut rest = Vec::new();
     while let Some(argument) = given.next() {
         // The processor named by a path is the other binary itself.
         match argument.to_str() {
             Some("--processor") => drop(given.next()),
             Some(text) if text.starts_with("--processor=") => {}
+            // What is behind is for a batch system.
+            Some("--") => rest = std::iter::once(argument).chain(given.by_ref()).collect(),
             _ => arguments.push(argument),
         }
     }
@@ -134,5 +137,6 @@ pub(super) fn arguments_for_another(name: Option<&str>) -> Vec<OsString> {
     if let Some(name) = name {
         arguments.extend(["--processor".into(), name.into()]);
     }
+    arguments.extend(rest);
     arguments
 }
