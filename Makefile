@@ -14,7 +14,7 @@ export HEP_RUN_SKIPS := $(SKIPS)
 # The same for what needs Dask.
 ENGINES = $$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt) -W ignore
 
-.PHONY: test lint rust oracles skips environment bench bench-remote fmt wheel
+.PHONY: test lint rust oracles skips environment portable wheel bench bench-remote fmt
 
 test: lint rust oracles skips
 
@@ -27,6 +27,8 @@ BED = $(PYTHON) tests/python/xrootd/bed.py
 # program=package of Debian
 SLURM_NEEDS := slurmctld=slurm-wlm munged=munge
 XROOTD_NEEDS := xrootd=xrootd-server xrdcp=xrootd-client openssl=openssl ip=iproute2 cc=gcc
+# Without it, the portable binary's C parts are compiled by zig, from PyPI.
+PORTABLE_NEEDS := musl-gcc=musl-tools
 
 # A C++ compiler is needed for the compiled RDataFrame that results are compared with, npm for JSROOT, and
 # Debian's Python leaves out what makes environments. Then what the servers of XRootD are made of, and Slurm.
@@ -36,7 +38,7 @@ environment:
 	command -v g++ >/dev/null || packages="$$packages g++"; \
 	command -v npm >/dev/null || packages="$$packages npm"; \
 	python3 -c "import ensurepip, venv" 2>/dev/null || packages="$$packages python3-venv"; \
-	for need in $(XROOTD_NEEDS) $(SLURM_NEEDS); do \
+	for need in $(XROOTD_NEEDS) $(PORTABLE_NEEDS) $(SLURM_NEEDS); do \
 		command -v $${need%%=*} >/dev/null || packages="$$packages $${need#*=}"; done; \
 	ls /usr/lib/*/libXrdAccSciTokens-*.so >/dev/null 2>&1 || packages="$$packages xrootd-scitokens-plugins libscitokens0"; \
 	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -62,11 +64,18 @@ oracles: environment
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(ENGINES) -m mypy --config-file executor/python/mypy.ini executor/python/hep_run
 	$(ENGINES) tests/python/check_clusters.py $(BINARY)
+	$(ENGINES) tests/python/check_batch.py $(BINARY) $(FAULTY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
+	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
+	$(PYTHON) tests/python/check_portable.py "$$($(MAKE) -s portable)" $(BINARY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles
 	@if [ -s $(SKIPS) ]; then sort -u $(SKIPS); if [ -n "$$CI" ]; then echo "error: checks were skipped"; exit 1; fi; fi
+
+# A binary that runs on any Linux of this architecture: prints its path. CRATE=folder builds an analysis of your own.
+portable:
+	@python3 executor/portable/build.py $(CRATE)
 
 # make bench FILES="a.root b.root"; benchmarks/make_bench.py makes such files
 bench: environment

@@ -49,11 +49,8 @@ pub(super) fn map(registry: &Registry, args: &MapArgs) -> RunResult<u8> {
         executor: args
             .workers
             .map_or_else(Executor::all_cores, |workers| Executor::Threads(workers as usize)),
-        retries: job.retries,
-        skip_checksums: job.skip_checksums,
         prefetch: args.prefetch,
-        storage: job.storage.storage(),
-        ..Options::default()
+        ..Options::of_job(&job, &*processor)?
     };
     let progress = Progress::new(args.progress);
     let mut plan = Plan::of_job(&job, &options, &progress).map_err(named)?;

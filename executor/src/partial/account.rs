@@ -17,6 +17,8 @@ pub struct Account {
     files: BTreeMap<u32, FileAccount>,
     /// By the dataset's number in the fileset.
     costs: BTreeMap<u32, Cost>,
+    /// How many entries' outputs were kept of an earlier run.
+    kept: u64,
     /// What went to and from each host, where other processes than the one that concludes the run were.
     traffic: BTreeMap<String, HostTraffic>,
     /// What happened that a person may want to know and that is no failure.
@@ -65,6 +67,11 @@ impl Account {
     /// What a dataset took.
     pub fn cost(&self, dataset: u32) -> Cost {
         self.costs.get(&dataset).copied().unwrap_or_default()
+    }
+
+    /// How many entries' outputs were kept of an earlier run.
+    pub fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// What went to and from each host, where other processes than the one that concludes the run were.
@@ -133,6 +140,10 @@ impl Account {
         self.costs.entry(dataset).or_default().add(cost);
     }
 
+    pub(crate) fn add_kept(&mut self, entries: u64) {
+        self.kept = self.kept.saturating_add(entries);
+    }
+
     pub(crate) fn add_traffic(&mut self, host: HostTraffic) {
         match self.traffic.get_mut(&host.host) {
             Some(known) => known.add(&host),
@@ -190,6 +201,7 @@ impl Account {
             self.add_file(file, retries, replicas);
         }
         other.costs.into_iter().for_each(|(dataset, cost)| self.add_cost(dataset, cost));
+        self.add_kept(other.kept);
         other.traffic.into_values().for_each(|host| self.add_traffic(host));
         for notice in other.notices {
             self.add_notice(notice);

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hep_io::source::{HostTraffic, Storage};
 
+use crate::checkpoint::Checkpoints;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
 use crate::local::{Executor, thread_cpu};
 use crate::merge_tree::Shape;
@@ -51,6 +52,8 @@ pub struct Options {
     pub prefetch: u64,
     /// What opens files.
     pub storage: Arc<dyn FileStore>,
+    /// Where the outputs of ranges are kept, if anywhere.
+    pub checkpoints: Option<Arc<Checkpoints>>,
 }
 
 impl Default for Options {
@@ -65,6 +68,7 @@ impl Default for Options {
             datasets: Vec::new(),
             prefetch: 64_000_000,
             storage: Arc::new(Storage::default()),
+            checkpoints: None,
         }
     }
 }
@@ -80,6 +84,8 @@ pub struct Outcome {
     /// What happened that a person may want to know and that is no failure: reads that went on at a
     /// replica.
     pub notices: Vec<String>,
+    /// How many entries were not processed because their outputs were kept of an earlier run.
+    pub kept: u64,
 }
 
 /// What a run has made of one dataset.
@@ -134,8 +140,8 @@ impl Plan {
         progress.start(self.entries(), asked.len(), self.files.len());
         // Of the opening of the files.
         tell(&*options.storage, &reduction, progress);
-        let ahead = self.prefetch(&asked, options);
         let mapper = Mapper::new(self, processor, options, progress);
+        let ahead = self.prefetch(&asked, &mapper, options);
         let process_range = |workspace: &mut Workspace, turn: usize| {
             let at = asked[turn];
             let begun = ahead.as_ref().and_then(|ahead| ahead.take(turn));
@@ -198,7 +204,7 @@ impl Plan {
             .collect();
         let mut traffic = options.storage.traffic();
         account.traffic().for_each(|host| host.add_to(&mut traffic));
-        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec() })
+        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec(), kept: account.kept() })
     }
 
     /// The entries that were asked for, by what became of them.
@@ -278,8 +284,8 @@ impl Plan {
     }
 
     /// What reads ahead of the workers, if any range is of a remote file.
-    fn prefetch(&self, asked: &[usize], options: &Options) -> Option<Prefetch<Needs>> {
-        let remote = |turn: usize| self.files[self.ranges[asked[turn]].file].is_remote();
+    fn prefetch(&self, asked: &[usize], mapper: &Mapper<'_>, options: &Options) -> Option<Prefetch<Needs>> {
+        let remote = |turn: usize| mapper.is_remote(asked[turn]) && !mapper.is_kept(asked[turn]);
         let any = options.prefetch > 0 && (0..asked.len()).any(remote);
         any.then(|| Prefetch::new(options.prefetch, asked.len(), remote))
     }

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::range::{self, Opened};
 use crate::registry::AnyProcessor;
 use crate::storage::FileStore;
-use crate::{Error, RunResult};
+use crate::{Dataset, Error, RunResult};
 
 /// Files kept open between partition and processing, and opened ahead of it; the others are opened
 /// again by the workers that come to them.
@@ -369,6 +369,35 @@ impl PlannedFile {
     /// Whether it is open, or may be opened before a worker needs it.
     pub(super) fn may_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed) || self.handles.open.load(Ordering::Relaxed) < OPEN_FILES
+    }
+
+    /// All that an output of these entries is made of, besides the processor; none if nothing tells the
+    /// file from others.
+    pub(super) fn made_of(&self, entries: &Range<u64>, datasets: &[Dataset]) -> Option<Vec<String>> {
+        let FileLedger { uuid, tree, entries: all, .. } = &self.ledger;
+        if !uuid.chars().any(|digit| !matches!(digit, '0' | '-')) {
+            return None;
+        }
+        let dataset = datasets.get(self.dataset)?;
+        let mut parts = vec![
+            dataset.name.clone(),
+            serde_json::Value::Object(dataset.metadata.clone()).to_string(),
+            uuid.clone(),
+            tree.clone(),
+            format!("{all:?} {}..{}", entries.start, entries.end),
+        ];
+        for chain in &self.friends {
+            let first = if chain.index().is_empty() { self.place.on(chain) } else { 0 };
+            parts.push(format!("{} {:?} {first}", chain.alias(), chain.index()));
+            let files = chain.ledger().files;
+            if files.iter().any(|file| !file.uuid.chars().any(|digit| !matches!(digit, '0' | '-'))) {
+                return None;
+            }
+            parts.extend(
+                files.into_iter().map(|file| format!("{} {} {:?}", file.uuid, file.tree, file.entries)),
+            );
+        }
+        Some(parts)
     }
 
     /// How often a range of it is tried again: not at all once one was lost in spite of that, until one

@@ -19,7 +19,7 @@ use crate::partial::{Partial, Reduction};
 use crate::progress::{Progress, ProgressKind};
 use crate::registry::AnyProcessor;
 use crate::run::{Begun, Mapper, Options, Plan, Workspace, tell};
-use crate::{Error, Registry, RunResult, binary};
+use crate::{Error, Registry, RunResult};
 
 /// Files that stay open between ranges. The ranges that a worker gets are of few files at a time.
 const OPEN_FILES: usize = 8;
@@ -61,20 +61,11 @@ impl Worker {
     /// Where it is no job, or its processor or settings are none of this binary's.
     pub fn new(registry: &Registry, json: &[u8], progress: Progress) -> RunResult<Self> {
         let job = Job::read(json)?;
-        if !job.binary.is_empty() && job.binary != binary::hash()? {
-            return Err(Error::Partial(format!(
-                "another binary has planned the job ({:.12}, and this one is {:.12}): its results would not fit",
-                job.binary,
-                binary::hash()?
-            )));
+        if !job.binary.is_empty() {
+            job.check_binary()?;
         }
         let (_, processor) = registry.make(Some(&job.processor), &job.settings)?;
-        let options = Options {
-            retries: job.retries,
-            skip_checksums: job.skip_checksums,
-            storage: job.storage.storage(),
-            ..Options::default()
-        };
+        let options = Options::of_job(&job, &*processor)?;
         let plan = Plan::of_job(&job, &options, &progress)?;
         Ok(Self {
             key: key_of(json),
