@@ -63,7 +63,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(ENGINES) -m mypy --config-file executor/python/mypy.ini executor/python/hep_run
-	$(ENGINES) tests/python/check_clusters.py $(BINARY)
+	$(ENGINES) tests/python/check_clusters.py $(FAULTY)
 	$(ENGINES) tests/python/check_batch.py $(BINARY) $(FAULTY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
 	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)

@@ -18,6 +18,7 @@ pub mod batch;
 pub mod binary;
 pub mod checkpoint;
 pub mod cli;
+pub mod dask;
 mod error;
 pub mod fileset;
 pub mod friends;

@@ -1,4 +1,4 @@
-"""check_clusters.py BINARY: clusters that are started for one run: what is submitted for each batch system, what is
+"""check_clusters.py FAULTY: clusters that are started for one run: what is submitted for each batch system, what is
 said when that fails, and whole runs in a real Slurm and a real dask-gateway, with workers lost on the way.
 
 Of the batch systems only Slurm is here; for the others a program by the name of theirs keeps what is submitted, and
@@ -24,6 +24,7 @@ GOLDEN = HERE / "clusters"
 sys.path[:0] = [str(HERE), str(HERE / "xrootd"), str(DRIVER)]
 import dask  # noqa: E402
 from distributed import Client  # noqa: E402
+from faulty import ENTRIES, FILES, Outcome, Runs, write_files  # noqa: E402
 from gateway import Gateway  # noqa: E402
 from network import Unavailable  # noqa: E402
 from oracle import passed, skip  # noqa: E402
@@ -247,7 +248,47 @@ def connected(started: Started, number: int) -> Client:
     return client
 
 
-def in_slurm(slurm: Slurm) -> None:
+class Whole:
+    """Whole runs on a cluster, which give what threads give."""
+
+    def __init__(self, binary: Path, folder: Path) -> None:
+        (folder / "runs").mkdir()
+        self.runs = Runs(binary, folder / "runs", write_files(folder / "runs"))
+        self.reference = self.runs.run({"name": "faulty"}, "--executor", "threads")
+        assert self.reference.status == 0, self.reference.error
+
+    @staticmethod
+    def on(spec: str, options: dict[str, str], workers: int) -> list[str]:
+        named = [word for name, value in options.items() for word in ("--cluster-option", f"{name}={value}")]
+        return ["--executor", "dask", "--python", sys.executable, "--cluster", spec, "--workers", str(workers), *named]
+
+    def same(self, name: str, outcome: Outcome) -> None:
+        assert outcome.status == 0, f"{name}: ended with {outcome.status}\n{outcome.error}"
+        assert outcome.objects() == self.reference.objects(), f"{name}: other histograms than those of threads"
+        assert outcome.done() == FILES * ENTRIES and outcome.lost() == [], f"{name}: {outcome.files()}"
+        outcome.adds_up()
+        passed(f"clusters: {name}")
+
+    def runs_on(self, name: str, spec: str, options: dict[str, str], workers: int = 2) -> None:
+        self.same(f"{name}: a whole run", self.runs.run({"name": "faulty"}, *self.on(spec, options, workers)))
+
+    def survives(self, name: str, spec: str, options: dict[str, str], lose: Callable[[], None]) -> None:
+        """A range hangs, the first time that it is processed; then all workers are lost."""
+        flag = self.runs.folder / f"hung-{spec}"
+        processor = {"name": "faulty", "mode": "hang", "at": 17_500, "once": str(flag)}
+        command, output = self.runs.command(processor, *self.on(spec, options, 2))
+        with subprocess.Popen(command, cwd=self.runs.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+            try:
+                wait("a range in the middle", flag.exists)
+                assert run.poll() is None
+                lose()
+                error = run.communicate(timeout=LONGEST)[1]
+            finally:
+                run.kill()
+        self.same(f"{name}: all workers lost in the middle of a run", self.runs.outcome(run.returncode, error, output))
+
+
+def in_slurm(slurm: Slurm, whole: Whole) -> None:
     options = {"cores": "1", "memory": "1GB", "scheduler_options": '{"dashboard_address": ":0"}'}
     refused("Slurm: a queue that there is not", ["invalid partition"], "slurm", options | {"queue": "long"})
     refused("Slurm: more memory than any node has", ["node configuration"], "slurm", options | {"memory": "900GB"})
@@ -318,13 +359,22 @@ def in_slurm(slurm: Slurm) -> None:
     wait("the end of the jobs", lambda: slurm.jobs() == [])
     passed("clusters: Slurm: TLS with certificates of its own")
 
+    job = {"cores": "1", "memory": "1GB"}
+    whole.runs_on("Slurm", "slurm", job)
+    whole.runs_on("Slurm, two threads in two processes", "slurm", {"cores": "4", "memory": "2GB", "processes": "2"}, 4)
+    whole.survives("Slurm", "slurm", job, lambda: slurm.cancel(*slurm.jobs()))
+    refusal = whole.runs.run({"name": "faulty"}, *whole.on("slurm", job | {"queue": "long"}, 2))
+    assert refusal.status == 2 and "invalid partition" in refusal.error, refusal.error
+    passed("clusters: Slurm: a run whose jobs are refused")
+    wait("the end of the jobs", lambda: slurm.jobs() == [])
+
     with held("slurm", '{"cores": "1", "memory": "1GB"}', slurm.environment) as process:
         process.kill()
         wait("the end of a killed driver's jobs", lambda: slurm.jobs() == [])
     passed("clusters: Slurm: the driver killed, its jobs end")
 
 
-def in_gateway(gateway: Gateway) -> None:
+def in_gateway(gateway: Gateway, whole: Whole) -> None:
     begun = time.monotonic()
     started = start_cluster("gateway", {"worker_cores": "2"}, 2)
     with connected(started, 1) as client:
@@ -348,6 +398,10 @@ def in_gateway(gateway: Gateway) -> None:
     refused("dask-gateway: a cluster that there is not", ["nowhere"], "gateway", {"cluster": "nowhere"}, None)
     assert gateway.clusters() == []
 
+    whole.runs_on("dask-gateway", "gateway", {})
+    whole.survives("dask-gateway", "gateway", {}, gateway.kill)
+    wait("the cluster's end", lambda: gateway.clusters() == [])
+
     with held("gateway", "{}", gateway.environment) as process:
         process.kill()
         wait("the end of a killed driver's cluster", lambda: gateway.clusters() == [])
@@ -356,6 +410,7 @@ def in_gateway(gateway: Gateway) -> None:
 
 def main() -> None:
     write = "--write" in sys.argv
+    (binary,) = (argument for argument in sys.argv[1:] if argument != "--write")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.chdir(folder)
@@ -365,6 +420,7 @@ def main() -> None:
             refusals(folder)
             custom(folder)
             local()
+            whole = Whole(Path(binary).resolve(), folder)
             for what, bed, check in (("Slurm", Slurm, in_slurm), ("dask-gateway", Gateway, in_gateway)):
                 try:
                     running = bed()
@@ -376,7 +432,7 @@ def main() -> None:
                     os.environ.update(running.environment)
                     # Read when dask was imported.
                     dask.config.refresh()
-                    check(running)
+                    check(running, whole)
                 finally:
                     running.__exit__(None, None, None)
         os.chdir("/")

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -197,7 +198,10 @@ def within(seconds: float, what: str, act: Callable[[], Answer]) -> Answer:
 def made(what: str, make: Callable[..., Answer], options: Mapping[str, Any]) -> Answer:
     """Constructs a cluster; an option that it refuses is an error of the user's."""
     try:
-        return make(**options)
+        with warnings.catch_warnings():
+            # Of the dashboard, which then takes another one.
+            warnings.filterwarnings("ignore", r"Port \d+ is already in use")
+            return make(**options)
     except ClusterError:
         raise
     except Exception as error:
@@ -274,7 +278,7 @@ class Queue(Started):
                 continue
             ended += len(certain)
             numbers = [jobs[name] for name in sorted(certain)]
-            logger.warning("%s: %s ended before the run%s", self.name, " ".join(numbers), self.last_words(numbers))
+            logger.warning("%s: %s ended, and no worker is connected from there%s", self.name, " ".join(numbers), self.last_words(numbers))
             if ended >= max(MOST_ENDED, len(self.jobs())):
                 logger.warning("%s: no further jobs are submitted instead: %d have ended in a row", self.name, ended)
                 return

@@ -16,6 +16,7 @@ import distributed
 from distributed import Client
 
 from . import address, ship
+from .clusters import ClusterError, Started, start_cluster
 from .execution import Emit, Execution, Failed, Failure
 from .graph import Graph
 
@@ -31,7 +32,7 @@ class Engine:
     def __init__(self, client: Optional[Client] = None) -> None:
         self.client = client
         self.given = client is not None
-        self.cluster: Any = None
+        self.cluster: Optional[Started] = None
         self.binary = ""
         self.memory: Optional[int] = None
         self.execution: Optional[Execution] = None
@@ -59,7 +60,7 @@ class Engine:
             "address": str(self.client.scheduler.address),
             "workers": len(threads),
             "threads": sum(threads.values()),
-            "owns_cluster": self.cluster is not None,
+            "owns_cluster": self.cluster is not None and self.cluster.ours,
         }
 
     def _client(
@@ -72,24 +73,16 @@ class Engine:
             if found is None:
                 return self._own(cluster or "local", options, workers)
             return Client(found.url, set_as_default=False, name="hep-run")
-        except Failed:
-            raise
+        except ClusterError as error:
+            raise Failed(str(error)) from None
         except Exception as error:
             where = f"the scheduler {found.url} ({found.source})" if found else f"the cluster `{cluster or 'local'}`"
             raise Failed(f"cannot connect to {where}: {_because(error)}") from None
 
     def _own(self, spec: str, options: dict[str, Any], workers: Optional[int]) -> Client:
         """A client of a cluster that is started, or found, for this run."""
-        if spec == "local":
-            self.cluster = local_cluster(options, workers)
-            return Client(self.cluster, set_as_default=False, name="hep-run")
-        try:
-            from .clusters import start_cluster
-        except ImportError:
-            raise Failed(f"this hep-run cannot start a cluster `{spec}`") from None
-        cluster, owns = start_cluster(spec, {**options, **({"workers": workers} if workers else {})})
-        self.cluster = cluster if owns else None
-        return Client(cluster, set_as_default=False, name="hep-run")
+        self.cluster = start_cluster(spec, options, workers)
+        return Client(self.cluster.target, set_as_default=False, name="hep-run")
 
     def run(
         self,
@@ -115,7 +108,7 @@ class Engine:
             "memory": self.memory,
         }
         blobs = {job_key: job, identity: json.dumps(description).encode()}
-        self.execution = Execution(client, Graph(json.loads(graph), labels, identity[:8]), identity, emit)
+        self.execution = Execution(client, Graph(json.loads(graph), labels, identity[:8]), identity, emit, self._waiting)
         try:
             for key, blob in blobs.items():
                 self._put(key, blob)
@@ -127,6 +120,14 @@ class Engine:
             with contextlib.suppress(Exception):
                 client.unsubscribe_topic(client.id)
             self._drop(identity)
+
+    def _waiting(self) -> str:
+        """Why there is no worker, as far as the cluster knows."""
+        try:
+            why = self.cluster.waiting() if self.cluster is not None else ""
+        except ClusterError as error:
+            raise Failed(str(error)) from None
+        return f" ({why})" if why else ""
 
     def cancel(self) -> None:
         """From any thread."""
@@ -144,7 +145,7 @@ class Engine:
             self.client.close(timeout=FAREWELL)
         if self.cluster is not None:
             with contextlib.suppress(Exception):
-                self.cluster.close(timeout=FAREWELL)
+                self.cluster.close()
 
     def _connected(self) -> Client:
         if self.client is None:
@@ -185,20 +186,6 @@ class Engine:
 
         with contextlib.suppress(Exception):
             client.sync(drop, callback_timeout=FAREWELL)
-
-
-def local_cluster(options: dict[str, Any], workers: Optional[int]) -> Any:
-    """A cluster on this machine. A worker has one thread: each has a child of its own in any case."""
-    usual: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    if workers is None:
-        usual["n_workers"] = _cores()
-    return distributed.LocalCluster(**{**usual, **options})
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _because(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import queue
 import time
@@ -24,7 +25,7 @@ RETRIES = 3
 KILLED, OTHERWISE = 1, 4
 # Seconds: between two looks at the workers; without a scheduler, before the run is given up; without workers, before
 # that is told.
-LOOK, LOST, LONELY = 1.0, 15.0, 30.0
+LOOK, LOST, LONELY = 1.0, 15.0, 20.0
 
 Emit = Callable[[dict[str, Any]], None]
 Failure = list[Any]
@@ -39,25 +40,31 @@ class Cancelled(Exception):
 
 
 class Execution:
-    def __init__(self, client: Client, graph: Graph, identity: str, emit: Emit) -> None:
+    """`tell` says why there is no worker, or raises `Failed` where none will come."""
+
+    def __init__(self, client: Client, graph: Graph, identity: str, emit: Emit, tell: Callable[[], str]) -> None:
         self.client = client
         self.graph = graph
         self.identity = identity
         self.emit = emit
+        self.tell = tell
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.tally = Tally(identity, list(graph.ranges))
         self.waiting = sorted(graph.blocks.values(), key=lambda block: min(block.ranges), reverse=True)
         self.batches = 0
-        self.submitted: dict[int, Future] = {}
+        # Blocks, and merges of blocks: those that are held, how often each was submitted, and those that are done.
+        self.futures: dict[int, Future] = {}
         self.attempts: dict[int, int] = {}
         self.ready: set[int] = set()
-        self.unfinished = 0
-        self.keys: dict[str, int] = {}
+        # How many ranges there are in blocks that are submitted and not done.
+        self.open: dict[int, int] = {}
         self.killed: dict[int, int] = {}
         self.failures: list[Failure] = []
         self.workers: dict[str, int] = {}
         self.unfit: dict[str, str] = {}
         self.cancelled = False
+        # When the scheduler was seen, when there was a worker, and when it was told that there is none.
+        self.seen = self.populated = self.told = time.monotonic()
         tasks = ship.module("tasks")
         self.process, self.merge = tasks.process, tasks.merge
 
@@ -107,25 +114,27 @@ class Execution:
 
     def _look(self) -> None:
         """Whether the scheduler is there, and who works."""
+        now = time.monotonic()
         status = getattr(self.client, "status", "running")
         if status == "running":
             try:
-                self.workers = dict(self.client.sync(self.client.scheduler.ncores, workers=None))
+                self.workers = dict(self.client.sync(self.client.scheduler.ncores, workers=None, callback_timeout=LOST))
                 self.seen = time.monotonic()
             except Exception as error:  # whatever the connection's end looks like in this version of Dask
                 log.info("the scheduler does not answer: %s", error)
-        if time.monotonic() > getattr(self, "seen", 0.0) + LOST or status in ("closed", "closing"):
-            raise Failed("the scheduler is gone; what was done is lost with it")
+        if status in ("closed", "closing") or now > self.seen + LOST:
+            raise Failed("the scheduler is gone, or does not answer; what was done is lost with it")
         if self.workers:
-            self.alone_since = time.monotonic()
-        elif time.monotonic() > getattr(self, "alone_since", time.monotonic()) + LONELY:
-            self.alone_since = time.monotonic()
-            self.emit({"event": "warning", "message": "the cluster has no workers; waiting for some"})
+            self.populated = self.told = now
+        elif now > self.told + LONELY:
+            self.told = now
+            seconds = round(now - self.populated)
+            self.emit({"event": "warning", "message": f"no worker for {seconds} s{self.tell()}; waiting"})
 
     def _submit(self) -> None:
         """Blocks, as far as the window goes."""
         window = max(WINDOW, PER_THREAD * sum(self.workers.values()))
-        while self.waiting and self.unfinished < window:
+        while self.waiting and sum(self.open.values()) < window:
             batch: list[Block] = []
             size = 0
             avoid = self._avoid(self.waiting[-1])
@@ -147,166 +156,168 @@ class Execution:
 
     def _submit_batch(self, batch: list[Block], avoid: frozenset[str]) -> None:
         tasks: dict[Key, Any] = {}
+        roots = []
         for block in batch:
             self._tasks(block, tasks)
-            self.unfinished += len(block.ranges)
-        roots = [block for block in batch if block.ranges]
-        keys = [self.graph.key(block.root, block.attempt) for block in roots]
-        for block in batch:
             self.attempts[block.root] = block.attempt
-            if not block.ranges:
+            if block.ranges:
+                roots.append(block)
+                self.open[block.root] = len(block.ranges)
+            else:
                 self._finished(block.root)
         if not roots:
             return
         # Earlier batches first, whenever they were submitted: so what is done is merged before more is begun.
         self.batches += 1
-        futures = self.client.get(
-            tasks, keys, sync=False, retries=RETRIES, priority=-self.batches, **self._where(avoid)
-        )
+        keys = [self.graph.key(block.root, block.attempt) for block in roots]
+        futures = self.client.get(tasks, keys, sync=False, retries=RETRIES, priority=-self.batches, **self._where(avoid))
         for block, future in zip(roots, futures):
-            self._follow(block.root, block.attempt, future)
+            self._follow(block.root, future)
 
     def _tasks(self, block: Block, tasks: dict[Key, Any]) -> None:
         there = set()
         for number in block.ranges:
-            key = self._key(number, block.attempt)
-            tasks[key] = (self.process, ship.NODE, self.identity, number)
+            tasks[self.graph.key(number, block.attempt)] = (self.process, ship.NODE, self.identity, number)
             there.add(number)
         for at in block.merges:
             inputs = [task for task in self.graph.merges[at].inputs if task in there]
             if inputs:
                 there.add(-1 - at)
-                key = self._key(-1 - at, block.attempt)
-                tasks[key] = (self.merge, ship.NODE, self.identity, [self._key(task, block.attempt) for task in inputs])
+                keys = [self.graph.key(task, block.attempt) for task in inputs]
+                tasks[self.graph.key(-1 - at, block.attempt)] = (self.merge, ship.NODE, self.identity, keys)
 
-    def _key(self, task: int, attempt: int) -> Key:
-        key = self.graph.key(task, attempt)
-        self.keys[str(key)] = task
-        return key
-
-    def _follow(self, task: int, attempt: int, future: Future) -> None:
-        self.submitted[task] = future
+    def _follow(self, task: int, future: Future) -> None:
+        attempt = self.attempts[task]
+        self.futures[task] = future
         future.add_done_callback(lambda _: self.events.put(("done", (task, attempt))))
 
     def _is_current(self, task: int, attempt: int) -> bool:
-        return task in self.submitted and self.attempts.get(task) == attempt and task not in self.ready
+        return task in self.futures and self.attempts[task] == attempt and task not in self.ready
 
     def _done(self, task: int) -> None:
-        future = self.submitted[task]
+        future = self.futures[task]
         if future.status == "finished":
             self._finished(task)
         elif future.status == "error":
             self._erred(task, future.exception())
         elif future.status == "cancelled":
             self._look()
-            raise Failed("the scheduler has forgotten the run: it was restarted, or somebody cancelled it")
+            raise Failed("the scheduler has forgotten the run: it was restarted, or somebody has cancelled it")
+        else:
+            # It was lost with its worker, and is done again.
+            self._follow(task, future)
 
     def _finished(self, task: int) -> None:
         self.ready.add(task)
-        if block := self.graph.blocks.get(task):
-            self.unfinished -= len(block.ranges)
-            for each in (*block.ranges, *(-1 - at for at in block.merges)):
-                self.keys.pop(str(self.graph.key(each, block.attempt)), None)
-        parent = self.graph.parents.get(task)
-        if parent is None or any(each not in self.ready for each in self.graph.merges[-1 - parent].inputs):
+        self.open.pop(task, None)
+        if task in self.graph.upper:
+            # From here on it is this merge that is held, and not what it is of.
+            for each in self.graph.merges[-1 - task].inputs:
+                self.futures.pop(each, None)
+        if (parent := self.graph.parents.get(task)) is not None:
+            self._submit_merge(parent)
+
+    def _submit_merge(self, task: int) -> None:
+        """A merge of blocks, if they are done."""
+        inputs = self.graph.merges[-1 - task].inputs
+        if any(each not in self.ready for each in inputs):
             return
-        inputs = [self.submitted[each] for each in self.graph.merges[-1 - parent].inputs if each in self.submitted]
-        attempt = self.attempts[parent] = self.attempts.get(parent, -1) + 1
-        if not inputs:
-            self._finished(parent)
+        attempt = self.attempts[task] = self.attempts.get(task, -1) + 1
+        futures = [self.futures[each] for each in inputs if each in self.futures]
+        if not futures:
+            self._finished(task)
             return
-        future = self.client.submit(
-            self.merge,
-            ship.NODE,
-            self.identity,
-            inputs,
-            key=self._key(parent, attempt),
-            retries=RETRIES,
-            priority=1,
-            pure=False,
-            **self._where(frozenset()),
-        )
-        self._follow(parent, attempt, future)
-        # From here on the merge keeps them, not we; but if it fails, they are needed again.
+        arguments = ship.NODE, self.identity, futures
+        where = self._where(frozenset())
+        key = self.graph.key(task, attempt)
+        self._follow(task, self.client.submit(self.merge, *arguments, key=key, retries=RETRIES, priority=1, **where))
 
     def _erred(self, task: int, error: Optional[BaseException]) -> None:
         """A task failed for good, by Dask's rules: whose fault is it, and what can be done?"""
         if isinstance(error, KilledWorker):
-            culprit = self.keys.get(str(error.task), task)
-            self._was_killed(culprit, error)
+            task = task_of(error.task)
+            self._was_killed(task, error)
         else:
-            culprit = task
             text = f"{error}" if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
             if ship.PACKAGE in text:
-                raise Failed(f"a worker could not be set up: {text}; its log says why")
-            if (worker := _unfit_worker(text)) is None:
+                raise Failed(f"a worker could not be set up, and its log says why: {text}")
+            if (worker := unfit_worker(text)) is None:
                 raise Failed(text)
+            if worker not in self.unfit:
+                self.emit({"event": "warning", "message": text})
             self.unfit[worker] = text
-            self.emit({"event": "warning", "message": text})
             self._look()
             if self.workers and self.unfit.keys() >= self.workers.keys():
                 raise Failed(text)
-        self._again(culprit)
+        self._again(task)
 
     def _was_killed(self, task: int, error: KilledWorker) -> None:
         times = self.killed[task] = self.killed.get(task, 0) + 1
-        died = getattr(error, "allowed_failures", 0) + 1
+        deaths = times * (getattr(error, "allowed_failures", 0) + 1)
         address = str(getattr(error.last_worker, "address", error.last_worker))
-        what = self.graph.ranges[task].text if task >= 0 else f"the merge {self.graph.key(task)}"
-        text = f"its worker died {died * times} times, the last was {address}"
+        what = self.graph.ranges[task].text if task >= 0 else str(self.graph.key(task))
+        text = f"its worker died {deaths} times, the last was {address}"
         if times <= KILLED:
             self.emit({"event": "warning", "message": f"{what}: {text}; it is tried again"})
         elif task >= 0:
             self.failures.append([task, address, text])
             self.tally.failed(task)
-            block = self._block(task)
-            block.ranges.remove(task)
-            self.unfinished -= 1
+            self.graph.block(task).ranges.remove(task)
         elif times > OTHERWISE:
             raise Failed(f"{what}: {text}")
 
-    def _block(self, task: int) -> Block:
-        """The block that a task is of."""
-        while task not in self.graph.blocks:
-            task = self.graph.parents[task]
-        return self.graph.blocks[task]
-
     def _again(self, task: int) -> None:
-        """Submits what a failed task needs, and later what needs it."""
+        """Does again what a failed task needs, and later what needs it."""
         if task in self.graph.upper:
-            del self.submitted[task]
-            self.ready.discard(self.graph.merges[-1 - task].inputs[0])
-            self._finished(self.graph.merges[-1 - task].inputs[0])
+            self.futures.pop(task, None)
+            self._reset(task, task)
             return
-        block = self._block(task)
-        if block.root in self.ready:
-            # It was done, was lost with its worker, and failed when it was done again.
-            self.ready.discard(block.root)
-        else:
-            self.unfinished -= len(block.ranges)
-        self.submitted.pop(block.root, None)
-        above = self.graph.parents.get(block.root)
+        root = self.graph.block(task).root
+        self._requeue(root)
+        below = root
+        above = self.graph.parents.get(root)
         while above is not None:
-            self.submitted.pop(above, None)
+            self.futures.pop(above, None)
             self.ready.discard(above)
+            self._reset(above, below)
+            below = above
             above = self.graph.parents.get(above)
+
+    def _reset(self, merge: int, but: int) -> None:
+        """What a merge is of is to be had again where it is held no more."""
+        for each in self.graph.merges[-1 - merge].inputs:
+            if each == but or each in self.futures or each not in self.ready:
+                continue
+            if each in self.graph.blocks:
+                self._requeue(each)
+            else:
+                self.ready.discard(each)
+                self._reset(each, each)
+        self._submit_merge(merge)
+
+    def _requeue(self, root: int) -> None:
+        block = self.graph.blocks[root]
+        self.ready.discard(root)
+        self.open.pop(root, None)
+        self.futures.pop(root, None)
         block.attempt += 1
         if block.attempt > len(block.ranges) * (KILLED + 1) + OTHERWISE:
-            raise Failed(f"tasks of {self.graph.key(block.root)[0]} failed {block.attempt} times")
+            raise Failed(f"tasks of {self.graph.key(root)[0]} failed {block.attempt} times")
         self.waiting.append(block)
 
     def _result(self) -> tuple[bytes, list[Failure]]:
-        future = self.submitted.get(self.graph.root)
+        future = self.futures.get(self.graph.root)
         partial, failures = future.result() if future is not None else (b"", [])
         self._release()
-        progress = self.tally.last(len(self.workers))
-        self.emit(progress)
-        return bytes(partial), sorted(self.failures + failures)
+        failures = sorted(self.failures + failures)
+        self.tally.end({number for number, _, _ in failures})
+        self.emit(self.tally.message(len(self.workers)))
+        return bytes(partial), failures
 
     def _release(self) -> None:
         """Frees what the cluster holds, and stops what it does."""
-        futures = list(self.submitted.values())
-        self.submitted.clear()
+        futures = list(self.futures.values())
+        self.futures.clear()
         for future in futures:
             try:
                 future.cancel()
@@ -314,7 +325,14 @@ class Execution:
                 log.info("cannot cancel: %s", error)
 
 
-def _unfit_worker(text: str) -> Optional[str]:
+def task_of(key: Any) -> int:
+    """The task that has this key, or this key as text."""
+    parts = ast.literal_eval(key) if isinstance(key, str) else key
+    number = int(parts[1])
+    return number if parts[0].startswith("process:") else -1 - number
+
+
+def unfit_worker(text: str) -> Optional[str]:
     """The worker that says that it cannot run the binary."""
     start, _, rest = text.partition("hep-run cannot run on worker ")
     return rest.split(": ", 1)[0] if rest and not start else None

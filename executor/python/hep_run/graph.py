@@ -104,6 +104,12 @@ class Graph:
         block.merges.sort()
         self.blocks[root] = block
 
+    def block(self, task: int) -> Block:
+        """The block that a task is of, which is no merge of blocks."""
+        while task not in self.blocks:
+            task = self.parents[task]
+        return self.blocks[task]
+
     def key(self, task: int, attempt: int = 0) -> Key:
         """A task's key: what the dashboard shows, and which one it is."""
         again: Key = (attempt,) if attempt else ()

@@ -3,6 +3,8 @@
 The text of this file is executed by itself too, where no other module of this package can be imported.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -30,9 +32,7 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             return None
         if self._key(fullname) not in self.sources:
             return None
-        return importlib.util.spec_from_loader(
-            fullname, self, origin=f"<{fullname}>", is_package=self.is_package(fullname)
-        )
+        return importlib.util.spec_from_loader(fullname, self, origin=f"<{fullname}>", is_package=self.is_package(fullname))
 
     def is_package(self, fullname: str) -> bool:
         key = self._key(fullname)

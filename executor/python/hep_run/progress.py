@@ -53,10 +53,16 @@ class Tally:
         if not self.changed or now < self.next:
             return None
         self.changed, self.next = False, now + INTERVAL
-        return self.last(workers)
+        return self.message(workers)
 
-    def last(self, workers: int) -> dict[str, Any]:
-        """A message."""
+    def end(self, failed: set[int]) -> None:
+        """All is done, but what failed. What the workers have told of it may still be on its way."""
+        self.running.clear()
+        for number in self.state:
+            self._set(number, 2 if number in failed else 1)
+
+    def message(self, workers: int) -> dict[str, Any]:
+        """How it is now."""
         running = min(sum(self.running.values()), self.counts[0])
         return {
             "event": "progress",

@@ -2,6 +2,7 @@
 
 mod batch;
 mod build;
+mod dask;
 mod ending;
 mod inspect;
 mod map;
@@ -91,6 +92,8 @@ struct RunArgs {
     /// How long a range may take in a process of its own before it is given up and tried once more
     #[arg(long, value_name = "SECONDS", value_parser = storage::parse_seconds)]
     range_timeout: Option<Duration>,
+    #[command(flatten)]
+    dask: dask::DaskArgs,
     /// Where the result goes, .root or .json, or .partial for `merge`; may repeat [default: FILESET_STEM.root here]
     #[arg(long, short, value_name = "PATH")]
     output: Vec<PathBuf>,
@@ -116,6 +119,8 @@ enum ExecutorKind {
     Threads,
     /// Processes of this machine: a crash costs one range
     Processes,
+    /// The workers of a Dask cluster
+    Dask,
 }
 
 /// Runs the command line with the processors of this binary.

@@ -65,6 +65,15 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         self.store = store
 
     def setup(self, worker: Any) -> None:
+        """Never fails: on a worker that comes late nobody would know. The tasks raise what is wrong."""
+        self.failure = ""
+        try:
+            self._set_up(worker)
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            log.exception("hep-run cannot be set up")
+
+    def _set_up(self, worker: Any) -> None:
         self.worker = worker
         self.lock = threading.Lock()
         self.preparing = threading.Lock()
@@ -82,6 +91,8 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         threading.Thread(target=self._watch, daemon=True, name="hep-run-watch").start()
 
     def teardown(self, worker: Any) -> None:
+        if self.failure:
+            return
         self.stopped.set()
         memory.unwatch(worker, self.name)
         with self.lock:
@@ -92,7 +103,7 @@ class Node(WorkerPlugin):  # type: ignore[misc]
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """A task that nobody wants any more gives up its child."""
-        if finish not in ("released", "cancelled", "forgotten"):
+        if self.failure or finish not in ("released", "cancelled", "forgotten"):
             return
         with self.lock:
             found = self.busy.get(key)

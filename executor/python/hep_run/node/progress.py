@@ -32,6 +32,4 @@ class Progress:
             done, self._done = self._done, {}
             runs = {*done, *running, *self._told}
             self._told = dict(running)
-        return [
-            (run, {"run": run, "running": running.get(run, 0), "ranges": done.get(run, [])}) for run in sorted(runs)
-        ]
+        return [(run, {"run": run, "running": running.get(run, 0), "ranges": done.get(run, [])}) for run in sorted(runs)]

@@ -63,7 +63,8 @@ def merge(plugin: str, identity: str, results: Sequence[Result]) -> Result:
 
 def _here(worker: Any, plugin: str, identity: str) -> tuple[Node, Run, Any]:
     node = worker.plugins.get(plugin)
-    if node is None or not hasattr(node, "cache"):
+    failure = getattr(node, "failure", "it has not been set up; its log says why")
+    if failure:
         time.sleep(UNFIT_PAUSE)
-        raise RuntimeError(f"hep-run cannot run on worker {worker.address}: it could not be set up; see its log")
+        raise RuntimeError(f"hep-run cannot run on worker {worker.address}: {failure}")
     return node, node.run(identity), worker.get_current_task()
