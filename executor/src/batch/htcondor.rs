@@ -1,4 +1,5 @@
-//! HTCondor: a DAG of a cluster of jobs, and a final node, which begins when they have ended, however.
+//! HTCondor: a cluster of jobs, and a process beside its scheduler that waits for their end, however that comes,
+//! and merges. (A DAG would take away the other jobs of a cluster when one fails.)
 //!
 //! The jobs need no folder that they share with whoever submits them: what they read of it goes there with
 //! them, and what they make comes back.
@@ -31,44 +32,51 @@ request_memory = {memory}
 {options}queue ranges from {folder}/round-{round}.parts
 "#
     );
-    // Where the folder is; it is one process of little work.
     let merge = format!(
         r#"# Merges what the jobs have left, where they were submitted; made by `hep-run submit`.
-universe = local
+universe = scheduler
 batch_name = {title}
-executable = {folder}/{binary}
-arguments = "merge {folder}"
+executable = {folder}/merge-{round}.sh
+arguments = "$(wait) $(array)"
 output = {folder}/logs/merge-{round}.txt
 error = {folder}/logs/merge-{round}.txt
-log = {folder}/logs/condor-{round}.log
-request_memory = {memory}
+log = {folder}/logs/condor-merge-{round}.log
 queue
 "#
     );
-    let dag = format!("JOB map {folder}/round-{round}.sub\nFINAL merge {folder}/merge-{round}.sub\n");
-    let submit = format!(
+    let wait = format!(
         r#"#!/bin/bash
-# Submits round {round}, and the node that merges afterwards.
+# Waits for the jobs of a cluster, and merges: merge-{round}.sh CONDOR_WAIT CLUSTER.
 set -euo pipefail
 cd {folder}
-said=$(condor_submit_dag -f round-{round}.dag)
-echo "array $(sed -n 's/.*submitted to cluster \([0-9]*\).*/\1/p' <<< "$said")" | tee round-{round}.jobs
+"$1" logs/condor-{round}.log "$2"
+exec ./{binary} merge .
+"#
+    );
+    let submit = format!(
+        r#"#!/bin/bash
+# Submits round {round}, and what merges afterwards.
+set -euo pipefail
+cd {folder}
+array=$(condor_submit -terse round-{round}.sub)
+array=${{array%%.*}}
+echo "array $array" | tee round-{round}.jobs
+merge=$(condor_submit -terse merge-{round}.sub array="$array" wait="$(command -v condor_wait)")
+echo "merge ${{merge%%.*}}" | tee -a round-{round}.jobs
 "#
     );
     vec![
         Script::new(format!("round-{round}.sub"), map),
         Script::new(format!("merge-{round}.sub"), merge),
-        Script::new(format!("round-{round}.dag"), dag),
+        Script::program(format!("merge-{round}.sh"), wait),
         Script::program(format!("submit-{round}.sh"), submit),
     ]
 }
 
-/// What HTCondor knows of the jobs of a DAG; nothing of those that have ended.
-pub(super) fn known(dag: &str) -> Result<Vec<(usize, Known)>, String> {
-    let constraint = format!("DAGManJobId == {dag} && DAGNodeName == \"map\"");
-    let command = ["condor_q", "-constraint", &constraint, "-af", "ProcId", "JobStatus", "HoldReason"];
+/// What HTCondor knows of the jobs of a cluster; nothing of those that have ended.
+pub(super) fn known(cluster: &str) -> Result<Vec<(usize, Known)>, String> {
     let mut jobs: Vec<(usize, Known)> = Vec::new();
-    for line in lines_of(&command, "\0")? {
+    for line in lines_of(&["condor_q", cluster, "-af", "ProcId", "JobStatus", "HoldReason"], None)? {
         let mut words = line.splitn(3, ' ');
         let (Some(process), Some(status)) = (words.next(), words.next()) else { continue };
         let known = match status {
@@ -81,11 +89,6 @@ pub(super) fn known(dag: &str) -> Result<Vec<(usize, Known)>, String> {
         if let Ok(process) = process.parse() {
             jobs.push((process, known));
         }
-    }
-    // The jobs are submitted by the DAG's own, a while after it.
-    let waits = ["condor_q", dag, "-af", "JobStatus"];
-    if jobs.is_empty() && !lines_of(&waits, "\0")?.is_empty() {
-        return Err("its DAG is in the queue, and none of its jobs: they may begin or have ended".to_owned());
     }
     Ok(jobs)
 }

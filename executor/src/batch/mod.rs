@@ -9,7 +9,7 @@
 //! | `state.json` | [`State`] |
 //! | `hep-run-HASH` | the binary that has planned it, and that does it |
 //! | `round-R.parts` | the ranges of each job of an array, a line each |
-//! | `round-R.*`, `merge.*`, `submit-R.sh` | what is submitted, and how; the next round is of what the last one lacks |
+//! | `round-R.*`, `merge-R.*`, `submit-R.sh` | what is submitted, and how; the next round is of what the last one lacks |
 //! | `round-R.jobs` | the batch system's own numbers, once it is submitted |
 //! | `partials/R-P.partial` | the partial output of part P |
 //! | `logs/` | what the jobs wrote |

@@ -82,7 +82,7 @@ pub(super) fn known(array: &str) -> Result<Vec<(usize, Known)>, String> {
         command.push(&clusters);
     }
     // All of it has ended, and long ago.
-    let lines = lines_of(&command, "Invalid job id")?;
+    let lines = lines_of(&command, Some("Invalid job id"))?;
     Ok(lines
         .iter()
         .filter_map(|line| {

@@ -20,7 +20,7 @@ const NAME: &str = "state.json";
 pub enum System {
     /// Slurm: an array, and a job that depends on it.
     Slurm,
-    /// HTCondor: a cluster of jobs and a final node, of a DAG.
+    /// HTCondor: a cluster of jobs, and a process beside the scheduler that waits for them.
     HTCondor,
 }
 

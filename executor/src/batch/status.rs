@@ -178,7 +178,7 @@ fn ask(state: &State, folder: &Path, round: usize) -> Result<Vec<(usize, Known)>
 }
 
 /// What a program of a batch system writes; nothing if it fails with these words.
-pub(super) fn lines_of(command: &[&str], nothing: &str) -> Result<Vec<String>, String> {
+pub(super) fn lines_of(command: &[&str], nothing: Option<&str>) -> Result<Vec<String>, String> {
     let name = command.first().copied().unwrap_or_default();
     let output = Command::new(name)
         .args(&command[1..])
@@ -186,7 +186,11 @@ pub(super) fn lines_of(command: &[&str], nothing: &str) -> Result<Vec<String>, S
         .map_err(|error| format!("{name} cannot be run: {error}"))?;
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return if error.contains(nothing) { Ok(Vec::new()) } else { Err(format!("{name}: {error}")) };
+        return if nothing.is_some_and(|nothing| error.contains(nothing)) {
+            Ok(Vec::new())
+        } else {
+            Err(format!("{name}: {error}"))
+        };
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(|line| line.trim().to_owned()).collect())
 }

@@ -49,7 +49,7 @@ pub(super) struct SubmitArgs {
 enum SystemArg {
     /// Slurm
     Slurm,
-    /// HTCondor, with DAGMan
+    /// HTCondor
     Htcondor,
     /// PanDA, with prun; a task for each dataset
     Panda,

@@ -1,6 +1,9 @@
 #!/bin/bash
-# Submits round 0, and the node that merges afterwards.
+# Submits round 0, and what merges afterwards.
 set -euo pipefail
 cd /state
-said=$(condor_submit_dag -f round-0.dag)
-echo "array $(sed -n 's/.*submitted to cluster \([0-9]*\).*/\1/p' <<< "$said")" | tee round-0.jobs
+array=$(condor_submit -terse round-0.sub)
+array=${array%%.*}
+echo "array $array" | tee round-0.jobs
+merge=$(condor_submit -terse merge-0.sub array="$array" wait="$(command -v condor_wait)")
+echo "merge ${merge%%.*}" | tee -a round-0.jobs
