@@ -278,7 +278,8 @@ class Queue(Started):
                 continue
             ended += len(certain)
             numbers = [jobs[name] for name in sorted(certain)]
-            logger.warning("%s: %s ended, and no worker is connected from there%s", self.name, " ".join(numbers), self.last_words(numbers))
+            words = self.last_words(numbers)
+            logger.warning("%s: %s ended, and no worker is connected from there%s", self.name, " ".join(numbers), words)
             if ended >= max(MOST_ENDED, len(self.jobs())):
                 logger.warning("%s: no further jobs are submitted instead: %d have ended in a row", self.name, ended)
                 return

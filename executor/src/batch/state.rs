@@ -178,3 +178,27 @@ impl Display for Ranges {
         Selection::Runs(self.0.iter().map(|&(start, end)| start..end).collect()).fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_runs() {
+        let ranges = Ranges::of([0, 1, 2, 5, 7, 8]);
+        assert_eq!(ranges.to_string(), "0..3,5,7..9");
+        assert_eq!(ranges.numbers().collect::<Vec<_>>(), [0, 1, 2, 5, 7, 8]);
+        assert!(Ranges::of([]).is_empty());
+    }
+
+    #[test]
+    fn every_range_is_in_one_part_and_no_part_is_empty() {
+        for (parts, ranges) in [(1, 5), (3, 10), (10, 3)] {
+            let state = State::new(System::Slurm, "t", String::new(), parts, &vec![100; ranges]);
+            let numbers: Vec<u32> = state.rounds[0].iter().flat_map(Ranges::numbers).collect();
+            assert_eq!(numbers, (0..ranges as u32).collect::<Vec<_>>());
+            assert_eq!(state.rounds[0].len(), ranges.min(parts as usize));
+            assert!(!state.rounds[0].iter().any(Ranges::is_empty));
+        }
+    }
+}
