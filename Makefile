@@ -8,6 +8,8 @@ CONFORMANCE := $(CARGO_TARGET_DIR)/release/conformance
 FAULTY := $(CARGO_TARGET_DIR)/release/faulty
 # Made by `environment`: known once that has run.
 PYTHON = $$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore
+# The same with coffea, whose Dask is an older one.
+COFFEA = $$(tail -n 1 $(CARGO_TARGET_DIR)/coffea.txt) -W ignore
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
 export HEP_RUN_SKIPS := $(SKIPS)
 
@@ -45,6 +47,7 @@ environment:
 		apt-get update -qq && apt-get install -qq -y $$packages; fi
 	python3 tests/python/environment.py > $(CARGO_TARGET_DIR)/python.txt
 	python3 tests/python/environment.py tests/python/requirements-engines.txt > $(CARGO_TARGET_DIR)/engines.txt
+	python3 tests/python/environment.py tests/python/requirements-coffea.txt > $(CARGO_TARGET_DIR)/coffea.txt
 
 rust: environment
 	$(BED) -- cargo test --workspace --no-fail-fast
@@ -61,13 +64,15 @@ oracles: environment
 	$(PYTHON) tests/python/check_objects.py $(BINARY)
 	$(PYTHON) tests/python/check_new.py $(BINARY)
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
+	$(PYTHON) tests/python/check_batch.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(ENGINES) -m mypy --config-file executor/python/mypy.ini executor/python/hep_run
 	$(ENGINES) tests/python/check_clusters.py $(FAULTY)
-	$(ENGINES) tests/python/check_batch.py $(BINARY) $(FAULTY)
+	$(ENGINES) tests/python/check_submit.py $(BINARY) $(FAULTY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
 	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
 	$(PYTHON) tests/python/check_portable.py "$$($(MAKE) -s portable)" $(BINARY)
+	$(COFFEA) tests/python/check_silent_loss.py $(BINARY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles

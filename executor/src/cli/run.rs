@@ -80,12 +80,10 @@ fn describe(
     options: &Options,
     format: Format,
 ) -> RunResult<String> {
-    let mut files = Vec::new();
     let bytes = plan.bytes(processor, options)?;
-    for (at, file) in plan.files().iter().enumerate() {
-        let asked = plan.asked().into_iter().map(|range| &plan.ranges()[range]);
-        let ranges: Vec<_> = asked.filter(|range| range.file == at).collect();
-        files.push((file, ranges, bytes[at]));
+    let mut files: Vec<_> = plan.files().iter().zip(bytes).map(|(file, b)| (file, Vec::new(), b)).collect();
+    for range in plan.asked().into_iter().map(|at| &plan.ranges()[at]) {
+        files[range.file].1.push(range);
     }
     if format == Format::Json {
         let files: Vec<_> = files

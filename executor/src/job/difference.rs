@@ -10,8 +10,8 @@ use crate::storage::StorageSettings;
 
 impl Job {
     /// What is different in another job, as a sentence with the names `a` and `b` for the two; none if both
-    /// have the same ranges and the same comes of each. How files are opened may be different, and how
-    /// often that had to be tried.
+    /// have the same ranges and the same comes of each. How files are opened may be different, how often
+    /// that had to be tried, and where outputs are kept.
     pub fn difference(&self, other: &Self, a: &str, b: &str) -> Option<String> {
         let (one, two) = (self.essence(), other.essence());
         if one == two {
@@ -54,6 +54,7 @@ impl Job {
     fn essence(&self) -> Self {
         let mut job = self.clone();
         (job.retries, job.skip_checksums, job.storage) = (0, false, StorageSettings::default());
+        job.checkpoint = None;
         let friends = job.datasets.iter_mut().flat_map(|dataset| &mut dataset.friends);
         let friends = friends.chain(&mut job.friends).flat_map(|friend: &mut Friend| &mut friend.files);
         friends.for_each(FileSpec::hide_secrets);
@@ -135,6 +136,95 @@ impl FileSpec {
     fn hide_secrets(&mut self) {
         for path in std::iter::once(&mut self.path).chain(&mut self.replicas) {
             *path = location::without_secrets(path).into_owned();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Missed;
+
+    fn job(change: impl FnOnce(&mut Value)) -> Job {
+        let mut json = serde_json::json!({
+            "version": 1, "program": env!("CARGO_PKG_VERSION"), "binary": "aa", "processor": "dimuon",
+            "settings": {"min_pt": 10}, "retries": 2, "skip_checksums": false,
+            "storage": {"cache": null, "cache_size": null, "stall": null, "read_mode": "auto"},
+            "datasets": [{
+                "name": "DY", "friends": [], "metadata": {},
+                "files": [
+                    {"path": "root://h//a.root?authz=one", "tree": "Events", "uuid": "u", "entries": 9},
+                    {"path": "/b.root", "tree": null, "uuid": null, "entries": null},
+                ],
+            }],
+            "friends": [], "chosen": [0],
+            "ledger": {"version": 1, "processor": "dimuon", "datasets": [{"name": "DY", "files": [
+                {"path": "root://h//a.root", "tree": "Events", "uuid": "u", "entries": 9, "done": []},
+                {"path": "/b.root", "tree": "", "uuid": "", "entries": null, "done": [],
+                 "failed": [{"entries": null, "reason": "No such file"}]},
+            ]}]},
+            "ranges": [[0, 0, 5], [0, 5, 9]],
+        });
+        change(&mut json);
+        Job::read(json.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn how_files_are_opened_makes_no_other_job() {
+        let one = job(|_| {});
+        let two = job(|json| {
+            json["retries"] = 5.into();
+            json["storage"]["cache"] = "/scratch".into();
+            json["checkpoint"] = serde_json::json!({"folder": "/scratch", "resume": true});
+            json["datasets"][0]["files"][0]["path"] = "root://h//a.root?authz=two".into();
+            json["ledger"]["datasets"][0]["files"][0]["retries"] = 3.into();
+            json["ledger"]["datasets"][0]["files"][1]["failed"][0]["reason"] = "Gone".into();
+        });
+        assert_eq!(one.difference(&two, "a", "b"), None);
+        let taken = |mut into: Job, of: [&Job; 2]| {
+            of.into_iter().for_each(|job| into.absorb(job));
+            into.ledger
+        };
+        let ledger = taken(one.clone(), [&two, &two]);
+        assert_eq!(ledger, taken(two.clone(), [&one, &two]));
+        let files = &ledger.datasets[0].files;
+        assert_eq!(files[0].retries, 3);
+        assert_eq!(files[1].failed, [Missed { entries: None, reason: "Gone".to_owned() }]);
+    }
+
+    #[test]
+    fn what_is_different_is_said() {
+        let one = job(|_| {});
+        type Change = fn(&mut Value);
+        let cases: [(Change, &str); 9] = [
+            (|json| json["binary"] = "bb".into(), "another binary made a (aa) than b (bb)"),
+            (|json| json["processor"] = "zpeak".into(), "a is of processor `dimuon` and b of `zpeak`"),
+            (|json| json["settings"]["min_pt"] = 11.into(), "the setting `min_pt` is 10 in a and 11 in b"),
+            (
+                |json| json["settings"] = serde_json::json!({}),
+                "the setting `min_pt` is 10 in a and not set in b",
+            ),
+            (|json| json["datasets"][0]["name"] = "TT".into(), "dataset `DY` is only in a"),
+            (
+                |json| json["datasets"][0]["files"][1]["path"] = "/c.root".into(),
+                "file 2 of dataset `DY` is /b.root in a and /c.root in b",
+            ),
+            (
+                |json| json["ledger"]["datasets"][0]["files"][1]["failed"] = serde_json::json!([]),
+                "/b.root could not be used when a was planned, but for b it could",
+            ),
+            (
+                |json| json["ledger"]["datasets"][0]["files"][0]["uuid"] = "v".into(),
+                "root://h//a.root was replaced between a and b",
+            ),
+            (
+                |json| json["ranges"] = serde_json::json!([[0, 0, 9]]),
+                "a and b cut the files into other ranges (--entries-per-range, --range-size, --max-entries, \
+                 --max-files, --dataset)",
+            ),
+        ];
+        for (change, text) in cases {
+            assert_eq!(one.difference(&job(change), "a", "b").as_deref(), Some(text));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use root::LEDGER;
 
@@ -106,7 +107,9 @@ fn objects(dataset: &DatasetOutcome, processor: &str) -> Vec<(String, Object)> {
 
 fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    // Two machines that share the folder may have processes of the same number.
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+    name.push(format!(".{}-{now:x}.tmp", std::process::id()));
     PathBuf::from(name)
 }
 

@@ -105,7 +105,8 @@ impl Gathering {
         let job = Job::read_own(json).map_err(|error| of_file(path, error))?;
         let first = self.names.first().map(|first| first.display().to_string()).unwrap_or_default();
         if let Some(difference) = self.job.difference(&job, &first, &path.display().to_string()) {
-            return Err(Error::Partial(format!("they are not of one job: {difference}")));
+            let message = format!("{} is of another job than {first}: {difference}", path.display());
+            return Err(Error::Partial(message));
         }
         self.job.absorb(&job);
         Ok(key_of(json))

@@ -119,3 +119,38 @@ impl Reduction {
         Ok((self.tree.into_roots(|a, b| a.merge(b))?, account))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_of_the_outputs_and_of_places_that_are_open() {
+        let shape = Shape::new(vec![vec![3, 2]], [(0, 0), (0, 0), (0, 0), (0, 1), (0, 1)]);
+        let partial = |nodes: &[(Option<u32>, u32, u32)], done: &[u32], failed: &[u32]| {
+            let mut account = Account::default();
+            done.iter().for_each(|&range| account.add_done(range));
+            failed.iter().for_each(|&range| account.add_failed(range, "gone".to_owned()));
+            let node = |&(file, level, index): &_| (Node { dataset: 0, file, level, index }, None);
+            Partial { nodes: nodes.iter().map(node).collect(), account }
+        };
+        let open = |mut partial: Partial| {
+            let open = partial.take_open_failures(&shape)?;
+            Ok((open.into_keys().collect::<Vec<_>>(), partial.account.failed().len()))
+        };
+        let good = |partial: Partial| open(partial).map_err(|error: Error| error.to_string());
+        assert_eq!(good(partial(&[], &[], &[])), Ok((vec![], 0)));
+        assert_eq!(good(partial(&[(Some(0), 1, 0)], &[0, 1], &[3, 4])), Ok((vec![3, 4], 0)));
+        assert_eq!(good(partial(&[(Some(0), 1, 0)], &[0], &[1, 2])), Ok((vec![2], 1)));
+        assert_eq!(good(partial(&[(None, 0, 0), (Some(1), 0, 1)], &[0, 1, 2, 4], &[3])), Ok((vec![3], 0)));
+        for bad in [
+            partial(&[], &[0], &[]),
+            partial(&[(Some(0), 0, 0)], &[], &[]),
+            partial(&[(Some(0), 0, 0)], &[1], &[]),
+            partial(&[(Some(0), 1, 0)], &[0, 2], &[]),
+            partial(&[(Some(0), 0, 0), (Some(0), 1, 0)], &[0, 1], &[]),
+        ] {
+            assert!(open(bad).is_err());
+        }
+    }
+}
