@@ -16,7 +16,7 @@ export HEP_RUN_SKIPS := $(SKIPS)
 # The same for what needs Dask.
 ENGINES = $$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt) -W ignore
 
-.PHONY: test lint rust oracles skips environment portable wheel bench bench-remote fmt
+.PHONY: test lint rust oracles skips environment portable wheel bench bench-remote bench-clusters fmt
 
 test: lint rust oracles skips
 
@@ -92,6 +92,11 @@ bench-remote: environment
 	cargo build --release -p xrootd-rs --example xrdread
 	$(PYTHON) benchmarks/remote.py $(CARGO_TARGET_DIR)/release/examples/xrdread
 	@if [ -n "$(FILE)" ]; then cargo build --release && $(PYTHON) benchmarks/remote_run.py $(BINARY) $(FILE); fi
+
+# On one Dask cluster, against coffea and distributed RDataFrame: FILES as for bench.
+bench-clusters:
+	cargo build --release
+	$$(python3 tests/python/environment.py benchmarks/cluster_requirements.txt | tail -n 1) benchmarks/clusters.py $(BINARY) $(FILES)
 
 fmt:
 	cargo fmt --all
