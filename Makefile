@@ -67,6 +67,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_batch.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(ENGINES) -m mypy --config-file executor/python/mypy.ini executor/python/hep_run
+	$(ENGINES) tests/python/check_notebook.py $(BINARY)
 	$(ENGINES) tests/python/check_clusters.py $(FAULTY)
 	$(ENGINES) tests/python/check_submit.py $(BINARY) $(FAULTY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
