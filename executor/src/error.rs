@@ -40,6 +40,9 @@ pub enum Error {
     /// A partial output, or a job, cannot be used.
     #[error("{0}")]
     Partial(String),
+    /// A cluster cannot be had, or was lost.
+    #[error("{0}")]
+    Dask(String),
     /// Whoever asked for it does not want it any more.
     #[error("it was cancelled")]
     Cancelled,

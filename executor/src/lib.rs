@@ -14,9 +14,11 @@
 //! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
 #![deny(unsafe_code)]
 
+pub mod batch;
 pub mod binary;
 pub mod checkpoint;
 pub mod cli;
+pub mod dask;
 mod error;
 pub mod fileset;
 pub mod friends;

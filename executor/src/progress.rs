@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Deserialize;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -25,6 +26,23 @@ pub struct Progress {
     view: View,
 }
 
+/// How far a run is that goes on elsewhere.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Elsewhere {
+    /// Ranges that workers have begun.
+    pub running: u64,
+    /// Ranges that are done.
+    pub done: u64,
+    /// Ranges that could not be had.
+    pub failed: u64,
+    /// Entries that are done.
+    pub entries: u64,
+    /// Compressed bytes that were read for them.
+    pub bytes: u64,
+    /// Workers.
+    pub workers: u64,
+}
+
 enum View {
     Bar(ProgressBar),
     Plain(Mutex<Plain>),
@@ -39,6 +57,8 @@ struct Plain {
     bytes: u64,
     /// Files to open, and how many have been tried.
     files: (usize, usize),
+    /// How it goes elsewhere.
+    elsewhere: String,
 }
 
 /// How long a plain progress line stands before the next.
@@ -84,6 +104,7 @@ impl Progress {
                 done: 0,
                 bytes: 0,
                 files: (0, 0),
+                elsewhere: String::new(),
             }))
         };
         Self { view }
@@ -156,10 +177,36 @@ impl Progress {
                 let (done, total) = (plain.done, plain.total);
                 let percent = 100.0 * done as f64 / total.max(1) as f64;
                 let megabytes = plain.bytes as f64 / 1e6;
+                let elsewhere = &plain.elsewhere;
                 self.line(&format!(
-                    "{done}/{total} entries ({percent:.0} %), {megabytes:.0} MB read, {seconds:.0} s"
+                    "{done}/{total} entries ({percent:.0} %), {megabytes:.0} MB read, {seconds:.0} s{elsewhere}"
                 ));
             }
+            View::None => {}
+        }
+    }
+
+    /// How far a run is whose ranges are processed elsewhere. [`advance`](Self::advance) counts the entries, before.
+    pub fn elsewhere(&self, state: &Elsewhere) {
+        let Elsewhere { running, done, failed, bytes, workers, .. } = state;
+        let failed = if *failed > 0 { format!(", {failed} failed") } else { String::new() };
+        let ranges = format!("{done} ranges done, {running} running{failed}, {workers} workers");
+        match &self.view {
+            View::Bar(bar) => bar.set_message(format!("{ranges}, {:.0} MB", *bytes as f64 / 1e6)),
+            View::Plain(plain) => {
+                if let Ok(mut plain) = plain.lock() {
+                    plain.elsewhere = format!(", {ranges}");
+                }
+            }
+            View::None => {}
+        }
+    }
+
+    /// Something a person may want to know, and nothing to worry about.
+    pub fn say(&self, message: &str) {
+        match &self.view {
+            View::Bar(bar) => bar.suspend(|| self.line(message)),
+            View::Plain(_) => self.line(message),
             View::None => {}
         }
     }

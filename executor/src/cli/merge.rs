@@ -9,7 +9,7 @@ use hep_io::write::{Copy, File};
 
 use super::ending::Ending;
 use super::storage::StorageArgs;
-use super::{merge_partials, print};
+use super::{batch, merge_partials, print};
 use crate::fileset::location;
 use crate::ledger::Ledger;
 use crate::output::{LEDGER, is_partial};
@@ -59,6 +59,12 @@ enum Item {
 
 /// `hep-run merge`; returns the exit status.
 pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
+    // What the jobs of a batch system have left.
+    if let [folder] = &args.inputs[..]
+        && Path::new(folder).is_dir()
+    {
+        return batch::merge(registry, folder.as_ref(), &args.output, &args.ending);
+    }
     let (outputs, inputs) = places(args)?;
     for output in &outputs {
         if let Some(scheme) = output.to_str().and_then(location::scheme) {

@@ -1,6 +1,8 @@
 //! The command line. Messages and progress go to stderr, results to files, summaries to stdout.
 
+mod batch;
 mod build;
+mod dask;
 mod ending;
 mod inspect;
 mod map;
@@ -46,7 +48,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Merge partial outputs of a job to one or to the finished result, outputs of runs (the same entries twice are an error), or plain ROOT files (histograms, graphs, efficiencies, parameters) as hadd does
+    /// Merge what a submitted run has left (its folder), partial outputs of a job to one or to the finished result, outputs of runs (the same entries twice are an error), or plain ROOT files (histograms, graphs, efficiencies, parameters) as hadd does
     Merge(merge::MergeArgs),
     /// Show what a ROOT file holds: keys, objects, trees, branches, types, codecs, sizes
     Inspect(inspect::InspectArgs),
@@ -60,6 +62,12 @@ enum Command {
     },
     /// Process some ranges of a planned job, to a partial output that `merge` takes
     Map(map::MapArgs),
+    /// Write, and with --go submit, an array of jobs of a batch system and one that merges
+    Submit(Box<batch::SubmitArgs>),
+    /// Tell what became of a submitted run
+    Status(batch::StatusArgs),
+    /// Submit what failed, or is missing, of a submitted run
+    Resubmit(batch::ResubmitArgs),
     /// Do what standard input asks for, range by range (for executors)
     #[command(hide = true)]
     Worker,
@@ -84,6 +92,8 @@ struct RunArgs {
     /// How long a range may take in a process of its own before it is given up and tried once more
     #[arg(long, value_name = "SECONDS", value_parser = storage::parse_seconds)]
     range_timeout: Option<Duration>,
+    #[command(flatten)]
+    dask: dask::DaskArgs,
     /// Where the result goes, .root or .json, or .partial for `merge`; may repeat [default: FILESET_STEM.root here]
     #[arg(long, short, value_name = "PATH")]
     output: Vec<PathBuf>,
@@ -109,6 +119,8 @@ enum ExecutorKind {
     Threads,
     /// Processes of this machine: a crash costs one range
     Processes,
+    /// The workers of a Dask cluster
+    Dask,
 }
 
 /// Runs the command line with the processors of this binary.
@@ -123,6 +135,9 @@ pub fn main(registry: &Registry) -> ExitCode {
     let result = match cli.command {
         None => run::run(registry, &cli.run),
         Some(Command::Merge(args)) => merge::merge(registry, &args),
+        Some(Command::Submit(args)) => batch::submit(registry, &args),
+        Some(Command::Status(args)) => batch::status(&args),
+        Some(Command::Resubmit(args)) => batch::resubmit(&args),
         Some(Command::Map(args)) => map::map(registry, &args),
         Some(Command::Inspect(args)) => inspect::inspect(&args).map(|()| 0),
         Some(Command::Plan { plan, output }) => plan::plan(registry, &plan, &output),

@@ -8,7 +8,7 @@ use crate::local::Executor;
 use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
-use crate::{Registry, RunResult, binary, output};
+use crate::{Error, Registry, RunResult, binary, output};
 
 /// `hep-run fileset.yaml`; returns the exit status.
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
@@ -29,6 +29,14 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         plan.ask_for(shard.ranges(entries).collect(), &format!("--shard {shard}"));
     }
     let Request { name, processor, options, progress, .. } = &*request;
+    if args.executor != ExecutorKind::Dask {
+        args.dask.for_another_executor()?;
+    } else if args.shard.is_some() || outputs.iter().any(|path| output::is_partial(path)) {
+        return Err(Error::Usage(
+            "--executor dask does the whole of a run: --shard and .partial are for the other executors"
+                .to_owned(),
+        ));
+    }
     if args.dry_run {
         print(&describe(&plan, name, &**processor, options, args.ending.format)?);
         return Ok(0);
@@ -50,6 +58,10 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
                 args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
             let processes = Processes { workers, range_timeout: args.range_timeout };
             processes.run(plan, &job, &**processor, progress, lost)
+        }
+        ExecutorKind::Dask => {
+            let dask = args.dask.executor(args.workers, args.range_timeout);
+            dask.run(plan, &job, &**processor, progress)
         }
     };
     let is_part = args.shard.is_some();
@@ -120,11 +132,14 @@ fn describe(
 pub(super) fn arguments_for_another(name: Option<&str>) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut given = std::env::args_os().skip(1);
+    let mut rest = Vec::new();
     while let Some(argument) = given.next() {
         // The processor named by a path is the other binary itself.
         match argument.to_str() {
             Some("--processor") => drop(given.next()),
             Some(text) if text.starts_with("--processor=") => {}
+            // What is behind is for a batch system.
+            Some("--") => rest = std::iter::once(argument).chain(given.by_ref()).collect(),
             _ => arguments.push(argument),
         }
     }
@@ -132,5 +147,6 @@ pub(super) fn arguments_for_another(name: Option<&str>) -> Vec<OsString> {
     if let Some(name) = name {
         arguments.extend(["--processor".into(), name.into()]);
     }
+    arguments.extend(rest);
     arguments
 }

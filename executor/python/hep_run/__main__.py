@@ -1,0 +1,5 @@
+"""`python -m hep_run`: the driver."""
+
+from .driver import main
+
+main()

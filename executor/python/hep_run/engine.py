@@ -1,0 +1,216 @@
+"""A connection to a cluster, and what is shipped to it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import ssl
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import dask
+import distributed
+from distributed import Client
+
+from . import address, ship
+from .clusters import ClusterError, Started, start_cluster
+from .execution import Emit, Execution, Failed, Failure
+from .graph import Graph
+
+log = logging.getLogger("distributed.hep_run")
+
+# Seconds that the end of a cluster, or of a connection, may take.
+FAREWELL = 10
+
+
+class Engine:
+    """What one driver has. With a `client` given, the cluster is its owner's."""
+
+    def __init__(self, client: Optional[Client] = None) -> None:
+        self.client = client
+        self.given = client is not None
+        self.cluster: Optional[Started] = None
+        self.binary = ""
+        self.memory: Optional[int] = None
+        self.execution: Optional[Execution] = None
+
+    def connect(
+        self,
+        binary: str,
+        sha256: str,
+        scheduler: Optional[str] = None,
+        cluster: Optional[str] = None,
+        cluster_options: Optional[dict[str, Any]] = None,
+        workers: Optional[int] = None,
+        memory: Optional[int] = None,
+    ) -> dict[str, Any]:
+        """Connects, or starts a cluster, and ships the binary. `Failed` where that cannot be."""
+        self.binary, self.memory = sha256, memory
+        if self.client is None:
+            self.client = self._client(scheduler, cluster, cluster_options or {}, workers)
+        threads = self.client.sync(self.client.scheduler.ncores, workers=None)
+        self._register()
+        with open(binary, "rb") as file:
+            self._put(sha256, file.read())
+        return {
+            "dashboard": str(self.client.dashboard_link or ""),
+            "address": str(self.client.scheduler.address),
+            "workers": len(threads),
+            "threads": sum(threads.values()),
+            "owns_cluster": self.cluster is not None and self.cluster.ours,
+        }
+
+    def _client(
+        self, scheduler: Optional[str], cluster: Optional[str], options: dict[str, Any], workers: Optional[int]
+    ) -> Client:
+        found = None
+        try:
+            if cluster is None:
+                found = address.find(scheduler)
+            if found is None:
+                return self._own(cluster or "local", options, workers)
+            return Client(found.url, set_as_default=False, name="hep-run")
+        except ClusterError as error:
+            raise Failed(str(error)) from None
+        except Exception as error:
+            where = f"the scheduler {found.url} ({found.source})" if found else f"the cluster `{cluster or 'local'}`"
+            raise Failed(f"cannot connect to {where}: {_because(error)}") from None
+
+    def _own(self, spec: str, options: dict[str, Any], workers: Optional[int]) -> Client:
+        """A client of a cluster that is started, or found, for this run."""
+        self.cluster = start_cluster(spec, options, workers)
+        return Client(self.cluster.target, set_as_default=False, name="hep-run")
+
+    def run(
+        self,
+        name: str,
+        labels: list[str],
+        job: bytes,
+        graph: bytes,
+        emit: Emit,
+        last: bool = False,
+        range_timeout: Optional[float] = None,
+    ) -> tuple[bytes, list[Failure]]:
+        """One pass; see `Execution.run`."""
+        client = self._connected()
+        identity = os.urandom(16).hex()
+        job_key = hashlib.sha256(job).hexdigest()
+        description = {
+            "name": name,
+            "binary": self.binary,
+            "job": job_key,
+            "last": last,
+            "topic": client.id,
+            "range_timeout": range_timeout,
+            "memory": self.memory,
+        }
+        blobs = {job_key: job, identity: json.dumps(description).encode()}
+        self.execution = Execution(client, Graph(json.loads(graph), labels, identity[:8]), identity, emit, self._waiting)
+        try:
+            for key, blob in blobs.items():
+                self._put(key, blob)
+            # The scheduler forgets the events of a client when it is gone; other topics stay for ever.
+            client.subscribe_topic(client.id, self.execution.heard)
+            return self.execution.run()
+        finally:
+            self.execution = None
+            with contextlib.suppress(Exception):
+                client.unsubscribe_topic(client.id)
+            self._drop(identity)
+
+    def _waiting(self) -> str:
+        """Why there is no worker, as far as the cluster knows."""
+        try:
+            why = self.cluster.waiting() if self.cluster is not None else ""
+        except ClusterError as error:
+            raise Failed(str(error)) from None
+        return f" ({why})" if why else ""
+
+    def cancel(self) -> None:
+        """From any thread."""
+        if (execution := self.execution) is not None:
+            execution.cancel()
+
+    def close(self) -> None:
+        """Leaves the cluster as it was; ends it if we have started it."""
+        if self.client is None:
+            return
+        if self.given:
+            self._drop(self.binary)
+            return
+        with contextlib.suppress(Exception):
+            self.client.close(timeout=FAREWELL)
+        if self.cluster is not None:
+            with contextlib.suppress(Exception):
+                self.cluster.close()
+
+    def _connected(self) -> Client:
+        if self.client is None:
+            raise Failed("there is no cluster: `connect` comes first")
+        return self.client
+
+    def _register(self) -> None:
+        client = self._connected()
+        # Their functions are pickled by name from here.
+        ship.module("tasks")
+        try:
+            client.register_plugin(ship.StoreRecipe())
+            client.register_plugin(ship.NodeRecipe())
+        except Exception as error:
+            raise Failed(f"the cluster does not take hep-run's plug-ins: {_because(error)}") from None
+
+    def _put(self, key: str, blob: bytes) -> None:
+        """Puts a blob to the scheduler's store, unless it is there."""
+        client = self._connected()
+
+        async def put() -> None:
+            if await getattr(client.scheduler, f"{ship.STORE}-use")(client=client.id, key=key):
+                return
+            size = ship.module("store").PIECE
+            pieces = [blob[start : start + size] for start in range(0, len(blob), size)] or [b""]
+            for index, piece in enumerate(pieces):
+                await getattr(client.scheduler, f"{ship.STORE}-put")(
+                    client=client.id, key=key, pieces=len(pieces), index=index, data=piece
+                )
+
+        client.sync(put)
+
+    def _drop(self, key: str) -> None:
+        client = self._connected()
+
+        async def drop() -> None:
+            await getattr(client.scheduler, f"{ship.STORE}-drop")(client=client.id, key=key)
+
+        with contextlib.suppress(Exception):
+            client.sync(drop, callback_timeout=FAREWELL)
+
+
+def _because(error: BaseException) -> str:
+    """The reason under a chain of errors, in a line."""
+    lines: list[str] = []
+    cause: Optional[BaseException] = error
+    while cause is not None and len(lines) < 6:
+        text = str(cause).strip() or type(cause).__name__
+        if isinstance(cause, ssl.SSLError) or "SSL" in text:
+            text = f"TLS: {text}"
+        if text not in lines:
+            lines.append(text)
+        cause = cause.__cause__ or cause.__context__
+    return "; because ".join(lines)
+
+
+def versions() -> dict[str, str]:
+    return {"distributed": str(distributed.__version__), "dask": str(dask.__version__)}
+
+
+@contextlib.contextmanager
+def engine(client: Optional[Client] = None) -> Iterator[Engine]:
+    """An engine that is closed in the end."""
+    own = Engine(client)
+    try:
+        yield own
+    finally:
+        own.close()

@@ -1,0 +1,129 @@
+"""The graph of a run, cut into blocks.
+
+Dask would take the whole graph at once. It comes in blocks instead: subtrees of the merges, each with few ranges. So
+the scheduler holds as many tasks as the cluster needs and not as many as the run has; and a range that cannot be had
+costs its block and not the run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
+
+# Ranges of a block, at most.
+BLOCK = 32
+
+Key = tuple[Union[str, int], ...]
+
+
+@dataclass
+class Range:
+    number: int
+    dataset: Optional[int]
+    # What a person calls it: the file and the entries.
+    text: str
+    # Addresses of workers that could not do it.
+    avoid: frozenset[str] = frozenset()
+
+
+@dataclass
+class Merge:
+    # As in the engine's protocol: a range by its number, merge `k` as `-1 - k`.
+    inputs: list[int]
+    dataset: Optional[int]
+    parent: Optional[int] = None
+    # Ranges below it.
+    size: int = 0
+
+
+@dataclass
+class Block:
+    """What is submitted together, and comes to one output: that of `root`, a task."""
+
+    root: int
+    ranges: list[int] = field(default_factory=list)
+    # Those that are needed for `root`, each after those it needs.
+    merges: list[int] = field(default_factory=list)
+    attempt: int = 0
+
+
+class Graph:
+    """`labels` are the names of the datasets, `run` what tells this run's keys from others'."""
+
+    def __init__(self, value: dict[str, Any], labels: Sequence[str], run: str, block: int = BLOCK) -> None:
+        self.run = run
+        self.names = [name(label) for label in labels]
+        self.ranges: dict[int, Range] = {}
+        for number, dataset, text, *more in value["ranges"]:
+            self.ranges[number] = Range(number, dataset, text, frozenset(more[0] if more else ()))
+        self.merges = [Merge(list(inputs), dataset) for inputs, dataset in value["merges"]]
+        for at, merge in enumerate(self.merges):
+            for task in merge.inputs:
+                if task >= 0:
+                    merge.size += 1
+                else:
+                    self.merges[-1 - task].parent = at
+                    merge.size += self.merges[-1 - task].size
+        self.root = -len(self.merges)
+        self.blocks: dict[int, Block] = {}
+        # Merges that are of blocks.
+        self.upper: set[int] = set()
+        self.parents: dict[int, int] = {}
+        self._cut(block)
+
+    def _cut(self, block: int) -> None:
+        careful = {number for number, range_ in self.ranges.items() if range_.avoid}
+        small = [merge.size <= block for merge in self.merges]
+        if careful:
+            # Where each is done is chosen for each, so that each is a block.
+            small = [False] * len(self.merges)
+        for at, merge in enumerate(self.merges):
+            for task in merge.inputs:
+                self.parents[task] = -1 - at
+            if not small[at]:
+                self.upper.add(-1 - at)
+                for task in merge.inputs:
+                    if task >= 0 or small[-1 - task]:
+                        self._block(task)
+        if self.merges and small[-1]:
+            self._block(self.root)
+
+    def _block(self, root: int) -> None:
+        block = Block(root)
+        waiting = [root]
+        while waiting:
+            task = waiting.pop()
+            if task >= 0:
+                block.ranges.append(task)
+            else:
+                block.merges.append(-1 - task)
+                waiting.extend(self.merges[-1 - task].inputs)
+        block.ranges.sort()
+        block.merges.sort()
+        self.blocks[root] = block
+
+    def block(self, task: int) -> Block:
+        """The block that a task is of, which is no merge of blocks."""
+        while task not in self.blocks:
+            task = self.parents[task]
+        return self.blocks[task]
+
+    def key(self, task: int, attempt: int = 0) -> Key:
+        """A task's key: what the dashboard shows, and which one it is."""
+        again: Key = (attempt,) if attempt else ()
+        if task >= 0:
+            range_ = self.ranges[task]
+            return (f"process:{self._name(range_.dataset)}-{self.run}", task, range_.text, *again)
+        merge = self.merges[-1 - task]
+        return (f"merge:{self._name(merge.dataset)}-{self.run}", -1 - task, *again)
+
+    def _name(self, dataset: Optional[int]) -> str:
+        return "datasets" if dataset is None else self.names[dataset]
+
+
+def name(label: str) -> str:
+    """A dataset's name as Dask shows it: it cuts a key at the first `-` that digits follow, among others."""
+    plain = re.sub(r"[\s\x00-\x1f,'\"()<>]+", "_", label.replace("-", "_"))
+    return plain[:80] or "_"

@@ -1,0 +1,295 @@
+"""What each worker has of hep-run: the binary, resident children, and a watch on them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import WorkerPlugin
+from distributed.utils import sync
+
+from . import memory
+from .binary import Binary, Cache, places
+from .child import Child, Died, Refused
+from .frames import Buffer, Header
+from .progress import Progress
+
+log = logging.getLogger("distributed.worker.hep_run")
+
+# Seconds between two looks at the children.
+TICK = 0.1
+# A child that has had nothing to do for so long is ended.
+IDLE = 60.0
+# What a new child may take to say that it is there.
+GREETING = 60.0
+# After a request to give up, before a child is ended.
+GRACE = 0.4
+# Before the same binary is tried again after it could not be run.
+AGAIN = 5.0
+# Jobs that a child is sure to keep.
+JOBS = 4
+# Runs whose description and job are kept.
+RUNS = 8
+
+
+class Run:
+    """What the tasks of a run have in common."""
+
+    def __init__(self, identity: str, description: dict[str, Any], job: bytes) -> None:
+        self.identity = identity
+        self.binary = str(description["binary"])
+        self.job_key = str(description["job"])
+        self.job = job
+        self.last = bool(description.get("last"))
+        self.topic = str(description["topic"])
+        timeout, memory_limit = description.get("range_timeout"), description.get("memory")
+        self.timeout = None if timeout is None else float(timeout)
+        self.memory = None if memory_limit is None else int(memory_limit)
+
+
+class Node(WorkerPlugin):  # type: ignore[misc]
+    """`store` is the name of the `Store` on the scheduler."""
+
+    idempotent = True
+
+    def __init__(self, name: str, store: str) -> None:
+        self.name = name
+        self.store = store
+
+    def setup(self, worker: Any) -> None:
+        """Never fails: on a worker that comes late nobody would know. The tasks raise what is wrong."""
+        self.failure = ""
+        try:
+            self._set_up(worker)
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            log.exception("hep-run cannot be set up")
+
+    def _set_up(self, worker: Any) -> None:
+        self.worker = worker
+        self.lock = threading.Lock()
+        self.preparing = threading.Lock()
+        self.idle: list[tuple[str, Child]] = []
+        self.busy: dict[Any, tuple[Run, Child]] = {}
+        self.runs: dict[str, Run] = {}
+        self.progress = Progress()
+        self.unfit: dict[str, tuple[float, str]] = {}
+        self.children_rss = 0
+        configured = os.environ.get("HEP_RUN_CACHE") or dask.config.get("hep-run.cache", None)
+        folders = places(configured, worker.local_directory)
+        self.cache = Cache([Path(folder) for folder in folders], self._binary, self._attempt)
+        memory.watch(worker, self.name, lambda: self.children_rss)
+        self.stopped = threading.Event()
+        threading.Thread(target=self._watch, daemon=True, name="hep-run-watch").start()
+
+    def teardown(self, worker: Any) -> None:
+        if self.failure:
+            return
+        self.stopped.set()
+        memory.unwatch(worker, self.name)
+        with self.lock:
+            children = [child for _, child in self.idle] + [child for _, child in self.busy.values()]
+            self.idle.clear()
+        for child in children:
+            child.kill("the worker closes")
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
+        """A task that nobody wants any more gives up its child."""
+        if self.failure or finish not in ("released", "cancelled", "forgotten"):
+            return
+        with self.lock:
+            found = self.busy.get(key)
+        if found is None:
+            return
+        child = found[1]
+        # A pipe may be full: the event loop does not wait for it.
+        threading.Thread(target=child.cancel, daemon=True).start()
+
+        def insist() -> None:
+            with self.lock:
+                now = self.busy.get(key)
+            if now is not None and now[1] is child:
+                child.kill("cancelled")
+
+        threading.Timer(GRACE, insist).start()
+
+    def call(self, key: Any, run: Run, header: Header, buffers: Sequence[Buffer] = ()) -> tuple[Header, list[bytes]]:
+        """What a child answers, in a task's thread."""
+        with self._child(key, run) as child:
+            if run.job_key in child.jobs:
+                child.jobs.remove(run.job_key)
+            else:
+                child.call({"op": "job", "job": run.job_key}, [run.job])
+            # It keeps those that were used last.
+            child.jobs = [*child.jobs, run.job_key][-JOBS:]
+            child.deadline = time.monotonic() + run.timeout if run.timeout else None
+            return child.call({**header, "job": run.job_key}, buffers)
+
+    def run(self, identity: str) -> Run:
+        """The run with this identity."""
+        with self.lock:
+            known = self.runs.get(identity)
+        if known:
+            return known
+        with self.preparing:
+            if identity in self.runs:
+                return self.runs[identity]
+            description = json.loads(self._fetch(identity))
+            run = Run(identity, description, self._fetch(description["job"]))
+            with self.lock:
+                self.runs[identity] = run
+                while len(self.runs) > RUNS:
+                    del self.runs[next(iter(self.runs))]
+            return run
+
+    @contextlib.contextmanager
+    def _child(self, key: Any, run: Run) -> Iterator[Child]:
+        """A child for a task. It is kept for the next one if it is in good health afterwards."""
+        child = self._take(run)
+        with self.lock:
+            self.busy[key] = run, child
+        healthy = False
+        try:
+            yield child
+            healthy = True
+        except Refused as refusal:
+            healthy = refusal.kind != "cancelled"
+            raise
+        finally:
+            child.deadline = None
+            child.idle_since = time.monotonic()
+            with self.lock:
+                self.busy.pop(key, None)
+                keep = healthy and child.alive() and not self.stopped.is_set()
+                if keep:
+                    self.idle.append((run.binary, child))
+            if not keep:
+                child.close()
+
+    def _take(self, run: Run) -> Child:
+        while True:
+            with self.lock:
+                # The last one has the warmest caches.
+                at = next((i for i in reversed(range(len(self.idle))) if self.idle[i][0] == run.binary), None)
+                child = self.idle.pop(at)[1] if at is not None else None
+                others = []
+                if child is None:
+                    # One child for each thread, of whichever binary.
+                    spare = max(1, self.worker.state.nthreads) - len(self.busy) - 1
+                    others, self.idle = (
+                        self.idle[: max(0, len(self.idle) - spare)],
+                        self.idle[-spare:] if spare > 0 else [],
+                    )
+            for _, other in others:
+                other.close()
+            if child is None:
+                return self._start(run.binary)
+            if child.alive():
+                return child
+            child.close()
+
+    def _start(self, sha: str) -> Child:
+        """A new child. `RuntimeError` where the binary cannot run on this worker."""
+        with self.preparing:
+            since, reason = self.unfit.get(sha, (0.0, ""))
+            if reason and time.monotonic() < since + AGAIN:
+                # Or this worker would be the fastest of all to take tasks.
+                self.stopped.wait(1.0)
+                raise RuntimeError(reason)
+            try:
+                binary = self.cache.get(sha)
+            except (RuntimeError, OSError) as error:
+                raise self._unfit(sha, str(error)) from None
+        try:
+            child = Child(binary, self.worker.local_directory)
+            try:
+                child.greet(GREETING)
+            except Died:
+                child.close()
+                raise
+        except (Died, OSError) as error:
+            self.cache.known.pop(sha, None)
+            raise self._unfit(sha, str(error)) from None
+        self.unfit.pop(sha, None)
+        return child
+
+    def _unfit(self, sha: str, reason: str) -> RuntimeError:
+        text = f"hep-run cannot run on worker {self.worker.address}: {reason}"
+        self.unfit[sha] = time.monotonic(), text
+        log.error("%s", text)
+        return RuntimeError(text)
+
+    def _attempt(self, binary: Binary) -> None:
+        child = Child(binary, self.worker.local_directory)
+        try:
+            child.greet(GREETING)
+        except Died as error:
+            raise RuntimeError(f"the binary starts and ends at once: {error}") from None
+        finally:
+            child.close()
+
+    def _binary(self, sha: str) -> bytes:
+        return self._fetch(sha)
+
+    def _fetch(self, key: str) -> bytes:
+        """A blob of the store, from a task's thread."""
+
+        async def fetch() -> bytes:
+            pieces: list[bytes] = []
+            total = 1
+            while len(pieces) < total:
+                ask = getattr(self.worker.scheduler, f"{self.store}-piece")
+                answer = await ask(key=key, index=len(pieces))
+                if answer is None:
+                    raise RuntimeError("the run that this task belongs to is over")
+                pieces.append(bytes(answer[0]))
+                total = answer[1]
+            return b"".join(pieces)
+
+        found: bytes = sync(self.worker.loop, fetch)
+        return found
+
+    def _watch(self) -> None:
+        """Looks after memory, time and progress, ten times a second."""
+        while not self.stopped.wait(TICK):
+            try:
+                self._look()
+            except Exception:
+                log.exception("hep-run's watch")
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        with self.lock:
+            busy = list(self.busy.values())
+            old = [child for _, child in self.idle if child.idle_since + IDLE < now]
+            self.idle = [(sha, child) for sha, child in self.idle if child not in old]
+            idle = [child for _, child in self.idle]
+        for child in old:
+            child.close()
+        for run, child in busy:
+            if child.deadline is not None and child.deadline < now:
+                child.kill(f"time limit: no answer within {run.timeout:g} s")
+        if busy or idle:
+            limits = [run.memory for run, _ in busy if run.memory]
+            own = memory.own()
+            self.children_rss = memory.check(
+                memory.limit(self.worker), own, min(limits, default=None), [child for _, child in busy], idle
+            )
+        else:
+            self.children_rss = 0
+        running: dict[str, int] = {}
+        for run, _ in busy:
+            running[run.identity] = running.get(run.identity, 0) + 1
+        for identity, message in self.progress.take(running):
+            run_ = self.runs.get(identity)
+            if run_ is not None:
+                message["worker"] = self.worker.address
+                self.worker.loop.add_callback(self.worker.log_event, run_.topic, message)

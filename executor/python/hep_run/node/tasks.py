@@ -1,0 +1,70 @@
+"""The tasks of a run. Only builtin types and exceptions leave them: whoever takes them may not have this module.
+
+A task gives `(partial, failures)`: the partial output as bytes, empty where there is none, and for each range that is
+not in it as done `[range, worker, reason]`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from distributed import get_worker
+
+from .child import Died, Refused
+from .plugin import Node, Run
+
+Result = tuple[bytes, list[list[Any]]]
+
+# A worker that cannot run anything must not be the fastest to take tasks.
+UNFIT_PAUSE = 1.0
+# Characters of a reason that are passed on.
+LONGEST = 4000
+
+
+def process(plugin: str, identity: str, index: int) -> Result:
+    """The output of a range."""
+    worker = get_worker()
+    node, run, key = _here(worker, plugin, identity)
+    try:
+        header = {"op": "range", "range": index, "last": True} if run.last else {"op": "range", "range": index}
+        answer, buffers = node.call(key, run, header)
+    except Died as death:
+        node.progress.done(identity, index, False, 0, 0)
+        return b"", [[index, worker.address, f"its process died: {death}"[:LONGEST]]]
+    except Refused as refusal:
+        raise RuntimeError(f"range {index} on {worker.address}: {refusal}") from None
+    done = bool(answer.get("done"))
+    node.progress.done(identity, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
+    failures = [] if done else [[index, worker.address, str(answer.get("reason"))[:LONGEST]]]
+    return buffers[0] if buffers else b"", failures
+
+
+def merge(plugin: str, identity: str, results: Sequence[Result]) -> Result:
+    """The merged outputs of other tasks."""
+    failures = [failure for _, failed in results for failure in failed]
+    partials = [partial for partial, _ in results if len(partial)]
+    if len(partials) < 2:
+        return partials[0] if partials else b"", failures
+    worker = get_worker()
+    node, run, key = _here(worker, plugin, identity)
+    for last in (False, True):
+        try:
+            _, buffers = node.call(key, run, {"op": "merge"}, partials)
+            return buffers[0], failures
+        except Died as death:
+            if last:
+                raise RuntimeError(f"merging on {worker.address}: its process died: {death}") from None
+        except Refused as refusal:
+            raise RuntimeError(f"merging on {worker.address}: {refusal}") from None
+    raise AssertionError
+
+
+def _here(worker: Any, plugin: str, identity: str) -> tuple[Node, Run, Any]:
+    node = worker.plugins.get(plugin)
+    failure = getattr(node, "failure", "it has not been set up; its log says why")
+    if failure:
+        time.sleep(UNFIT_PAUSE)
+        raise RuntimeError(f"hep-run cannot run on worker {worker.address}: {failure}")
+    return node, node.run(identity), worker.get_current_task()
