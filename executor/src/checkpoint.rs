@@ -228,3 +228,74 @@ fn output(bytes: &[u8], key: Key, processor: &dyn AnyProcessor) -> Result<Found,
     }
     processor.decode(rest).map(Found::Output).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dataset, Registry};
+
+    fn processor(settings: &Map<String, Value>) -> Box<dyn AnyProcessor> {
+        let mut registry = Registry::default();
+        registry.add::<hep_examples::Dimuon>("Dimuon");
+        registry.make(None, settings).unwrap().1
+    }
+
+    fn checkpoints(folder: &Path, values: &Map<String, Value>) -> Checkpoints {
+        let settings = CheckpointSettings { folder: folder.to_owned(), resume: true };
+        let processor = processor(&Map::new());
+        Checkpoints::new(settings, "dimuon", values, false, &*processor).unwrap()
+    }
+
+    fn scratch(test: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("hep-run-checkpoint-{test}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn parts_of_a_key_do_not_run_together() {
+        let kept = checkpoints("/nowhere".as_ref(), &Map::new());
+        let key = |parts: &[&'static str]| kept.key(parts.iter().map(|part| part.as_bytes()));
+        assert!(key(&["ab", "c"]) == key(&["ab", "c"]));
+        assert!(key(&["ab", "c"]) != key(&["a", "bc"]) && key(&["ab"]) != key(&["ab", ""]));
+    }
+
+    #[test]
+    fn the_content_of_a_file_that_a_setting_names_is_in_the_key() {
+        let folder = scratch("named");
+        let file = folder.join("factors");
+        let values =
+            serde_json::json!({"corrections": {"btag": [file.to_str().unwrap()]}, "other": "no file"});
+        let key = || checkpoints(&folder, values.as_object().unwrap()).key([]);
+        let missing = key();
+        fs::write(&file, "1.0").unwrap();
+        let (one, again) = (key(), key());
+        fs::write(&file, "1.1").unwrap();
+        let other = key();
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(one == again && one != missing && other != one && other != missing);
+    }
+
+    #[test]
+    fn damage_to_any_byte_is_noticed() {
+        let folder = scratch("damage");
+        let (kept, processor) = (checkpoints(&folder, &Map::new()), processor(&Map::new()));
+        let made = processor.output(&Dataset { name: "d".to_owned(), metadata: Map::new() });
+        let (key, other) = (kept.key([&b"1"[..]]), kept.key([&b"2"[..]]));
+        assert_eq!(kept.keep(key, &*made), None);
+        assert!(matches!(kept.find(key, &*processor), Found::Output(_)));
+        assert!(matches!(kept.find(other, &*processor), Found::Nothing));
+        let good = read(&kept.path(key)).unwrap();
+        let names: Vec<_> = fs::read_dir(kept.path(key).parent().unwrap()).unwrap().collect();
+        fs::remove_dir_all(&folder).unwrap();
+
+        assert_eq!(names.len(), 1, "a temporary file is left");
+        assert!(output(&good, key, &*processor).is_ok() && output(&good, other, &*processor).is_err());
+        for at in 0..good.len() {
+            assert!(output(&good[..at], key, &*processor).is_err(), "{at}");
+            let mut bytes = good.clone();
+            bytes[at] ^= 0x10;
+            assert!(output(&bytes, key, &*processor).is_err(), "{at}");
+        }
+    }
+}

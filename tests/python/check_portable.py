@@ -1,9 +1,17 @@
-"""check_portable.py PORTABLE [BINARY]: the portable binary needs nothing of a system but its kernel.
+"""check_portable.py PORTABLE [BINARY] [--system ROOT --python PATH]: the portable binary needs nothing of a system but its kernel.
 
 It runs where there is nothing but itself: no C library, no /etc, no /proc; reads over TLS by a host's name with what
 musl has for that; and is a worker there. BINARY, which is linked as usual, must fail in that place, or it proves nothing.
+
+ROOT is another system, with an older C library than this one's and a Python (PATH in it) that has `distributed`: the
+binary is then on the workers of a Dask cluster there. To make one, as root:
+
+    debootstrap --variant=minbase --include=python3-venv bullseye ROOT
+    pip download --python-version 3.9 --only-binary=:all: -d ROOT/wheels distributed==2024.8.0
+    chroot ROOT sh -c 'python3 -m venv /venv && /venv/bin/pip install --no-index --find-links /wheels distributed'
 """
 
+import argparse
 import contextlib
 import http.server
 import json
@@ -212,8 +220,38 @@ def check_worker(root: Root) -> None:
     passed("it is a worker there")
 
 
+def check_dask(system: Path, python: str, portable: Path, usual: Path | None, folder: Path) -> None:
+    """On the workers of a Dask cluster of another system, with its C library and its Python."""
+    place = Path(tempfile.mkdtemp(prefix="hep-run-", dir=system))
+    try:
+        shutil.copy(portable, place / "hep-run")
+        for name in DATA:
+            shutil.copy(REPOSITORY / "datasets" / name, place / name)
+        (place / "f.yaml").write_text((folder / "local.yaml").read_text().replace(str(REPOSITORY / "datasets"), f"/{place.name}"))
+        # Dask's processes want both; mounted for this command alone.
+        mounts = f"mount -t proc proc {system}/proc; mkdir -p {system}/dev/shm; mount -t tmpfs tmpfs {system}/dev/shm"
+        within = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", f'{mounts}; exec chroot {system} "$@"', "sh"]
+        if usual:
+            shutil.copy(usual, place / "usual")
+            result = subprocess.run([*within, f"/{place.name}/usual", "--version"], capture_output=True, timeout=LONGEST)
+            assert result.returncode, f"the usual binary runs in {system}, too: it proves nothing"
+        run = f"cd /{place.name} && exec ./hep-run f.yaml --executor dask --workers 2 --python {python} --output d.json"
+        result = subprocess.run([*within, "sh", "-c", run], capture_output=True, text=True, timeout=LONGEST)
+        assert result.returncode == 0, result.stderr
+        assert objects(place / "d.json") == objects(folder / "local.json")
+    finally:
+        shutil.rmtree(place)
+    passed(f"it is on the workers of a Dask cluster in {system}")
+
+
 def main() -> None:
-    portable = Path(sys.argv[1]).resolve()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("portable", type=Path)
+    parser.add_argument("binary", type=Path, nargs="?")
+    parser.add_argument("--system", type=Path)
+    parser.add_argument("--python", default="/venv/bin/python")
+    options = parser.parse_args()
+    portable = options.portable.resolve()
     if not is_static(portable):
         needed = glibc(portable)
         assert needed <= OLDEST_GLIBC, f"{portable} needs glibc 2.{needed}"
@@ -223,7 +261,7 @@ def main() -> None:
     passed(f"the portable binary is static, of {portable.stat().st_size / 1e6:.1f} MB")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        usual = {"usual": Path(sys.argv[2])} if len(sys.argv) > 2 else {}
+        usual = {"usual": options.binary} if options.binary else {}
         root = Root(folder / "root", **{"hep-run": portable}, **usual)
         result = root.run("/hep-run", "--version")
         if "unshare" in result.stderr:
@@ -235,6 +273,8 @@ def main() -> None:
         check_alone(root, folder, portable)
         check_network(root, folder)
         check_worker(root)
+        if options.system:
+            check_dask(options.system.resolve(), options.python, portable, options.binary, folder)
 
 
 if __name__ == "__main__":
