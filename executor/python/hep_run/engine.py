@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -16,7 +17,7 @@ import distributed
 from distributed import Client
 
 from . import address, ship
-from .clusters import ClusterError, Started, start_cluster
+from .clusters import ClusterError, Started, start_cluster, within
 from .execution import Emit, Execution, Failed, Failure
 from .graph import Graph
 
@@ -24,6 +25,8 @@ log = logging.getLogger("distributed.hep_run")
 
 # Seconds that the end of a cluster, or of a connection, may take.
 FAREWELL = 10
+# Seconds that the scheduler may take for one answer.
+ANSWER = 30
 
 
 class Engine:
@@ -51,10 +54,17 @@ class Engine:
         self.binary, self.memory = sha256, memory
         if self.client is None:
             self.client = self._client(scheduler, cluster, cluster_options or {}, workers)
-        threads = self.client.sync(self.client.scheduler.ncores, workers=None)
-        self._register()
-        with open(binary, "rb") as file:
-            self._put(sha256, file.read())
+        try:
+            threads = self.client.sync(self.client.scheduler.ncores, workers=None, callback_timeout=ANSWER)
+            within(ANSWER, "taking hep-run's plug-ins", self._register)
+            with open(binary, "rb") as file:
+                self._put(sha256, file.read())
+        except Failed:
+            raise
+        except Exception as error:
+            raise Failed(
+                f"the scheduler {self.client.scheduler.address} does not take what a run needs: {because(error)}"
+            ) from None
         return {
             "dashboard": str(self.client.dashboard_link or ""),
             "address": str(self.client.scheduler.address),
@@ -77,7 +87,11 @@ class Engine:
             raise Failed(str(error)) from None
         except Exception as error:
             where = f"the scheduler {found.url} ({found.source})" if found else f"the cluster `{cluster or 'local'}`"
-            raise Failed(f"cannot connect to {where}: {_because(error)}") from None
+            hint = "" if isinstance(error, OSError) else (
+                f"; this Python has distributed {distributed.__version__}, and if the cluster has an older or newer one, "
+                "name a Python like the cluster's with --python"
+            )
+            raise Failed(f"cannot connect to {where}: {because(error)}{hint}") from None
 
     def _own(self, spec: str, options: dict[str, Any], workers: Optional[int]) -> Client:
         """A client of a cluster that is started, or found, for this run."""
@@ -156,25 +170,23 @@ class Engine:
         client = self._connected()
         # Their functions are pickled by name from here.
         ship.module("tasks")
-        try:
-            client.register_plugin(ship.StoreRecipe())
-            client.register_plugin(ship.NodeRecipe())
-        except Exception as error:
-            raise Failed(f"the cluster does not take hep-run's plug-ins: {_because(error)}") from None
+        client.register_plugin(ship.StoreRecipe())
+        client.register_plugin(ship.NodeRecipe())
 
     def _put(self, key: str, blob: bytes) -> None:
         """Puts a blob to the scheduler's store, unless it is there."""
         client = self._connected()
 
         async def put() -> None:
-            if await getattr(client.scheduler, f"{ship.STORE}-use")(client=client.id, key=key):
+            known = getattr(client.scheduler, f"{ship.STORE}-use")(client=client.id, key=key)
+            if await asyncio.wait_for(known, ANSWER):
                 return
             size = ship.module("store").PIECE
             pieces = [blob[start : start + size] for start in range(0, len(blob), size)] or [b""]
             for index, piece in enumerate(pieces):
-                await getattr(client.scheduler, f"{ship.STORE}-put")(
-                    client=client.id, key=key, pieces=len(pieces), index=index, data=piece
-                )
+                send = getattr(client.scheduler, f"{ship.STORE}-put")
+                sent = send(client=client.id, key=key, pieces=len(pieces), index=index, data=piece)
+                await asyncio.wait_for(sent, ANSWER)
 
         client.sync(put)
 
@@ -188,7 +200,7 @@ class Engine:
             client.sync(drop, callback_timeout=FAREWELL)
 
 
-def _because(error: BaseException) -> str:
+def because(error: BaseException) -> str:
     """The reason under a chain of errors, in a line."""
     lines: list[str] = []
     cause: Optional[BaseException] = error

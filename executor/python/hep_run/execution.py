@@ -56,6 +56,8 @@ class Execution:
         self.futures: dict[int, Future] = {}
         self.attempts: dict[int, int] = {}
         self.ready: set[int] = set()
+        # Workers that they may go to, where these are not all.
+        self.only: dict[int, set[str]] = {}
         # How many ranges there are in blocks that are submitted and not done.
         self.open: dict[int, int] = {}
         self.killed: dict[int, int] = {}
@@ -91,7 +93,7 @@ class Execution:
 
     def _loop(self) -> tuple[bytes, list[Failure]]:
         looked = time.monotonic()
-        while True:
+        while self.graph.root not in self.ready:
             try:
                 kind, what = self.events.get(timeout=0.1)
             except queue.Empty:
@@ -102,15 +104,15 @@ class Execution:
                 self.tally.heard(what)
             elif kind == "done" and self._is_current(*what):
                 self._done(what[0])
-                if self.graph.root in self.ready:
-                    return self._result()
                 self._submit()
             if progress := self.tally.due(len(self.workers)):
                 self.emit(progress)
             if time.monotonic() > looked + LOOK:
                 self._look()
+                self._stranded()
                 self._submit()
                 looked = time.monotonic()
+        return self._result()
 
     def _look(self) -> None:
         """Whether the scheduler is there, and who works."""
@@ -147,12 +149,12 @@ class Execution:
         return frozenset().union(*(self.graph.ranges[number].avoid for number in block.ranges))
 
     def _where(self, avoid: frozenset[str]) -> dict[str, Any]:
-        """Which workers a task may go to. If there are none of them any more, it may go to any."""
+        """Which workers a task may go to."""
         if not avoid and not self.unfit:
             return {}
         fit = [address for address in self.workers if address not in self.unfit]
         others = [address for address in fit if address not in avoid]
-        return {"workers": others or fit, "allow_other_workers": True} if fit else {}
+        return {"workers": others or fit} if fit else {}
 
     def _submit_batch(self, batch: list[Block], avoid: frozenset[str]) -> None:
         tasks: dict[Key, Any] = {}
@@ -170,9 +172,10 @@ class Execution:
         # Earlier batches first, whenever they were submitted: so what is done is merged before more is begun.
         self.batches += 1
         keys = [self.graph.key(block.root, block.attempt) for block in roots]
-        futures = self.client.get(tasks, keys, sync=False, retries=RETRIES, priority=-self.batches, **self._where(avoid))
+        where = self._where(avoid)
+        futures = self.client.get(tasks, keys, sync=False, retries=RETRIES, priority=-self.batches, **where)
         for block, future in zip(roots, futures):
-            self._follow(block.root, future)
+            self._follow(block.root, future, where)
 
     def _tasks(self, block: Block, tasks: dict[Key, Any]) -> None:
         there = set()
@@ -186,9 +189,11 @@ class Execution:
                 keys = [self.graph.key(task, block.attempt) for task in inputs]
                 tasks[self.graph.key(-1 - at, block.attempt)] = (self.merge, ship.NODE, self.identity, keys)
 
-    def _follow(self, task: int, future: Future) -> None:
+    def _follow(self, task: int, future: Future, where: dict[str, Any]) -> None:
         attempt = self.attempts[task]
         self.futures[task] = future
+        if where:
+            self.only[task] = set(where["workers"])
         future.add_done_callback(lambda _: self.events.put(("done", (task, attempt))))
 
     def _is_current(self, task: int, attempt: int) -> bool:
@@ -205,7 +210,7 @@ class Execution:
             raise Failed("the scheduler has forgotten the run: it was restarted, or somebody has cancelled it")
         else:
             # It was lost with its worker, and is done again.
-            self._follow(task, future)
+            self._follow(task, future, {})
 
     def _finished(self, task: int) -> None:
         self.ready.add(task)
@@ -230,7 +235,8 @@ class Execution:
         arguments = ship.NODE, self.identity, futures
         where = self._where(frozenset())
         key = self.graph.key(task, attempt)
-        self._follow(task, self.client.submit(self.merge, *arguments, key=key, retries=RETRIES, priority=1, **where))
+        future = self.client.submit(self.merge, *arguments, key=key, retries=RETRIES, priority=1, **where)
+        self._follow(task, future, where)
 
     def _erred(self, task: int, error: Optional[BaseException]) -> None:
         """A task failed for good, by Dask's rules: whose fault is it, and what can be done?"""
@@ -266,14 +272,27 @@ class Execution:
         elif times > OTHERWISE:
             raise Failed(f"{what}: {text}")
 
-    def _again(self, task: int) -> None:
-        """Does again what a failed task needs, and later what needs it."""
+    def _stranded(self) -> None:
+        """Submits again what may only go to workers that are gone.
+
+        `allow_other_workers` is of no use: it lets any worker steal, and if there was no worker at all when the last of
+        them went, Dask waits for them all the same.
+        """
+        for task, workers in list(self.only.items()):
+            if task not in self.futures or task in self.ready:
+                del self.only[task]
+            elif self.workers and not workers & self.workers.keys():
+                del self.only[task]
+                self._again(task, failed=False)
+
+    def _again(self, task: int, failed: bool = True) -> None:
+        """Does again what a task needs, and later what needs it."""
         if task in self.graph.upper:
             self.futures.pop(task, None)
             self._reset(task, task)
             return
         root = self.graph.block(task).root
-        self._requeue(root)
+        self._requeue(root, failed)
         below = root
         above = self.graph.parents.get(root)
         while above is not None:
@@ -295,14 +314,15 @@ class Execution:
                 self._reset(each, each)
         self._submit_merge(merge)
 
-    def _requeue(self, root: int) -> None:
+    def _requeue(self, root: int, failed: bool = False) -> None:
         block = self.graph.blocks[root]
         self.ready.discard(root)
         self.open.pop(root, None)
         self.futures.pop(root, None)
         block.attempt += 1
-        if block.attempt > len(block.ranges) * (KILLED + 1) + OTHERWISE:
-            raise Failed(f"tasks of {self.graph.key(root)[0]} failed {block.attempt} times")
+        block.failures += failed
+        if block.failures > len(block.ranges) * (KILLED + 1) + OTHERWISE:
+            raise Failed(f"tasks of {self.graph.key(root)[0]} failed {block.failures} times")
         self.waiting.append(block)
 
     def _result(self) -> tuple[bytes, list[Failure]]:

@@ -46,7 +46,9 @@ class Block:
     ranges: list[int] = field(default_factory=list)
     # Those that are needed for `root`, each after those it needs.
     merges: list[int] = field(default_factory=list)
+    # How often it was submitted again, and how often of that because it failed.
     attempt: int = 0
+    failures: int = 0
 
 
 class Graph:

@@ -36,6 +36,8 @@ GRACE = 0.4
 AGAIN = 5.0
 # Jobs that a child is sure to keep.
 JOBS = 4
+# What a worker waits after a range that failed, if those before it failed too.
+SLOW = 1.0
 # Runs whose description and job are kept.
 RUNS = 8
 
@@ -83,6 +85,8 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         self.progress = Progress()
         self.unfit: dict[str, tuple[float, str]] = {}
         self.children_rss = 0
+        # Ranges that failed since the last one that did not.
+        self.failures = 0
         configured = os.environ.get("HEP_RUN_CACHE") or dask.config.get("hep-run.cache", None)
         folders = places(configured, worker.local_directory)
         self.cache = Cache([Path(folder) for folder in folders], self._binary, self._attempt)
@@ -132,6 +136,13 @@ class Node(WorkerPlugin):  # type: ignore[misc]
             child.jobs = [*child.jobs, run.job_key][-JOBS:]
             child.deadline = time.monotonic() + run.timeout if run.timeout else None
             return child.call({**header, "job": run.job_key}, buffers)
+
+    def failed(self, run: Run) -> None:
+        """A range failed, in its task's thread. A worker that can read nothing fails faster than others work, and would
+        get all there is to do: from the third failure in a row on it takes its time, if others may try again."""
+        self.failures += 1
+        if self.failures >= 3 and not run.last:
+            self.stopped.wait(SLOW)
 
     def run(self, identity: str) -> Run:
         """The run with this identity."""

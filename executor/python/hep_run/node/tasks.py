@@ -32,13 +32,17 @@ def process(plugin: str, identity: str, index: int) -> Result:
         answer, buffers = node.call(key, run, header)
     except Died as death:
         node.progress.done(identity, index, False, 0, 0)
+        node.failed(run)
         return b"", [[index, worker.address, f"its process died: {death}"[:LONGEST]]]
     except Refused as refusal:
         raise RuntimeError(f"range {index} on {worker.address}: {refusal}") from None
     done = bool(answer.get("done"))
     node.progress.done(identity, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
-    failures = [] if done else [[index, worker.address, str(answer.get("reason"))[:LONGEST]]]
-    return buffers[0] if buffers else b"", failures
+    if done:
+        node.failures = 0
+        return buffers[0], []
+    node.failed(run)
+    return buffers[0] if buffers else b"", [[index, worker.address, str(answer.get("reason"))[:LONGEST]]]
 
 
 def merge(plugin: str, identity: str, results: Sequence[Result]) -> Result:
