@@ -8,10 +8,15 @@ CONFORMANCE := $(CARGO_TARGET_DIR)/release/conformance
 FAULTY := $(CARGO_TARGET_DIR)/release/faulty
 # Made by `environment`: known once that has run.
 PYTHON = $$(tail -n 1 $(CARGO_TARGET_DIR)/python.txt) -W ignore
+# The same with coffea, whose Dask is an older one.
+COFFEA = $$(tail -n 1 $(CARGO_TARGET_DIR)/coffea.txt) -W ignore
 SKIPS := $(CARGO_TARGET_DIR)/skipped.txt
 export HEP_RUN_SKIPS := $(SKIPS)
 
-.PHONY: test lint rust oracles skips environment bench bench-remote fmt
+# The same for what needs Dask.
+ENGINES = $$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt) -W ignore
+
+.PHONY: test lint rust oracles skips environment portable wheel bench bench-remote bench-clusters fmt
 
 test: lint rust oracles skips
 
@@ -22,22 +27,27 @@ lint:
 # Servers of XRootD for all that reads from them; see tests/python/xrootd/bed.py.
 BED = $(PYTHON) tests/python/xrootd/bed.py
 # program=package of Debian
+SLURM_NEEDS := slurmctld=slurm-wlm munged=munge
 XROOTD_NEEDS := xrootd=xrootd-server xrdcp=xrootd-client openssl=openssl ip=iproute2 cc=gcc
+# Without it, the portable binary's C parts are compiled by zig, from PyPI.
+PORTABLE_NEEDS := musl-gcc=musl-tools
 
 # A C++ compiler is needed for the compiled RDataFrame that results are compared with, npm for JSROOT, and
-# Debian's Python leaves out what makes environments. The last line is what the servers of XRootD are made of.
+# Debian's Python leaves out what makes environments. Then what the servers of XRootD are made of, and Slurm.
 environment:
 	@mkdir -p $(CARGO_TARGET_DIR) && rm -f $(SKIPS)
 	@packages=""; \
 	command -v g++ >/dev/null || packages="$$packages g++"; \
 	command -v npm >/dev/null || packages="$$packages npm"; \
 	python3 -c "import ensurepip, venv" 2>/dev/null || packages="$$packages python3-venv"; \
-	for need in $(XROOTD_NEEDS); do \
+	for need in $(XROOTD_NEEDS) $(PORTABLE_NEEDS) $(SLURM_NEEDS); do \
 		command -v $${need%%=*} >/dev/null || packages="$$packages $${need#*=}"; done; \
 	ls /usr/lib/*/libXrdAccSciTokens-*.so >/dev/null 2>&1 || packages="$$packages xrootd-scitokens-plugins libscitokens0"; \
 	if [ -n "$$packages" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y $$packages; fi
 	python3 tests/python/environment.py > $(CARGO_TARGET_DIR)/python.txt
+	python3 tests/python/environment.py tests/python/requirements-engines.txt > $(CARGO_TARGET_DIR)/engines.txt
+	python3 tests/python/environment.py tests/python/requirements-coffea.txt > $(CARGO_TARGET_DIR)/coffea.txt
 
 rust: environment
 	$(BED) -- cargo test --workspace --no-fail-fast
@@ -54,12 +64,24 @@ oracles: environment
 	$(PYTHON) tests/python/check_objects.py $(BINARY)
 	$(PYTHON) tests/python/check_new.py $(BINARY)
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
+	$(PYTHON) tests/python/check_batch.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
+	$(ENGINES) -m mypy --config-file executor/python/mypy.ini executor/python/hep_run
+	$(ENGINES) tests/python/check_notebook.py $(BINARY)
+	$(ENGINES) tests/python/check_clusters.py $(FAULTY)
+	$(ENGINES) tests/python/check_submit.py $(BINARY) $(FAULTY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
+	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
+	$(PYTHON) tests/python/check_portable.py "$$($(MAKE) -s portable)" $(BINARY)
+	$(COFFEA) tests/python/check_silent_loss.py $(BINARY)
 
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles
 	@if [ -s $(SKIPS) ]; then sort -u $(SKIPS); if [ -n "$$CI" ]; then echo "error: checks were skipped"; exit 1; fi; fi
+
+# A binary that runs on any Linux of this architecture: prints its path. CRATE=folder builds an analysis of your own.
+portable:
+	@python3 executor/portable/build.py $(CRATE)
 
 # make bench FILES="a.root b.root"; benchmarks/make_bench.py makes such files
 bench: environment
@@ -72,5 +94,15 @@ bench-remote: environment
 	$(PYTHON) benchmarks/remote.py $(CARGO_TARGET_DIR)/release/examples/xrdread
 	@if [ -n "$(FILE)" ]; then cargo build --release && $(PYTHON) benchmarks/remote_run.py $(BINARY) $(FILE); fi
 
+# On one Dask cluster, against coffea and distributed RDataFrame: FILES as for bench.
+bench-clusters:
+	cargo build --release
+	$$(python3 tests/python/environment.py benchmarks/cluster_requirements.txt | tail -n 1) benchmarks/clusters.py $(BINARY) $(FILES)
+
 fmt:
 	cargo fmt --all
+
+# A wheel with the program and the Python package, for this machine's C library or a later one.
+wheel: environment
+	cd executor/python && $(ENGINES) -m maturin build --release --out $(CARGO_TARGET_DIR)/wheels
+	$(ENGINES) tests/python/check_wheel.py $(CARGO_TARGET_DIR)/wheels

@@ -16,12 +16,13 @@ use crate::{Error, RunResult};
 /// Where the system does not give it.
 pub fn hash() -> RunResult<String> {
     static HASH: OnceLock<Result<String, String>> = OnceLock::new();
-    let hash = HASH.get_or_init(|| digest().map_err(|error| error.to_string()));
+    let own = || File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?));
+    let hash = HASH.get_or_init(|| own().and_then(digest).map_err(|error| error.to_string()));
     hash.clone().map_err(|error| Error::Partial(format!("cannot read this process's own binary: {error}")))
 }
 
-fn digest() -> io::Result<String> {
-    let mut file = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?))?;
+/// The SHA-256 of a file, in hexadecimal.
+pub(crate) fn digest(mut file: File) -> io::Result<String> {
     let mut context = Context::new(&SHA256);
     let mut buffer = vec![0; 1 << 20];
     loop {

@@ -157,6 +157,22 @@ impl FileLedger {
         self.done.push((entries.start, entries.end));
     }
 
+    /// Records that `entries` were not asked for.
+    pub(crate) fn skip(&mut self, entries: Range<u64>, reason: &str) {
+        match self.skipped.last_mut() {
+            Some(Missed { entries: Some((_, end)), reason: last })
+                if *end == entries.start && last == reason =>
+            {
+                *end = entries.end;
+            }
+            _ if entries.start < entries.end => {
+                let entries = Some((entries.start, entries.end));
+                self.skipped.push(Missed { entries, reason: reason.to_owned() });
+            }
+            _ => {}
+        }
+    }
+
     /// Sorts the ranges and joins neighbours.
     pub(crate) fn tidy(&mut self) {
         self.done.sort_unstable();

@@ -14,7 +14,9 @@
 //! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
 #![deny(unsafe_code)]
 
+pub mod batch;
 pub mod binary;
+pub mod checkpoint;
 pub mod cli;
 pub mod dask;
 mod error;
@@ -32,6 +34,7 @@ pub mod progress;
 pub mod range;
 pub mod registry;
 pub mod run;
+pub mod selection;
 mod settings;
 pub mod storage;
 pub mod summary;
@@ -49,14 +52,22 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use hep_analysis::__private::*;
+    pub use mimalloc::MiMalloc;
 }
 
 /// The whole `main.rs` of an analysis, below its processors: the command line of `hep-run`, for the
 /// processors named. Each is called by its type's name in snake case: `Zpeak` is `zpeak`,
 /// `TopMass` is `top_mass`. Settings come from the fileset and from `--set`.
+///
+/// It also sets the binary's allocator: merging partial outputs allocates and frees from many threads, and
+/// the C library's is slower at that, by half when it is musl's. A crate that wants another one writes the
+/// `main` below itself.
 #[macro_export]
 macro_rules! main {
     ($($processor:ty),+ $(,)?) => {
+        #[global_allocator]
+        static ALLOCATOR: $crate::__private::MiMalloc = $crate::__private::MiMalloc;
+
         fn main() -> ::std::process::ExitCode {
             let mut registry = $crate::Registry::default();
             $(registry.add::<$processor>(::core::stringify!($processor));)+

@@ -7,6 +7,7 @@
 //! others where they are.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,18 @@ impl Shape {
     /// The leaf of a range.
     pub fn leaf(&self, range: usize) -> Option<Node> {
         self.leaves.get(range).copied()
+    }
+
+    /// The ranges that merge into a place, which the shape [holds](Self::holds).
+    pub(crate) fn below(&self, node: Node) -> Range<u32> {
+        let first_of = |index: u64| {
+            let reached = u32::try_from(index << node.level).unwrap_or(u32::MAX);
+            let (file, index) = node.file.map_or((reached, 0), |file| (file, reached));
+            let first = Node { file: Some(file), level: 0, index, ..node };
+            // The leaves of files in order, each file's in order, are sorted.
+            self.leaves.partition_point(|leaf| *leaf < first) as u32
+        };
+        first_of(node.index.into())..first_of(u64::from(node.index) + 1)
     }
 
     /// Whether there is such a place, with ranges below it.
@@ -327,6 +340,18 @@ mod tests {
         let shape = of(&[1000]);
         let some: Vec<usize> = (13..789).collect();
         assert!(arrived(&shape, &some, &[]).into_nodes().len() < 20);
+    }
+
+    #[test]
+    fn what_is_below_a_place_is_a_run_of_ranges() {
+        let shape = of(&[3, 0, 2, 1]);
+        let below = |file, level, index| shape.below(Node { dataset: 0, file, level, index });
+        assert_eq!([below(Some(0), 0, 1), below(Some(0), 1, 0), below(Some(0), 1, 1)], [1..2, 0..2, 2..3]);
+        assert_eq!([below(Some(0), 2, 0), below(Some(2), 0, 1)], [0..3, 4..5]);
+        assert_eq!(
+            [below(None, 0, 2), below(None, 1, 0), below(None, 1, 1), below(None, 2, 0)],
+            [3..5, 0..3, 3..6, 0..6]
+        );
     }
 
     #[test]

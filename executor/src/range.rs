@@ -42,6 +42,8 @@ pub struct OpenTree {
     pub reader: Arc<dyn EntryReader>,
     /// The file's own identity.
     pub uuid: String,
+    /// What changes when the file is updated: [`EntryFile::revision`].
+    pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
 }
@@ -54,6 +56,8 @@ pub struct Opened {
     pub reader: Arc<dyn EntryReader>,
     /// The file's own identity.
     pub uuid: String,
+    /// What changes when the file is updated: [`EntryFile::revision`].
+    pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
     /// The columns that are read of this file: the processor's, and those that friends are looked up
@@ -98,7 +102,16 @@ pub fn open_tree(store: &dyn FileStore, file: &FileSpec) -> RunResult<OpenTree> 
     if let Some(said) = file.entries.filter(|&said| said != reader.entries()) {
         return Err(changed("number of entries", reader.entries().to_string(), said.to_string()).into());
     }
-    Ok(OpenTree { source: Arc::clone(entry_file.source()), reader, uuid, tree })
+    let revision = entry_file.revision(&tree)?;
+    if file.revision.as_ref().is_some_and(|said| *said != revision) {
+        return Err(hep_io::Error::Unsupported {
+            path: file.name().into_owned(),
+            what: format!("tree `{tree}`"),
+            reason: "it was written anew since this run was planned".to_owned(),
+        }
+        .into());
+    }
+    Ok(OpenTree { source: Arc::clone(entry_file.source()), reader, uuid, revision, tree })
 }
 
 /// Opens a file and checks that it, or else one of its friends, has every column of `schema`, readable
@@ -112,7 +125,7 @@ pub fn open(
     schema: &Schema,
     friends: &[Arc<Chain>],
 ) -> RunResult<Opened> {
-    let OpenTree { source, reader, uuid, tree } = open_tree(store, file)?;
+    let OpenTree { source, reader, uuid, revision, tree } = open_tree(store, file)?;
     let mut columns = Vec::new();
     let mut joined: Vec<Vec<(String, String)>> = vec![Vec::new(); friends.len()];
     for need in schema.requirements() {
@@ -149,7 +162,7 @@ pub fn open(
             columns.push(name.clone());
         }
     }
-    Ok(Opened { source, reader, uuid, tree, columns, joined })
+    Ok(Opened { source, reader, uuid, revision, tree, columns, joined })
 }
 
 /// That no friend has the column either.

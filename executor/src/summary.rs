@@ -42,6 +42,9 @@ pub fn text(outcome: &Outcome) -> String {
         }
         text.push('\n');
     }
+    if outcome.kept > 0 {
+        let _ = writeln!(text, "{} entries were kept of an earlier run", outcome.kept);
+    }
     for host in &outcome.traffic {
         text.push_str(&traffic_line(host));
     }
@@ -103,6 +106,7 @@ pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
         "datasets": datasets,
         "totals": totals,
         "missing": totals.missing(),
+        "entries_of_checkpoints": outcome.kept,
         "hosts": hosts,
         "notices": outcome.notices,
         "ledger": outcome.ledger,

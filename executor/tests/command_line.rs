@@ -143,7 +143,7 @@ fn what_is_wrong_is_said_in_one_message() {
             format!("processor: dimuon\n{one}"),
             &["--output", "x.csv"],
             1,
-            "error: --output x.csv: cannot write `.csv`; use .root or .json\n",
+            "error: --output x.csv: cannot write `.csv`; use .root, .json or .partial\n",
         ),
         (
             "unwritable",

@@ -146,6 +146,7 @@ impl Dice {
                 tree: common.clone().or_else(|| (dice.roll(2) == 0).then(|| format!("d/t{serial}"))),
                 uuid: (dice.roll(3) == 0).then(|| dice.text()),
                 entries: (dice.roll(3) == 0).then(|| 1000 + dice.roll(1 << 20)),
+                revision: None,
                 steps,
             }
         };

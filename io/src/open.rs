@@ -50,6 +50,22 @@ impl EntryFile {
         }
     }
 
+    /// What tells a tree from one that stands in its place after the file was updated: ROOT leaves
+    /// [`uuid`](Self::uuid) as it is then. It is the file's size, and where the tree's record lies, how long
+    /// it is, and when it was written. A Parquet file cannot be updated.
+    ///
+    /// # Errors
+    /// Where there is no such object.
+    pub fn revision(&self, path: &str) -> Result<String> {
+        match self {
+            Self::Root(file) => {
+                let Key { cycle, seek, nbytes, object_length, written, .. } = file.find(path)?;
+                Ok(format!("{} {cycle} {seek} {nbytes} {object_length} {written}", file.size()))
+            }
+            Self::Parquet(_) => Ok(String::new()),
+        }
+    }
+
     /// The paths of its trees, TTree and RNTuple alike, `Events` or `directory/Events`, in the file's order.
     ///
     /// # Errors

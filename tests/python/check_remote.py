@@ -35,6 +35,7 @@ STALL = 2
 IMPATIENT = {"XRD_CONNECTIONWINDOW": "3", "XRD_REQUESTTIMEOUT": "20", "XRD_CONNECTIONRETRY": "2"}
 # Guards against hanging, and measures nothing.
 LONGEST = 120
+PROCESSES = ["--executor", "processes", "--workers", "2"]
 # Exit statuses: entries are missing; all are.
 INCOMPLETE, NOTHING = 3, 2
 
@@ -108,8 +109,8 @@ class Check:
     local: str = ""
     number: int = 0
 
-    def run(self, files: dict[str, list[str]], *options: str, variables: dict[str, str] | None = None) -> Outcome:
-        """A run over a file for each data set, the first of its places and the replicas."""
+    def run(self, files: dict[str, list[str]], *options: str, variables: dict[str, str] | None = None, parts: int = 0) -> Outcome:
+        """A run over a file for each data set, the first of its places and the replicas; if so asked, in parts that are merged."""
         self.number += 1
         stem = f"run{self.number}"
         datasets = {name: {"files": [{"path": places[0], "replicas": places[1:]}], "metadata": {"is_mc": False, "year": 2018}}
@@ -120,9 +121,14 @@ class Check:
         fileset = {"processor": {"name": "dimuon", "min_pt": MIN_PT}, "tree": "Events", "datasets": datasets}
         (self.folder / f"{stem}.json").write_text(json.dumps(fileset))
         output = self.folder / f"{stem}-out.json"
-        command = [str(self.binary), f"{stem}.json", "--output", output.name, "--progress", "none", *options]
-        result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=LONGEST,
-                                env=os.environ | IMPATIENT | (variables or {}))  # fmt: skip
+        command = [str(self.binary), f"{stem}.json", "--progress", "none", *options]
+        names = [f"{stem}-{number}.partial" for number in range(1, parts + 1)]
+        commands = [[*command, "--shard", f"{number}/{parts}", "--output", name] for number, name in enumerate(names, 1)]
+        commands.append([str(self.binary), "merge", *names] if parts else command)
+        commands[-1] += ["--output", output.name]
+        for command in commands:
+            result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=LONGEST,
+                                    env=os.environ | IMPATIENT | (variables or {}))  # fmt: skip
         written = output if output.exists() else output.with_suffix(".incomplete.json")
         content = json.loads(written.read_text()) if written.exists() else {"datasets": {}, "ledger": {"datasets": []}}
         return Outcome(result.returncode, result.stderr, content["datasets"], content["ledger"])
@@ -175,7 +181,13 @@ def every_server(check: Check) -> None:
         check.same("server tls, encrypted", check.run({"events": [url(server, scheme="roots")]}, variables=needs(server)))
     if server := check.server("redir"):
         check.same("a redirect", check.run({"events": [url(server, f"good/{FILE}")]}))
+        check.same("in processes, a redirect", check.run({"events": [url(server, f"good/{FILE}")]}, *PROCESSES))
+    if server := check.server("http"):
+        check.same("in parts, http", check.run({"events": [url(server, scheme="http")]}, parts=3, variables=needs(server)))
+        check.same("in processes, http", check.run({"events": [url(server, scheme="http")]}, *PROCESSES, variables=needs(server)))
     if server := check.server("plain"):
+        check.same("in processes", check.run({"events": [url(server)]}, *PROCESSES))
+        check.same("in parts", check.run({"events": [url(server)]}, parts=3))
         for mode in ("plain", "paged"):
             check.same(f"read mode {mode}", check.run({"events": [url(server)]}, "--read-mode", mode))
         check.same("nothing read ahead, one thread",

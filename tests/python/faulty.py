@@ -69,12 +69,14 @@ class Runs:
         self.binary, self.folder = binary, folder
         self.datasets = {"first set": files[: len(files) // 2], "second-set 2": files[len(files) // 2 :]}
         self.number = 0
+        # What the fileset has besides.
+        self.more: dict = {}
 
     def fileset(self, processor: dict) -> Path:
         self.number += 1
         path = self.folder / f"run{self.number}.json"
         datasets = {name: {"files": [str(file) for file in files]} for name, files in self.datasets.items()}
-        path.write_text(json.dumps({"processor": processor, "tree": "Events", "datasets": datasets}))
+        path.write_text(json.dumps({"processor": processor, "tree": "Events", "datasets": datasets, **self.more}))
         return path
 
     def command(self, processor: dict, *options: str) -> tuple[list[str], Path]:

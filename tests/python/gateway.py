@@ -99,6 +99,10 @@ class Gateway:
                     found.append(int(process.name))
         return found
 
+    def kill(self) -> None:
+        for pid in self.workers():
+            os.kill(pid, signal.SIGKILL)
+
     def clusters(self) -> list[str]:
         """The names of those that have not been taken down."""
         return sorted(place.name for place in (self.folder / "clusters").iterdir())

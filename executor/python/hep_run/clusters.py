@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import math
 import os
 import re
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,8 +30,14 @@ import dask.config
 
 # Seconds for a batch system to accept a job, for a gateway to answer, and for a cluster to be taken down.
 SUBMISSION, ANSWER, CLOSING = 60.0, 30.0, 30.0
+# Seconds between two looks at jobs without a worker: it is everybody's batch system.
+SOONEST, LATEST = 5.0, 60.0
+# Jobs that may end in a row before any worker comes.
+MOST_ENDED = 5
 # Of what a job wrote before it ended.
 LAST_LINES = 12
+
+logger = logging.getLogger("hep_run.clusters")
 
 Answer = TypeVar("Answer")
 
@@ -63,10 +71,10 @@ class System:
     """A batch system as dask-jobqueue knows it, and how to ask it about jobs."""
 
     kind: str
-    # Appended with the jobs' numbers; a line for each that waits or runs, which begins with the number.
+    # A line for each that waits or runs, which begins with its number; the numbers are appended.
     listing: tuple[str, ...]
-    # Between the numbers.
-    between: str = " "
+    # Between the numbers; None where the command lists all jobs of the user's.
+    between: str | None = " "
 
 
 SYSTEMS = {
@@ -76,17 +84,20 @@ SYSTEMS = {
                                            "-format", "\n", "ProcId")),  # fmt: skip
     "pbs": System("PBSCluster", ("qstat",)),
     "lsf": System("LSFCluster", ("bjobs", "-noheader", "-o", "jobid stat pend_reason")),
-    "sge": System("SGECluster", ("qstat",)),
+    "sge": System("SGECluster", ("qstat",), None),
 }
+# Said of jobs that have ended: as an error, or in a line of theirs.
+UNKNOWN = re.compile(r"nvalid job id|nknown Job|has finished|is not found|o unfinished job")
+ENDED = re.compile(r"\s(DONE|EXIT)\b")
 NAMES = ("local", *SYSTEMS, "kubernetes", "gateway")
 
 
 def start_cluster(spec: str, options: Mapping[str, str], workers: int | None) -> Started:
     """Starts what `--cluster` names: one of `NAMES`, or `MODULE:FUNCTION`, a function of the user's.
 
-    An option's value is read as JSON where it is some (`cores=4`, `nanny=false`, `job_extra_directives=["--qos=debug"]`)
-    and is text otherwise (`memory=8GB`, `walltime=01:00:00`). `minimum` and `maximum`, in workers, are for a cluster
-    that grows and shrinks with its work, and stand in the place of `workers`.
+    An option's value is read as JSON where it is some (`cores=4`, `nanny=false`,
+    `job_extra_directives=["--qos=debug"]`) and is text otherwise (`memory=8GB`, `walltime=01:00:00`). `minimum` and
+    `maximum`, in workers, are for a cluster that grows and shrinks with its work, and stand in the place of `workers`.
     """
     values = {name.replace("-", "_"): read(value) for name, value in options.items()}
     size = Size.of(values, workers)
@@ -140,7 +151,8 @@ class Size:
 
     def given(self, spec: str) -> tuple[int, int]:
         if self.minimum is None or self.maximum is None:
-            raise ClusterError(f"how many workers shall {spec} start? Say --workers N, or the options minimum=N and maximum=N")
+            raise ClusterError(f"how many workers shall {spec} start? Say --workers N, or the options minimum=N and "
+                               "maximum=N")  # fmt: skip
         return self.minimum, self.maximum
 
     def __str__(self) -> str:
@@ -156,8 +168,9 @@ def load(package: str, name: str, distribution: str) -> Any:
     except ImportError as error:
         missing = error.name or package
         if package == missing or package.startswith(f"{missing}."):
-            raise ClusterError(f"{sys.executable} has no {distribution}: `{sys.executable} -m pip install {distribution}`, or "
-                               "name another Python with --python") from error  # fmt: skip
+            install = f"{sys.executable} -m pip install {distribution}"
+            raise ClusterError(f"{sys.executable} has no {distribution}: `{install}`, or name another Python with "
+                               "--python") from error  # fmt: skip
         raise ClusterError(f"{distribution} cannot be imported: {error}") from error
 
 
@@ -185,11 +198,16 @@ def within(seconds: float, what: str, act: Callable[[], Answer]) -> Answer:
 def made(what: str, make: Callable[..., Answer], options: Mapping[str, Any]) -> Answer:
     """Constructs a cluster; an option that it refuses is an error of the user's."""
     try:
-        return make(**options)
+        with warnings.catch_warnings():
+            # Of the dashboard, which then takes another one.
+            warnings.filterwarnings("ignore", r"Port \d+ is already in use")
+            return make(**options)
     except ClusterError:
         raise
     except Exception as error:
-        raise ClusterError(f"{what} cannot be started: {said(error)}") from error
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        why = f"there is no option {unknown[1]}" if unknown and unknown[1] in options else said(error)
+        raise ClusterError(f"{what} cannot be started: {why}") from error
 
 
 def said(error: BaseException) -> str:
@@ -216,36 +234,84 @@ def local(options: dict[str, Any], size: Size) -> Started:
 
 
 class Queue(Started):
-    """Workers that are jobs of a batch system; the scheduler is in this process."""
+    """Workers that are jobs of a batch system; the scheduler is in this process.
+
+    Dask asks for another job when a worker is lost that had come; and not if the job ended before its worker came, or
+    had several processes. So jobs without a worker are looked for in the batch system, and those that are not there
+    are forgotten, whereupon others are submitted.
+    """
 
     def __init__(self, name: str, target: Any, described: str) -> None:
         super().__init__(target, described, ours=True)
         self.name, self.system = name, SYSTEMS[name]
+        self.closing = threading.Event()
 
-    def jobs(self) -> list[str]:
-        """Their numbers, as the batch system gave them."""
-        known = [getattr(job, "job_id", None) for job in list(self.target.workers.values())]
-        return [str(job) for job in known if job]
+    def jobs(self) -> dict[str, str]:
+        """By the worker's name their numbers, as the batch system gave them."""
+        known = {str(name): getattr(job, "job_id", None) for name, job in list(self.target.workers.items())}
+        return {name: str(number) for name, number in known.items() if number}
+
+    def without_worker(self) -> dict[str, str]:
+        """Those of the jobs that no worker is connected from."""
+        names = {str(worker["name"]) for worker in list(self.target.scheduler_info["workers"].values())}
+        # The second of a job's several processes is `NAME-1`.
+        several = {name.rpartition("-")[0] for name in names}
+        return {name: number for name, number in self.jobs().items() if name not in names and name not in several}
+
+    def watch(self) -> None:
+        """Replaces jobs that end before their worker comes, until the cluster is closed; gives up where all do."""
+        missed: set[str] = set()
+        ended, pause = 0, SOONEST
+        while not self.closing.wait(pause):
+            jobs = self.without_worker()
+            lines = self.listed(list(jobs.values())) if jobs else None
+            if len(jobs) < len(self.jobs()):
+                ended = 0
+            if lines is None:
+                missed, pause = set(), min(2 * pause, LATEST)
+                continue
+            gone = {name for name, number in jobs.items() if not any(mentions(line, number) for line in lines)}
+            # It may just have been submitted, or its worker just have come.
+            certain = gone & missed
+            missed, pause = gone, SOONEST if gone else min(2 * pause, LATEST)
+            if not certain:
+                continue
+            ended += len(certain)
+            numbers = [jobs[name] for name in sorted(certain)]
+            words = self.last_words(numbers)
+            logger.warning("%s: %s ended, and no worker is connected from there%s", self.name, " ".join(numbers), words)
+            if ended >= max(MOST_ENDED, len(self.jobs())):
+                logger.warning("%s: no further jobs are submitted instead: %d have ended in a row", self.name, ended)
+                return
+            self.target.loop.add_callback(self.forget, certain)
+
+    def forget(self, names: set[str]) -> None:
+        """In the loop's thread. The next look of `adapt` finds that they were not asked for."""
+        for name in [name for name in self.target.workers if str(name) in names]:
+            del self.target.workers[name]
 
     def listed(self, jobs: list[str]) -> list[str] | None:
         """What the system says about those that wait or run, a line each; None if it does not say anything."""
-        command = [*self.system.listing, *([self.system.between.join(jobs)] if self.system.between != " " else jobs)]
+        separator = self.system.between
+        given = [] if separator is None else jobs if separator == " " else [separator.join(jobs)]
         try:
+            command = [*self.system.listing, *given]
             answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
-        lines = [line.strip() for line in answer.stdout.splitlines()]
-        found = [line for line in lines if any(line.startswith(job) or f"[{job}]" in line for job in jobs)]
-        # Those that have ended are unknown, and an error, to some systems.
-        return found if found or answer.returncode == 0 or "nvalid job id" in answer.stderr else None
+        lines = [line.strip() for line in answer.stdout.splitlines() if any(mentions(line, job) for job in jobs)]
+        if not lines and answer.returncode != 0 and not UNKNOWN.search(answer.stderr):
+            return None
+        return [line for line in lines if not ENDED.search(line)]
 
     def waiting(self) -> str:
-        jobs = self.jobs()
+        jobs = list(self.jobs().values())
         lines = self.listed(jobs) if jobs else None
         if lines is None:
             return f"{self.name}: jobs {' '.join(jobs)} were submitted" if jobs else ""
         if not lines:
-            raise ClusterError(f"{self.name}: all {len(jobs)} jobs have ended, and no worker has come from them{self.last_words(jobs)}")
+            words = self.last_words(jobs)
+            raise ClusterError(f"{self.name}: all {len(jobs)} jobs have ended, and no worker has come from them{words}")
         rest = f", and {len(lines) - 3} more" if len(lines) > 3 else ""
         return f"{self.name}: {'; '.join(lines[:3])}{rest}"
 
@@ -263,8 +329,9 @@ class Queue(Started):
         return ""
 
     def close(self) -> None:
+        self.closing.set()
         # A job that is being submitted right now is not among them, and dask waits for it.
-        jobs = self.jobs()
+        jobs = self.jobs().values()
         try:
             within(CLOSING, "closing the cluster", self.target.close)
         except Exception:
@@ -278,14 +345,19 @@ def queue(name: str, options: dict[str, Any], size: Size) -> Queue:
     """A cluster of dask-jobqueue, after its batch system has accepted the first jobs."""
     minimum, maximum = size.given(name)
     make = load("dask_jobqueue", SYSTEMS[name].kind, "dask-jobqueue")
-    if "processes" not in options and dask.config.get(f"jobqueue.{options.get('config_name', name)}.processes", None) is None:
-        # Threads are as good as processes for us, and dask replaces a lost job of several processes never.
+    if "processes" not in options and configured(name, options, "processes") is None:
+        # Threads are as good as processes for us, and dask replaces a lost job of one process faster.
         options["processes"] = 1
+    missing = [what for what in ("cores", "memory") if what not in options and configured(name, options, what) is None]
+    if missing:
+        raise ClusterError(f"{name}: how much of a node is a job? Say it by the options cores=8 and memory=16GB, or in "
+                           f"dask's configuration, jobqueue.{name}.{missing[0]}")  # fmt: skip
     command = shlex.split(str(make.job_cls.submit_command))[0]
     if not shutil.which(command):
         raise ClusterError(f"{name}: there is no {command} here; is this a host that may submit jobs?")
     cluster = made(f"a cluster of {name}", make, options)
     started = Queue(name, cluster, f"{size} of {name}")
+
     async def submit_one() -> None:
         # What `scale` submits fails in the background, and nobody hears of it.
         cluster.worker_spec.update(cluster.new_worker_spec())
@@ -295,12 +367,22 @@ def queue(name: str, options: dict[str, Any], size: Size) -> Queue:
         within(SUBMISSION, f"{name}: {command}", lambda: cluster.sync(submit_one))
         cluster.scale(max(minimum, 1))
         cluster.adapt(minimum=minimum, maximum=maximum)
+        threading.Thread(target=started.watch, name=f"jobs of {name}", daemon=True).start()
     except BaseException as error:
         started.close()
         if isinstance(error, Exception) and not isinstance(error, ClusterError):
             raise ClusterError(f"{name} did not accept a job: {refusal(command, error)}") from error
         raise
     return started
+
+
+def configured(name: str, options: Mapping[str, Any], what: str) -> Any:
+    return dask.config.get(f"jobqueue.{options.get('config_name', name)}.{what}", None)
+
+
+def mentions(line: str, job: str) -> bool:
+    """Whether a line of a batch system is about a job: its number stands first, alone or before the name of a host."""
+    return re.match(rf"{re.escape(job)}(?![0-9])", line.lstrip()) is not None
 
 
 def refusal(command: str, error: Exception) -> str:
@@ -389,7 +471,9 @@ def gateway(options: dict[str, Any], size: Size) -> Gate:
             raise ClusterError(f"the gateway {server.address}: {said(error)}") from error
         raise
     finally:
-        server.close()
+        # Its session; `close` would complain later that it was called.
+        with suppress(Exception):
+            server.sync(server._cleanup)
     return Gate(cluster, f"{size} of {server.address}", guard)
 
 
@@ -403,7 +487,8 @@ def kubernetes(options: dict[str, Any], size: Size) -> Started:
     cluster = made("a cluster of Kubernetes", make, options)
     # Known only after it was made: it decides by whether there was one of that name.
     ours = bool(cluster.shutdown_on_close)
-    started = Started(cluster, f"{size} of Kubernetes" if ours else f"the cluster {cluster.name} of Kubernetes", ours=ours)
+    described = f"{size} of Kubernetes" if ours else f"the cluster {cluster.name} of Kubernetes"
+    started = Started(cluster, described, ours=ours)
     if ours and size.minimum is not None:
         try:
             cluster.adapt(minimum=size.minimum, maximum=size.maximum)
@@ -414,7 +499,7 @@ def kubernetes(options: dict[str, Any], size: Size) -> Started:
 
 
 def custom(spec: str, options: dict[str, Any], size: Size) -> Started:
-    """What a function of the user's returns: a cluster, which is then ours to close, or the address of one, which is not.
+    """What a function of the user's returns: a cluster, then ours to close, or the address of one, which is not.
 
     It is called with the options, and looked for in the working folder too.
     """
@@ -429,7 +514,8 @@ def custom(spec: str, options: dict[str, Any], size: Size) -> Started:
     if isinstance(target, str):
         return Started(target, target, ours=False)
     if not hasattr(target, "close"):
-        raise ClusterError(f"--cluster {spec} returned {type(target).__name__}, which is neither a cluster nor an address")
+        kind = type(target).__name__
+        raise ClusterError(f"--cluster {spec} returned {kind}, which is neither a cluster nor an address")
     started = Started(target, f"the cluster of {spec}", ours=True)
     if size.minimum is not None and hasattr(target, "adapt"):
         target.adapt(minimum=size.minimum, maximum=size.maximum)

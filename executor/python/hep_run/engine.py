@@ -25,6 +25,11 @@ log = logging.getLogger("distributed.hep_run")
 
 # Seconds that the end of a cluster, or of a connection, may take.
 FAREWELL = 10
+# What may be wrong where it is not the network.
+VERSIONS = (
+    f"; this Python has distributed {distributed.__version__}, and if the cluster has an older or newer one, "
+    "name a Python like the cluster's with --python"
+)
 # Seconds that the scheduler may take for one answer.
 ANSWER = 30
 
@@ -87,14 +92,7 @@ class Engine:
             raise Failed(str(error)) from None
         except Exception as error:
             where = f"the scheduler {found.url} ({found.source})" if found else f"the cluster `{cluster or 'local'}`"
-            hint = (
-                ""
-                if isinstance(error, OSError)
-                else (
-                    f"; this Python has distributed {distributed.__version__}, and if the cluster has an older or newer one, "
-                    "name a Python like the cluster's with --python"
-                )
-            )
+            hint = "" if isinstance(error, OSError) else VERSIONS
             raise Failed(f"cannot connect to {where}: {because(error)}{hint}") from None
 
     def _own(self, spec: str, options: dict[str, Any], workers: Optional[int]) -> Client:

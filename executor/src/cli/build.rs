@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -8,8 +9,17 @@ use crate::{Error, RunResult};
 /// Returns its exit status.
 pub(super) fn run_elsewhere(path: &Path, name: Option<&str>) -> RunResult<u8> {
     let binary = if path.is_dir() { build(path)? } else { path.to_owned() };
+    run_with(&binary, arguments_for_another(name))
+}
+
+/// Runs this command line by another binary. Returns its exit status.
+pub(super) fn run_as_is(binary: &Path) -> RunResult<u8> {
+    run_with(binary, std::env::args_os().skip(1))
+}
+
+fn run_with(binary: &Path, arguments: impl IntoIterator<Item = OsString>) -> RunResult<u8> {
     let failed = |error: std::io::Error| Error::Usage(format!("cannot run {}: {error}", binary.display()));
-    let status = Command::new(&binary).args(arguments_for_another(name)).status().map_err(failed)?;
+    let status = Command::new(binary).args(arguments).status().map_err(failed)?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     code.ok_or_else(|| Error::Usage(format!("{} ended with {status}", binary.display())))
 }

@@ -9,8 +9,9 @@ use hep_io::root::Entry;
 use hep_io::{EntryFile, EntryReader, Stored};
 use serde_json::{Value, json};
 
+use super::ending::Format;
 use super::storage::StorageArgs;
-use super::{Format, objects, print, schema};
+use super::{objects, print, schema};
 use crate::fileset::location;
 use crate::storage::open_file;
 use crate::{Error, RunResult};

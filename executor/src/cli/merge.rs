@@ -7,26 +7,29 @@ use hep_io::object::Object;
 use hep_io::root::{Entry, Key, RootFile};
 use hep_io::write::{Copy, File};
 
-use super::print;
+use super::ending::Ending;
 use super::storage::StorageArgs;
+use super::{batch, merge_partials, print};
 use crate::fileset::location;
 use crate::ledger::Ledger;
-use crate::output::LEDGER;
+use crate::output::{LEDGER, is_partial};
 use crate::storage::open_root;
-use crate::{Error, RunResult};
+use crate::{Error, Registry, RunResult};
 
 /// `hep-run merge`.
 #[derive(Args)]
 pub(super) struct MergeArgs {
-    /// Where the merged output goes
+    /// Where the merged output goes: .root; of partial outputs also .json or .partial, and it may repeat
     #[arg(long, short, value_name = "OUT")]
-    output: PathBuf,
+    output: Vec<PathBuf>,
     /// Leave out what cannot be merged, trees for example, and say so, instead of refusing
     #[arg(long)]
     leave_out: bool,
-    /// The outputs to merge
+    /// The outputs to merge. Before partial ones, without -o, the output: a .root or .json that is not there yet
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<String>,
+    #[command(flatten)]
+    ending: Ending,
     #[command(flatten)]
     storage: StorageArgs,
 }
@@ -54,35 +57,93 @@ enum Item {
     Copies(Vec<Copy>),
 }
 
-pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
-    if let Some(scheme) = args.output.to_str().and_then(location::scheme) {
-        let name = args.output.to_string_lossy();
-        let name = location::without_secrets(&name);
-        return Err(Error::Usage(format!("--output {name}: cannot write to {scheme}:// yet")));
+/// `hep-run merge`; returns the exit status.
+pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
+    // What the jobs of a batch system have left.
+    if let [folder] = &args.inputs[..]
+        && Path::new(folder).is_dir()
+    {
+        return batch::merge(registry, folder.as_ref(), &args.output, &args.ending);
     }
+    let (outputs, inputs) = places(args)?;
+    for output in &outputs {
+        if let Some(scheme) = output.to_str().and_then(location::scheme) {
+            let name = output.to_string_lossy();
+            let name = location::without_secrets(&name);
+            return Err(Error::Usage(format!("--output {name}: cannot write to {scheme}:// yet")));
+        }
+    }
+    all_differ(&outputs, inputs)?;
+    let partial = |input: &&String| is_partial(input.as_ref());
+    if let Some(one) = inputs.iter().find(partial) {
+        if let Some(other) = inputs.iter().find(|input| !partial(input)) {
+            return Err(Error::Usage(format!(
+                "{} is a partial output and {} is none: they cannot be merged",
+                location::without_secrets(one),
+                location::without_secrets(other)
+            )));
+        }
+        let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
+        return merge_partials::merge(registry, &inputs, &outputs, &args.ending);
+    }
+    match &outputs[..] {
+        [output] => merge_files(args, inputs, output).map(|()| 0),
+        _ => Err(Error::Usage("only partial outputs are merged to several --output".to_owned())),
+    }
+}
+
+/// The outputs and the inputs. `merge OUT IN...` without -o is understood where nothing else can be meant:
+/// before partial outputs, and where nothing would be overwritten.
+fn places(args: &MergeArgs) -> RunResult<(Vec<PathBuf>, &[String])> {
+    if !args.output.is_empty() {
+        return Ok((args.output.clone(), &args.inputs));
+    }
+    let missing = || Error::Usage("where to? `hep-run merge -o OUT IN...`".to_owned());
+    let (first, inputs) = args.inputs.split_first().ok_or_else(missing)?;
+    let output = PathBuf::from(first);
+    let finished = output.extension().is_some_and(|extension| extension == "root" || extension == "json");
+    if !finished || inputs.is_empty() || !inputs.iter().all(|input| is_partial(input.as_ref())) {
+        return Err(missing());
+    }
+    if output.exists() {
+        return Err(Error::Usage(format!("{first} exists; `-o {first}` replaces it")));
+    }
+    Ok((vec![output], inputs))
+}
+
+/// Makes sure that no file is given twice.
+fn all_differ(outputs: &[PathBuf], inputs: &[String]) -> RunResult<()> {
     // Of a URL there is nothing to tell apart but its text.
     let place = |input: &str| match location::scheme(input) {
         Some(_) => PathBuf::from(input),
         None => Path::new(input).canonicalize().unwrap_or_else(|_| PathBuf::from(input)),
     };
-    let output = place(&args.output.to_string_lossy());
+    let outputs: Vec<PathBuf> = outputs.iter().map(|output| place(&output.to_string_lossy())).collect();
     let mut seen = BTreeSet::new();
-    for input in &args.inputs {
+    for input in inputs {
         let name = location::without_secrets(input);
-        let place = place(input).into_os_string();
-        if place == output {
+        let place = place(input);
+        if outputs.contains(&place) {
             return Err(Error::Usage(format!("{name} is both an input and the output")));
         }
         if !seen.insert(place) {
             return Err(Error::Usage(format!("{name} is given twice")));
         }
     }
-    if args.output.extension().is_none_or(|extension| extension != "root") {
-        return Err(Error::Usage(format!("--output {}: a merge writes .root only", args.output.display())));
+    Ok(())
+}
+
+/// Merges ROOT files: outputs of runs, or plain ones.
+fn merge_files(args: &MergeArgs, inputs: &[String], output: &Path) -> RunResult<()> {
+    if output.extension().is_none_or(|extension| extension != "root") {
+        return Err(Error::Usage(format!(
+            "--output {}: a merge of these writes .root only",
+            output.display()
+        )));
     }
     let mut merged = Merged::default();
     let storage = args.storage.storage();
-    for input in &args.inputs {
+    for input in inputs {
         let file = open_root(&*storage, input)?;
         merged.add(&file, &location::without_secrets(input))?;
     }
@@ -118,10 +179,9 @@ pub(super) fn merge(args: &MergeArgs) -> RunResult<()> {
         let text = serde_json::to_string(ledger).map_err(|error| Error::Usage(error.to_string()))?;
         file.text("", LEDGER, &text);
     }
-    file.save(&args.output)?;
+    file.save(output)?;
     let copied = if copies == 0 { String::new() } else { format!(" and {copies} copies") };
-    let mut text =
-        format!("{sums} objects{copied} of {} files in {}\n", args.inputs.len(), args.output.display());
+    let mut text = format!("{sums} objects{copied} of {} files in {}\n", inputs.len(), output.display());
     if let Some(ledger) = ledger {
         let totals = ledger.totals();
         text +=

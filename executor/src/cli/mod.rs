@@ -1,9 +1,13 @@
 //! The command line. Messages and progress go to stderr, results to files, summaries to stdout.
 
+mod batch;
 mod build;
 mod dask;
+mod ending;
 mod inspect;
+mod map;
 mod merge;
+mod merge_partials;
 pub mod new;
 mod objects;
 mod plan;
@@ -18,6 +22,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::selection::Shard;
 use crate::worker::serve;
 use crate::{Registry, RunResult};
 
@@ -43,7 +48,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Merge outputs of runs (the same entries twice are an error), or plain ROOT files (histograms, graphs, efficiencies, parameters) as hadd does
+    /// Merge what a submitted run has left (its folder), partial outputs of a job to one or to the finished result, outputs of runs (the same entries twice are an error), or plain ROOT files (histograms, graphs, efficiencies, parameters) as hadd does
     Merge(merge::MergeArgs),
     /// Show what a ROOT file holds: keys, objects, trees, branches, types, codecs, sizes
     Inspect(inspect::InspectArgs),
@@ -55,6 +60,14 @@ enum Command {
         #[arg(long, short, value_name = "JOB.json")]
         output: PathBuf,
     },
+    /// Process some ranges of a planned job, to a partial output that `merge` takes
+    Map(map::MapArgs),
+    /// Write, and with --go submit, an array of jobs of a batch system and one that merges
+    Submit(Box<batch::SubmitArgs>),
+    /// Tell what became of a submitted run
+    Status(batch::StatusArgs),
+    /// Submit what failed, or is missing, of a submitted run
+    Resubmit(batch::ResubmitArgs),
     /// Do what standard input asks for, range by range (for executors)
     #[command(hide = true)]
     Worker,
@@ -81,18 +94,17 @@ struct RunArgs {
     range_timeout: Option<Duration>,
     #[command(flatten)]
     dask: dask::DaskArgs,
-    /// Where the result goes, .root or .json; may repeat [default: FILESET_STEM.root here]
+    /// Where the result goes, .root or .json, or .partial for `merge`; may repeat [default: FILESET_STEM.root here]
     #[arg(long, short, value_name = "PATH")]
     output: Vec<PathBuf>,
-    /// What fraction of the entries may be missing: 0.1%, or 0.001
-    #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = parse_fraction)]
-    allow_missing: f64,
+    /// Process one of N parts only; `merge` puts their outputs together [default output: FILESET_STEM.IofN.partial]
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    #[command(flatten)]
+    ending: ending::Ending,
     /// Show what would be read, and stop
     #[arg(long)]
     dry_run: bool,
-    /// The form of what is printed on stdout
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
     /// How much of remote files is read ahead of the workers; 0 reads nothing ahead
     #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = parse_amount, help_heading = storage::HEADING)]
     prefetch: u64,
@@ -111,15 +123,6 @@ enum ExecutorKind {
     Dask,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// For scripts
-    Json,
-}
-
 /// Runs the command line with the processors of this binary.
 pub fn main(registry: &Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -131,7 +134,11 @@ pub fn main(registry: &Registry) -> ExitCode {
     };
     let result = match cli.command {
         None => run::run(registry, &cli.run),
-        Some(Command::Merge(args)) => merge::merge(&args).map(|()| 0),
+        Some(Command::Merge(args)) => merge::merge(registry, &args),
+        Some(Command::Submit(args)) => batch::submit(registry, &args),
+        Some(Command::Status(args)) => batch::status(&args),
+        Some(Command::Resubmit(args)) => batch::resubmit(&args),
+        Some(Command::Map(args)) => map::map(registry, &args),
         Some(Command::Inspect(args)) => inspect::inspect(&args).map(|()| 0),
         Some(Command::Plan { plan, output }) => plan::plan(registry, &plan, &output),
         Some(Command::New { name }) => new_crate(&name).map(|()| 0),

@@ -1,10 +1,12 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Map, Value};
 
 use super::storage::StorageArgs;
 use super::{parse_size, print};
+use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::fileset::{Fileset, ProcessorSpec};
 use crate::job::Job;
 use crate::local::Executor;
@@ -49,6 +51,12 @@ pub(super) struct PlanArgs {
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value_t)]
     pub(super) progress: ProgressKind,
+    /// Keep the output of every range in this folder, which runs and hosts may share
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// Take what --checkpoint has kept of this very analysis instead of processing it again
+    #[arg(long, requires = "checkpoint")]
+    resume: bool,
     #[command(flatten)]
     pub(super) storage: StorageArgs,
     /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
@@ -110,6 +118,10 @@ impl PlanArgs {
             storage,
             ..Options::default()
         };
+        let checkpoints = |settings| {
+            Checkpoints::new(settings, &name, &values, self.skip_checksums, &*processor).map(Arc::new)
+        };
+        let options = Options { checkpoints: self.checkpoint().map(checkpoints).transpose()?, ..options };
         let progress = Progress::new(self.progress);
         Ok(Asked::Here(Box::new(Request {
             path: path.to_owned(),
@@ -120,6 +132,12 @@ impl PlanArgs {
             options,
             progress,
         })))
+    }
+
+    fn checkpoint(&self) -> Option<CheckpointSettings> {
+        let folder = self.checkpoint.as_ref()?;
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+        Some(CheckpointSettings { folder, resume: self.resume })
     }
 
     fn chosen_processor(&self, fileset: &Fileset) -> ProcessorSpec {
@@ -147,7 +165,13 @@ impl Request {
 
     /// The job of a plan.
     pub(super) fn job(&self, plan: &Plan, args: &PlanArgs) -> Job {
-        plan.job(&self.name, &self.settings, &args.storage.settings(), &self.options)
+        plan.job(
+            &self.name,
+            &self.settings,
+            &args.storage.settings(),
+            args.checkpoint().as_ref(),
+            &self.options,
+        )
     }
 }
 

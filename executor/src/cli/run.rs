@@ -1,15 +1,14 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::PathBuf;
 
+use super::ending::{Format, Work};
 use super::plan::{Asked, Request};
-use super::{ExecutorKind, Format, INCOMPLETE, RunArgs, build, print};
+use super::{ExecutorKind, RunArgs, build, print};
 use crate::local::Executor;
 use crate::processes::Processes;
 use crate::registry::AnyProcessor;
-use crate::run::{Options, Outcome, Plan};
-use crate::{Error, Registry, RunResult, output, summary};
+use crate::run::{Options, Plan};
+use crate::{Error, Registry, RunResult, binary, output};
 
 /// `hep-run fileset.yaml`; returns the exit status.
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
@@ -23,74 +22,54 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         (ExecutorKind::Threads, Some(workers)) => Executor::Threads(workers as usize),
         (_, _) => Executor::all_cores(),
     };
-    let outputs = output::targets(&args.output, &request.path)?;
-    let plan = request.plan()?;
+    let outputs = output::targets(&args.output, &request.path, args.shard)?;
+    let mut plan = request.plan()?;
+    if let Some(shard) = args.shard {
+        let entries = plan.ranges().iter().map(|range| range.entries.end - range.entries.start);
+        plan.ask_for(shard.ranges(entries).collect(), &format!("--shard {shard}"));
+    }
     let Request { name, processor, options, progress, .. } = &*request;
     if args.executor != ExecutorKind::Dask {
         args.dask.for_another_executor()?;
+    } else if args.shard.is_some() || outputs.iter().any(|path| output::is_partial(path)) {
+        return Err(Error::Usage(
+            "--executor dask does the whole of a run: --shard and .partial are for the other executors"
+                .to_owned(),
+        ));
     }
     if args.dry_run {
-        print(&describe(&plan, name, &**processor, options, args.format)?);
+        print(&describe(&plan, name, &**processor, options, args.ending.format)?);
         return Ok(0);
     }
     // An output that cannot be written should cost seconds, not the run.
     output::probe(&outputs)?;
-    let mut outcome = match args.executor {
-        ExecutorKind::Serial | ExecutorKind::Threads => plan.run(&**processor, options, progress)?,
+    let mut job = request.job(&plan, &args.plan);
+    let json = match outputs.iter().any(|path| output::is_partial(path)) {
+        true => {
+            job.binary = binary::hash()?;
+            job.to_json()?
+        }
+        false => Vec::new(),
+    };
+    let process = |plan: &Plan, lost| match args.executor {
+        ExecutorKind::Serial | ExecutorKind::Threads => plan.process(&**processor, options, progress, lost),
         ExecutorKind::Processes => {
             let workers =
                 args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
             let processes = Processes { workers, range_timeout: args.range_timeout };
-            let job = request.job(&plan, &args.plan);
-            let reduction = processes.run(&plan, &job, &**processor, progress)?;
-            plan.conclude(reduction, &**processor, options)?
+            processes.run(plan, &job, &**processor, progress, lost)
         }
         ExecutorKind::Dask => {
             let dask = args.dask.executor(args.workers, args.range_timeout);
-            let job = request.job(&plan, &args.plan);
-            let reduction = dask.run(&plan, &job, &**processor, progress)?;
-            plan.conclude(reduction, &**processor, options)?
+            dask.run(plan, &job, &**processor, progress)
         }
     };
-    outcome.ledger.processor.clone_from(name);
-    conclude(&outcome, name, &outputs, args)
-}
-
-/// Writes the outputs, prints the summary, and says how complete the result is.
-fn conclude(outcome: &Outcome, processor: &str, outputs: &[PathBuf], args: &RunArgs) -> RunResult<u8> {
-    let totals = outcome.ledger.totals();
-    let missing = totals.missing();
-    let incomplete = missing > args.allow_missing || (totals.files_unknown > 0 && args.allow_missing == 0.0);
-    let nothing = totals.done == 0 && (totals.failed > 0 || totals.files_unknown > 0);
-    // What lacks more than was allowed never takes the name of a complete result.
-    let paths: Vec<PathBuf> = match incomplete {
-        true => outputs.iter().map(|path| output::incomplete_name(path)).collect(),
-        false => outputs.to_vec(),
-    };
-    for path in &paths {
-        output::write(path, outcome, processor)?;
-    }
-    print(&match args.format {
-        Format::Text => summary::text(outcome),
-        Format::Json => summary::json(outcome, &paths),
-    });
-    if !incomplete {
-        return Ok(0);
-    }
-    let mut message = summary::failures(&outcome.ledger);
-    let written = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    if nothing {
-        return Err(Error::Nothing(format!("{message}\nthe ledger is in {written}")));
-    }
-    let _ = write!(
-        message,
-        "\nincomplete: {:.3} % of the entries are missing, more than --allow-missing {:.3} %; \
-         what was done, and the ledger, is in {written}",
-        100.0 * missing,
-        100.0 * args.allow_missing,
-    );
-    let _ = writeln!(std::io::stderr(), "error: {message}");
-    Ok(INCOMPLETE)
+    let is_part = args.shard.is_some();
+    Work { job: &json, name, processor: &**processor, options, process: &process, is_part }.carry_out(
+        plan,
+        &outputs,
+        &args.ending,
+    )
 }
 
 /// What a run would read.
@@ -101,11 +80,10 @@ fn describe(
     options: &Options,
     format: Format,
 ) -> RunResult<String> {
-    let mut files = Vec::new();
     let bytes = plan.bytes(processor, options)?;
-    for (at, file) in plan.files().iter().enumerate() {
-        let ranges: Vec<_> = plan.ranges().iter().filter(|range| range.file == at).collect();
-        files.push((file, ranges, bytes[at]));
+    let mut files: Vec<_> = plan.files().iter().zip(bytes).map(|(file, b)| (file, Vec::new(), b)).collect();
+    for range in plan.asked().into_iter().map(|at| &plan.ranges()[at]) {
+        files[range.file].1.push(range);
     }
     if format == Format::Json {
         let files: Vec<_> = files
@@ -130,7 +108,7 @@ fn describe(
     let mut text = format!(
         "processor {name}: {} entries in {} ranges of {} files, {:.1} MB to read\n",
         plan.entries(),
-        plan.ranges().len(),
+        plan.asked().len(),
         files.len(),
         total as f64 / 1e6
     );
@@ -154,11 +132,14 @@ fn describe(
 pub(super) fn arguments_for_another(name: Option<&str>) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut given = std::env::args_os().skip(1);
+    let mut rest = Vec::new();
     while let Some(argument) = given.next() {
         // The processor named by a path is the other binary itself.
         match argument.to_str() {
             Some("--processor") => drop(given.next()),
             Some(text) if text.starts_with("--processor=") => {}
+            // What is behind is for a batch system.
+            Some("--") => rest = std::iter::once(argument).chain(given.by_ref()).collect(),
             _ => arguments.push(argument),
         }
     }
@@ -166,5 +147,6 @@ pub(super) fn arguments_for_another(name: Option<&str>) -> Vec<OsString> {
     if let Some(name) = name {
         arguments.extend(["--processor".into(), name.into()]);
     }
+    arguments.extend(rest);
     arguments
 }

@@ -94,6 +94,9 @@ pub struct FileSpec {
     pub uuid: Option<String>,
     /// The tree's number of entries, as an earlier look at it found.
     pub entries: Option<u64>,
+    /// What changes when the file is updated, as the plan of this very run has found it; no fileset has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// The entry ranges `start..stop` to process, in order and without overlap; all entries if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<(u64, u64)>>,
@@ -202,7 +205,7 @@ struct FileEntry<'a> {
 
 impl Serialize for FileEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let FileSpec { path, replicas, tree, uuid, entries, steps } = self.file;
+        let FileSpec { path, replicas, tree, uuid, entries, steps, revision: _ } = self.file;
         let tree = tree.as_ref().filter(|_| self.write_tree);
         let bare =
             replicas.is_empty() && tree.is_none() && uuid.is_none() && entries.is_none() && steps.is_none();

@@ -78,12 +78,14 @@ pub(crate) struct Found {
 
 impl Found {
     /// Looks at a file, the `at`th of all friends: opens it, unless its tree, uuid and number of entries
-    /// are known.
+    /// are known, and its revision if that is `revised`: asked for.
     ///
     /// # Errors
     /// Those of [`open_tree`].
-    pub(crate) fn open(store: &dyn FileStore, spec: &FileSpec, at: usize) -> RunResult<Self> {
-        if let FileSpec { tree: Some(_), uuid: Some(_), entries: Some(entries), .. } = *spec {
+    pub(crate) fn open(store: &dyn FileStore, spec: &FileSpec, at: usize, revised: bool) -> RunResult<Self> {
+        if let FileSpec { tree: Some(_), uuid: Some(_), entries: Some(entries), .. } = *spec
+            && (!revised || spec.revision.is_some())
+        {
             return Ok(Self { spec: spec.clone(), entries, opened: None });
         }
         let opened = open_tree(store, spec)?;
@@ -92,6 +94,7 @@ impl Found {
             uuid: Some(opened.uuid.clone()),
             tree: Some(opened.tree.clone()),
             entries: Some(entries),
+            revision: Some(opened.revision.clone()),
             ..spec.clone()
         };
         Ok(Self { spec, entries, opened: (at < OPEN_FILES).then_some(opened) })
@@ -153,6 +156,11 @@ impl Chain {
     /// Its files as the fileset has them.
     pub(crate) fn specs(&self) -> &[FileSpec] {
         &self.friend.files
+    }
+
+    /// Its files with what was found of each, as far as the chain is known.
+    pub(crate) fn found(&self) -> impl Iterator<Item = &FileSpec> {
+        self.links.iter().map(|link| &link.spec)
     }
 
     /// Whether any of its files is read over the network.

@@ -8,21 +8,29 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub use root::LEDGER;
 
 use crate::fileset::location;
+use crate::partial::EXTENSION;
 use crate::run::{DatasetOutcome, Outcome};
+use crate::selection::Shard;
 use crate::{Error, Object, RunResult};
 
-/// Where the result goes: as asked, else `<stem of the fileset>.root` in the working folder.
+/// Where the result goes: as asked, else `<stem of the fileset>.root` in the working folder, or for a part
+/// of a run `<stem of the fileset>.<I>of<N>.partial`.
 ///
 /// # Errors
 /// Where an extension is not one we write, or two outputs are one file.
-pub fn targets(asked: &[PathBuf], fileset: &Path) -> RunResult<Vec<PathBuf>> {
+pub fn targets(asked: &[PathBuf], fileset: &Path, shard: Option<Shard>) -> RunResult<Vec<PathBuf>> {
     if asked.is_empty() {
-        let stem = fileset.file_stem().unwrap_or(fileset.as_os_str());
-        return Ok(vec![Path::new(stem).with_extension("root")]);
+        let mut name = fileset.file_stem().unwrap_or(fileset.as_os_str()).to_owned();
+        name.push(match shard {
+            Some(Shard { number, of }) => format!(".{number}of{of}.{EXTENSION}"),
+            None => ".root".to_owned(),
+        });
+        return Ok(vec![PathBuf::from(name)]);
     }
     for (at, path) in asked.iter().enumerate() {
         if let Some(scheme) = path.to_str().and_then(location::scheme) {
@@ -30,10 +38,12 @@ pub fn targets(asked: &[PathBuf], fileset: &Path) -> RunResult<Vec<PathBuf>> {
             return Err(Error::Usage(format!("--output {name}: cannot write to {scheme}:// yet")));
         }
         match extension(path) {
-            "root" | "json" => {}
+            "root" | "json" | EXTENSION => {}
             other => {
-                let message =
-                    format!("--output {}: cannot write `.{other}`; use .root or .json", path.display());
+                let message = format!(
+                    "--output {}: cannot write `.{other}`; use .root, .json or .partial",
+                    path.display()
+                );
                 return Err(Error::Usage(message));
             }
         }
@@ -46,6 +56,11 @@ pub fn targets(asked: &[PathBuf], fileset: &Path) -> RunResult<Vec<PathBuf>> {
 
 fn extension(path: &Path) -> &str {
     path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+}
+
+/// Whether a file's name is that of a partial output.
+pub fn is_partial(path: &Path) -> bool {
+    extension(path) == EXTENSION
 }
 
 /// Makes sure that the outputs' folders can be written to.
@@ -92,7 +107,9 @@ fn objects(dataset: &DatasetOutcome, processor: &str) -> Vec<(String, Object)> {
 
 fn temporary(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
+    // Two machines that share the folder may have processes of the same number.
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+    name.push(format!(".{}-{now:x}.tmp", std::process::id()));
     PathBuf::from(name)
 }
 
@@ -101,11 +118,20 @@ fn temporary(path: &Path) -> PathBuf {
 /// # Errors
 /// Where it cannot be written; `path` is then as it was.
 pub fn write_private(path: &Path, bytes: &[u8]) -> RunResult<()> {
+    write_parts(path, &[bytes])
+}
+
+/// The same of the parts one after the other.
+pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> RunResult<()> {
     let temporary = temporary(path);
     let write = || {
         let mut file =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
+        for part in parts {
+            file.write_all(part)?;
+        }
+        // On a file system of a cluster, what was not asked to be there may not be there after the rename.
+        file.sync_all()?;
         fs::rename(&temporary, path)
     };
     write().map_err(|source| {
@@ -123,7 +149,7 @@ fn replace(path: &Path, bytes: &[u8]) -> RunResult<()> {
     })
 }
 
-fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
     hep_io::Error::Io { action, path: path.display().to_string(), source: Arc::new(source) }.into()
 }
 
@@ -133,10 +159,13 @@ mod tests {
 
     #[test]
     fn the_default_output_is_named_after_the_fileset() {
-        assert_eq!(targets(&[], "datasets/dimuon.yaml".as_ref()).unwrap(), [PathBuf::from("dimuon.root")]);
-        let error = targets(&["a.h5".into()], "f.yaml".as_ref()).unwrap_err().to_string();
-        assert_eq!(error, "--output a.h5: cannot write `.h5`; use .root or .json");
-        let error = targets(&["root://h//a.root?authz=hush".into()], "f.yaml".as_ref()).unwrap_err();
+        let targets = |asked: &[PathBuf], fileset: &str, shard| targets(asked, fileset.as_ref(), shard);
+        assert_eq!(targets(&[], "datasets/dimuon.yaml", None).unwrap(), [PathBuf::from("dimuon.root")]);
+        let shard = Some(Shard { number: 3, of: 7 });
+        assert_eq!(targets(&[], "a.b.yaml", shard).unwrap(), [PathBuf::from("a.b.3of7.partial")]);
+        let error = targets(&["a.h5".into()], "f.yaml", None).unwrap_err().to_string();
+        assert_eq!(error, "--output a.h5: cannot write `.h5`; use .root, .json or .partial");
+        let error = targets(&["root://h//a.root?authz=hush".into()], "f.yaml", None).unwrap_err();
         assert_eq!(error.to_string(), "--output root://h//a.root: cannot write to root:// yet");
     }
 

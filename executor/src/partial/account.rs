@@ -17,6 +17,8 @@ pub struct Account {
     files: BTreeMap<u32, FileAccount>,
     /// By the dataset's number in the fileset.
     costs: BTreeMap<u32, Cost>,
+    /// How many entries' outputs were kept of an earlier run.
+    kept: u64,
     /// What went to and from each host, where other processes than the one that concludes the run were.
     traffic: BTreeMap<String, HostTraffic>,
     /// What happened that a person may want to know and that is no failure.
@@ -67,6 +69,11 @@ impl Account {
         self.costs.get(&dataset).copied().unwrap_or_default()
     }
 
+    /// How many entries' outputs were kept of an earlier run.
+    pub fn kept(&self) -> u64 {
+        self.kept
+    }
+
     /// What went to and from each host, where other processes than the one that concludes the run were.
     pub fn traffic(&self) -> impl Iterator<Item = &HostTraffic> {
         self.traffic.values()
@@ -111,18 +118,30 @@ impl Account {
         self.failed.insert(range, reason);
     }
 
+    /// Takes out those failed ranges for which `which` says so.
+    pub(super) fn take_failed(&mut self, which: impl Fn(u32) -> bool) -> BTreeMap<u32, String> {
+        let (taken, kept) =
+            std::mem::take(&mut self.failed).into_iter().partition(|(range, _)| which(*range));
+        self.failed = kept;
+        taken
+    }
+
     /// A file's ranges were tried again so often, and bytes came from these replicas.
     pub(crate) fn add_file(&mut self, file: u32, retries: u64, replicas: impl IntoIterator<Item = u32>) {
         let mut replicas = replicas.into_iter().peekable();
         if retries > 0 || replicas.peek().is_some() {
             let known = self.files.entry(file).or_default();
-            known.retries += retries;
+            known.retries = known.retries.saturating_add(retries);
             known.replicas.extend(replicas);
         }
     }
 
     pub(crate) fn add_cost(&mut self, dataset: u32, cost: Cost) {
         self.costs.entry(dataset).or_default().add(cost);
+    }
+
+    pub(crate) fn add_kept(&mut self, entries: u64) {
+        self.kept = self.kept.saturating_add(entries);
     }
 
     pub(crate) fn add_traffic(&mut self, host: HostTraffic) {
@@ -182,6 +201,7 @@ impl Account {
             self.add_file(file, retries, replicas);
         }
         other.costs.into_iter().for_each(|(dataset, cost)| self.add_cost(dataset, cost));
+        self.add_kept(other.kept);
         other.traffic.into_values().for_each(|host| self.add_traffic(host));
         for notice in other.notices {
             self.add_notice(notice);

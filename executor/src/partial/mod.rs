@@ -7,11 +7,17 @@
 
 mod account;
 mod encoding;
+mod file;
+mod gathering;
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use account::{Account, Cost, FileAccount};
 pub use encoding::{Head, MAGIC};
+pub use file::{EXTENSION, PartialFile};
+pub use gathering::{Gathered, Gathering};
 
 use crate::merge_tree::{MergeTree, Node, Shape};
 use crate::registry::AnyOutput;
@@ -33,6 +39,36 @@ pub struct Reduction {
     shape: Arc<Shape>,
     tree: MergeTree<Box<dyn AnyOutput>>,
     account: Mutex<Account>,
+}
+
+impl Partial {
+    /// The failed ranges whose places are open: what was made of the others waits for them. They leave the
+    /// account, so that it can be merged with one in which they are done.
+    ///
+    /// # Errors
+    /// Where the outputs are not of the ranges that the account says.
+    pub(crate) fn take_open_failures(&mut self, shape: &Shape) -> RunResult<BTreeMap<u32, String>> {
+        let differs = || Error::Partial("its account is not of its outputs".to_owned());
+        let mut covered: Vec<Range<u32>> = self.nodes.iter().map(|(node, _)| shape.below(*node)).collect();
+        covered.sort_unstable_by_key(|run| run.start);
+        if covered.windows(2).any(|two| two[0].end > two[1].start) {
+            return Err(differs());
+        }
+        let holds = |range: u32| {
+            let at = covered.partition_point(|run| run.end <= range);
+            covered.get(at).is_some_and(|run| run.start <= range)
+        };
+        let open = self.account.take_failed(|range| !holds(range));
+        let all: u64 = covered.iter().map(|run| u64::from(run.end - run.start)).sum();
+        // Done and failed ranges are apart: if they are as many as are covered and none is elsewhere, they
+        // are the same.
+        let done = self.account.done().iter().flat_map(|&(start, end)| start..end);
+        let in_place = done.clone().all(holds);
+        if !in_place || done.count() as u64 + self.account.failed().len() as u64 != all {
+            return Err(differs());
+        }
+        Ok(open)
+    }
 }
 
 impl Reduction {
@@ -81,5 +117,40 @@ impl Reduction {
     pub fn into_outputs(self) -> RunResult<(Vec<Had>, Account)> {
         let account = self.account.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok((self.tree.into_roots(|a, b| a.merge(b))?, account))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_of_the_outputs_and_of_places_that_are_open() {
+        let shape = Shape::new(vec![vec![3, 2]], [(0, 0), (0, 0), (0, 0), (0, 1), (0, 1)]);
+        let partial = |nodes: &[(Option<u32>, u32, u32)], done: &[u32], failed: &[u32]| {
+            let mut account = Account::default();
+            done.iter().for_each(|&range| account.add_done(range));
+            failed.iter().for_each(|&range| account.add_failed(range, "gone".to_owned()));
+            let node = |&(file, level, index): &_| (Node { dataset: 0, file, level, index }, None);
+            Partial { nodes: nodes.iter().map(node).collect(), account }
+        };
+        let open = |mut partial: Partial| {
+            let open = partial.take_open_failures(&shape)?;
+            Ok((open.into_keys().collect::<Vec<_>>(), partial.account.failed().len()))
+        };
+        let good = |partial: Partial| open(partial).map_err(|error: Error| error.to_string());
+        assert_eq!(good(partial(&[], &[], &[])), Ok((vec![], 0)));
+        assert_eq!(good(partial(&[(Some(0), 1, 0)], &[0, 1], &[3, 4])), Ok((vec![3, 4], 0)));
+        assert_eq!(good(partial(&[(Some(0), 1, 0)], &[0], &[1, 2])), Ok((vec![2], 1)));
+        assert_eq!(good(partial(&[(None, 0, 0), (Some(1), 0, 1)], &[0, 1, 2, 4], &[3])), Ok((vec![3], 0)));
+        for bad in [
+            partial(&[], &[0], &[]),
+            partial(&[(Some(0), 0, 0)], &[], &[]),
+            partial(&[(Some(0), 0, 0)], &[1], &[]),
+            partial(&[(Some(0), 1, 0)], &[0, 2], &[]),
+            partial(&[(Some(0), 0, 0), (Some(0), 1, 0)], &[0, 1], &[]),
+        ] {
+            assert!(open(bad).is_err());
+        }
     }
 }

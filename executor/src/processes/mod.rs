@@ -4,7 +4,7 @@
 
 mod child;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::local::Executor;
 use crate::partial::{Account, Cost, Partial, Reduction};
 use crate::progress::Progress;
 use crate::registry::AnyProcessor;
-use crate::run::{Plan, PlannedRange, show};
+use crate::run::{Lost, Plan, PlannedRange, show};
 use crate::{Error, RunResult};
 
 /// How often it is looked whether a range takes too long.
@@ -33,7 +33,7 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Processes every range of a plan's job, and merges here.
+    /// Processes the ranges that are asked for of a plan, whose job this is, and merges here.
     ///
     /// # Errors
     /// Where no worker process can be started, or partial outputs cannot be merged.
@@ -43,11 +43,14 @@ impl Processes {
         job: &Job,
         processor: &dyn AnyProcessor,
         progress: &Progress,
+        lost: Lost,
     ) -> RunResult<Reduction> {
         let json = job.to_json()?;
         let work = Work {
             settings: *self,
             plan,
+            asked: plan.asked(),
+            lost,
             key: crate::job::key_of(&json),
             json,
             processor,
@@ -56,8 +59,9 @@ impl Processes {
             guards: Mutex::default(),
             broken: Mutex::default(),
             stop: AtomicBool::new(false),
+            next: AtomicUsize::new(0),
         };
-        progress.start(plan.entries(), plan.ranges().len(), plan.files().len());
+        progress.start(plan.entries(), work.asked.len(), plan.files().len());
         let over = (Mutex::new(false), Condvar::new());
         std::thread::scope(|scope| {
             scope.spawn(|| work.watch(&over));
@@ -65,8 +69,9 @@ impl Processes {
                 *over.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
                 over.1.notify_all();
             });
-            Executor::Threads(self.workers).for_each(plan.ranges().len(), &work.stop, |child, at| {
-                if let Err(error) = work.range(child, at) {
+            let workers = Executor::Threads(self.workers.min(work.asked.len()));
+            workers.for_each::<()>(workers.workers(), &work.stop, |(), _| {
+                if let Err(error) = work.ranges() {
                     work.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     work.stop.store(true, Ordering::Relaxed);
                 }
@@ -91,6 +96,9 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 struct Work<'a> {
     settings: Processes,
     plan: &'a Plan,
+    /// The ranges, by their numbers.
+    asked: Vec<usize>,
+    lost: Lost,
     json: Vec<u8>,
     key: String,
     processor: &'a dyn AnyProcessor,
@@ -99,6 +107,7 @@ struct Work<'a> {
     guards: Mutex<Vec<Weak<Guard>>>,
     broken: Mutex<Option<Error>>,
     stop: AtomicBool,
+    next: AtomicUsize,
 }
 
 impl Work<'_> {
@@ -117,11 +126,29 @@ impl Work<'_> {
         self.guards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Processes ranges until none is left: what each worker does.
+    fn ranges(&self) -> RunResult<()> {
+        let mut child = None;
+        let take = || self.asked.get(self.next.fetch_add(1, Ordering::Relaxed)).copied();
+        let mut reserved = None;
+        while let Some(at) = reserved.take().or_else(take) {
+            // Whose next range is known can read it meanwhile, which pays over a network.
+            reserved = if self.plan.files()[self.plan.ranges()[at].file].is_remote() { take() } else { None };
+            self.range(&mut child, at, reserved)?;
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Processes a range, and once more in another process if the first one dies of it.
-    fn range(&self, slot: &mut Option<Child>, at: usize) -> RunResult<()> {
+    fn range(&self, slot: &mut Option<Child>, at: usize, next: Option<usize>) -> RunResult<()> {
         let PlannedRange { file, entries } = &self.plan.ranges()[at];
         let path = &self.plan.files()[*file].ledger.path;
         let mut deaths = 0;
+        // What is asked for the last time leaves no place open.
+        let last = self.lost == Lost::Closed;
         let reason = loop {
             let child = match slot {
                 Some(child) => child,
@@ -129,15 +156,18 @@ impl Work<'_> {
                     slot.insert(Child::start(&self.json, |guard| self.guards().push(Arc::downgrade(guard)))?)
                 }
             };
-            let header = json!({"op": "range", "job": self.key, "range": at, "last": true});
+            let header = json!({"op": "range", "job": self.key, "range": at, "last": last, "next": next});
             match child.ask(&header, &[], self.settings.range_timeout) {
                 Ok((header, buffers)) => {
                     let [bytes] = &buffers[..] else {
                         return Err(Error::Partial(format!("a worker process answered with {header}")));
                     };
-                    let partial = Partial::decode(bytes, &self.key, &self.plan.shape(), self.processor)?;
+                    let mut partial = Partial::decode(bytes, &self.key, &self.plan.shape(), self.processor)?;
                     if let Some(reason) = header["reason"].as_str() {
                         self.progress.warn(reason);
+                        if !last {
+                            partial.account.add_failed(at as u32, reason.to_owned());
+                        }
                     }
                     let bytes = header["bytes"].as_u64().unwrap_or_default();
                     return self.add(at, partial, deaths, bytes);
@@ -161,10 +191,8 @@ impl Work<'_> {
         let mut account = Account::default();
         account.add_failed(at as u32, reason);
         account.add_cost(self.plan.files()[*file].dataset as u32, Cost::default());
-        let partial = Partial {
-            nodes: self.plan.shape().leaf(at).map(|leaf| (leaf, None)).into_iter().collect(),
-            account,
-        };
+        let leaf = self.plan.shape().leaf(at).filter(|_| last);
+        let partial = Partial { nodes: leaf.map(|leaf| (leaf, None)).into_iter().collect(), account };
         self.add(at, partial, deaths.min(1), 0)
     }
 

@@ -52,7 +52,9 @@ impl Friends {
             all.extend(fileset.datasets[at].friends.iter().map(|friend| (friend, Some(at))));
         }
         let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
-        let open = |i: usize| Found::open(&*options.storage, files[i], i);
+        // Outputs that are kept are known by all that they were made of.
+        let revised = options.checkpoints.is_some();
+        let open = |i: usize| Found::open(&*options.storage, files[i], i, revised);
         let threads = openers(options, files.iter().copied());
         let found = each(threads, options, progress, files.len(), |i| files[i].name(), open);
         let mut found = found.into_iter();

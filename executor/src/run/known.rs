@@ -7,11 +7,33 @@ use serde_json::{Map, Value};
 use super::friends::Friends;
 use super::plan::Handles;
 use super::{Options, Plan, PlannedFile, PlannedRange};
+use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::job::{Job, VERSION};
 use crate::ledger::{DatasetLedger, Ledger};
 use crate::progress::Progress;
+use crate::registry::AnyProcessor;
 use crate::storage::StorageSettings;
 use crate::{Error, RunResult};
+
+impl Options {
+    /// Those of a job, whose processor this is.
+    ///
+    /// # Errors
+    /// Where outputs are to be kept and this process's own binary cannot be read.
+    pub fn of_job(job: &Job, processor: &dyn AnyProcessor) -> RunResult<Self> {
+        let checkpoints = |settings| {
+            let Job { processor: name, settings: values, skip_checksums, .. } = job;
+            Checkpoints::new(settings, name, values, *skip_checksums, processor).map(Arc::new)
+        };
+        Ok(Self {
+            retries: job.retries,
+            skip_checksums: job.skip_checksums,
+            storage: job.storage.storage(),
+            checkpoints: job.checkpoint.clone().map(checkpoints).transpose()?,
+            ..Self::default()
+        })
+    }
+}
 
 impl Plan {
     /// The job that processes this plan's ranges with a processor of this name and settings.
@@ -20,6 +42,7 @@ impl Plan {
         processor: &str,
         settings: &Map<String, Value>,
         storage: &StorageSettings,
+        checkpoint: Option<&CheckpointSettings>,
         options: &Options,
     ) -> Job {
         let mut datasets = self.fileset.datasets.clone();
@@ -32,6 +55,7 @@ impl Plan {
                     spec.uuid = Some(file.ledger.uuid.clone());
                     spec.tree = Some(file.ledger.tree.clone());
                     spec.entries = file.ledger.entries;
+                    spec.revision.clone_from(&file.spec.revision);
                 }
                 spec.steps = None;
             }
@@ -50,6 +74,7 @@ impl Plan {
             retries: options.retries,
             skip_checksums: options.skip_checksums,
             storage: storage.clone(),
+            checkpoint: checkpoint.cloned(),
             datasets,
             friends: self.friends.described(None),
             chosen: self.chosen.clone(),
@@ -93,6 +118,7 @@ impl Plan {
             files,
             ranges: ranges.collect(),
             friends,
+            asked: None,
             shape: OnceLock::new(),
         })
     }

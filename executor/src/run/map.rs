@@ -1,13 +1,15 @@
 //! One range: read, decode, process. What every executor does, wherever it is.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use hep_io::Scratch;
 
 use super::prefetch::{Ahead, Needed};
-use super::read::{Arrived, Needs};
+use super::read::{Arrived, Needs, Underway};
 use super::retry::retrying;
-use super::{Options, Plan, PlannedRange};
+use super::{Options, Plan, PlannedFile, PlannedRange, show};
+use crate::checkpoint::{Checkpoints, Found, Key};
 use crate::friends::Join;
 use crate::local::{thread_cpu, without_panic};
 use crate::partial::{Account, Cost};
@@ -43,6 +45,9 @@ pub(crate) struct Mapper<'a> {
     datasets: Vec<Dataset>,
 }
 
+/// The reading of a range, begun, or why it could not be.
+pub(crate) struct Begun(RunResult<Underway>);
+
 /// What came of a range.
 pub(crate) struct Mapped {
     /// Its output, or why there is none.
@@ -50,6 +55,10 @@ pub(crate) struct Mapped {
     pub(crate) entries: u64,
     pub(crate) tries: u32,
     pub(crate) cost: Cost,
+    /// Whether it was kept of an earlier run.
+    kept: bool,
+    /// What a person may want to know of the keeping.
+    notice: Option<String>,
 }
 
 impl<'a> Mapper<'a> {
@@ -62,10 +71,50 @@ impl<'a> Mapper<'a> {
         Self { plan, processor, options, progress, datasets: plan.datasets() }
     }
 
+    /// Whether a range is read over the network.
+    pub(crate) fn is_remote(&self, at: usize) -> bool {
+        self.plan.ranges.get(at).is_some_and(|range| self.plan.files[range.file].is_remote())
+    }
+
+    /// Whether the output of a range is likely to be among those that were kept.
+    pub(crate) fn is_kept(&self, at: usize) -> bool {
+        self.checkpoint(at).is_some_and(|(checkpoints, key)| checkpoints.has(key))
+    }
+
+    /// Where the output of a range is kept, if anywhere. A file without an identity of its own could be
+    /// another one next time.
+    fn checkpoint(&self, at: usize) -> Option<(&Checkpoints, Key)> {
+        let checkpoints = self.options.checkpoints.as_deref()?;
+        let PlannedRange { file, entries } = self.plan.ranges.get(at)?;
+        let key = self.plan.files[*file].made_of(entries, &self.datasets)?;
+        Some((checkpoints, checkpoints.key(key.iter().map(String::as_bytes))))
+    }
+
+    /// Begins to read a range.
+    pub(crate) fn begin(&self, at: usize) -> Begun {
+        let PlannedRange { file, entries } = &self.plan.ranges[at];
+        let begin = || Ok(self.needs(&self.plan.files[*file], entries)?.start());
+        Begun(without_panic(begin).unwrap_or_else(|panic| Err(hep_analysis::Error::new(panic).into())))
+    }
+
     /// Processes range `at`. `watch` is told how many entries are processed, from time to time, and says
     /// whether to go on.
-    pub(crate) fn range(&self, workspace: &mut Workspace, at: usize, watch: &dyn Fn(u64) -> bool) -> Mapped {
-        self.range_ahead(workspace, at, None, watch)
+    pub(crate) fn range(
+        &self,
+        workspace: &mut Workspace,
+        at: usize,
+        begun: Option<Begun>,
+        watch: &dyn Fn(u64) -> bool,
+    ) -> Mapped {
+        let ahead = begun.map(|Begun(reading)| Ok(Ahead { reading: reading?, share: None }));
+        self.range_ahead(workspace, at, ahead, watch)
+    }
+
+    /// What a range needs. Reads what its friends are looked up by, if nobody has.
+    fn needs(&self, file: &PlannedFile, entries: &Range<u64>) -> RunResult<Needs> {
+        let opened = file.open(self.processor)?;
+        self.plan.friends.index_for(&opened, self.options, self.progress);
+        Needs::of(file, self.processor, entries)
     }
 
     /// The same for one whose reading may have begun.
@@ -79,6 +128,20 @@ impl<'a> Mapper<'a> {
         let PlannedRange { file, entries } = &self.plan.ranges[at];
         let file = &self.plan.files[*file];
         let (started, begun, cpu) = (Instant::now(), Cost::now(), thread_cpu());
+        let checkpoint = self.checkpoint(at);
+        let mut notice = None;
+        if let Some((checkpoints, key)) = &checkpoint {
+            match checkpoints.find(*key, self.processor) {
+                Found::Output(output) => {
+                    let span = Some((begun, begun + started.elapsed()));
+                    let cost = Cost { bytes: 0, cpu: thread_cpu() - cpu, span };
+                    let entries = entries.end - entries.start;
+                    return Mapped { output: Ok(output), entries, tries: 1, cost, kept: true, notice: None };
+                }
+                Found::Nothing => {}
+                Found::Damaged(why) => notice = Some(why),
+            }
+        }
         let mut cpu_elsewhere = Duration::ZERO;
         let retries = file.retries(self.options.retries);
         let (result, tries) = retrying(retries, self.progress, &file.ledger.path, || {
@@ -91,11 +154,7 @@ impl<'a> Mapper<'a> {
                         drop(share);
                         arrived?
                     }
-                    None => {
-                        let opened = file.open(self.processor)?;
-                        self.plan.friends.index_for(&opened, self.options, self.progress);
-                        Needs::of(file, self.processor, entries)?.start().wait()?
-                    }
+                    None => self.needs(file, entries)?.start().wait()?,
                 };
                 self.process(&arrived, &self.datasets[file.dataset], workspace, watch)
             };
@@ -108,10 +167,15 @@ impl<'a> Mapper<'a> {
             |error: &Error| matches!(error, Error::Io(e @ hep_io::Error::Io { .. }) if e.is_transient());
         file.answered(!result.as_ref().err().is_some_and(storage_failed));
         let bytes = result.as_ref().map_or(0, |(_, bytes)| *bytes);
+        if let (Ok((output, _)), Some((checkpoints, key))) = (&result, checkpoint) {
+            notice = checkpoints.keep(key, &**output).or(notice);
+        }
         Mapped {
             output: result.map(|(output, _)| output),
             entries: entries.end - entries.start,
             tries,
+            kept: false,
+            notice,
             cost: Cost {
                 bytes,
                 cpu: thread_cpu() - cpu + cpu_elsewhere,
@@ -157,8 +221,14 @@ impl<'a> Mapper<'a> {
         let file = &self.plan.files[*number];
         account.add_file(*number as u32, u64::from(mapped.tries - 1), file.replicas_used());
         account.add_cost(file.dataset as u32, mapped.cost);
+        if let Some(notice) = &mapped.notice
+            && let kept @ Some(_) = account.add_notice(notice.clone())
+        {
+            show(notice, kept, self.progress);
+        }
         let Err(error) = &mapped.output else {
             account.add_done(at as u32);
+            account.add_kept(u64::from(mapped.kept) * mapped.entries);
             return None;
         };
         let again = match mapped.tries {

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hep_io::source::{HostTraffic, Storage};
 
-use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed};
+use crate::checkpoint::Checkpoints;
+use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
 use crate::local::{Executor, thread_cpu};
 use crate::merge_tree::Shape;
 use crate::partial::{Account, Cost, Reduction};
@@ -23,7 +24,7 @@ use crate::registry::{AnyOutput, AnyProcessor};
 use crate::storage::FileStore;
 use crate::{Dataset, Error, RunResult};
 
-pub(crate) use map::{Mapper, Workspace};
+pub(crate) use map::{Begun, Mapper, Workspace};
 pub use plan::{Plan, PlannedFile, PlannedRange};
 use prefetch::Prefetch;
 use read::Needs;
@@ -51,6 +52,8 @@ pub struct Options {
     pub prefetch: u64,
     /// What opens files.
     pub storage: Arc<dyn FileStore>,
+    /// Where the outputs of ranges are kept, if anywhere.
+    pub checkpoints: Option<Arc<Checkpoints>>,
 }
 
 impl Default for Options {
@@ -65,6 +68,7 @@ impl Default for Options {
             datasets: Vec::new(),
             prefetch: 64_000_000,
             storage: Arc::new(Storage::default()),
+            checkpoints: None,
         }
     }
 }
@@ -80,6 +84,8 @@ pub struct Outcome {
     /// What happened that a person may want to know and that is no failure: reads that went on at a
     /// replica.
     pub notices: Vec<String>,
+    /// How many entries were not processed because their outputs were kept of an earlier run.
+    pub kept: u64,
 }
 
 /// What a run has made of one dataset.
@@ -92,8 +98,17 @@ pub struct DatasetOutcome {
     pub cost: Cost,
 }
 
+/// What becomes of the place of a range that is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Its neighbours merge without it, at once.
+    Closed,
+    /// Its neighbours wait, so that it can still be added when somebody else has done it.
+    Open,
+}
+
 impl Plan {
-    /// Processes every range on this process's threads, and merges.
+    /// Processes the ranges that are asked for on this process's threads, and merges.
     ///
     /// # Errors
     /// Only where partial outputs cannot be merged: the processor booked them differently.
@@ -103,22 +118,42 @@ impl Plan {
         options: &Options,
         progress: &Progress,
     ) -> RunResult<Outcome> {
+        let reduction = self.process(processor, options, progress, Lost::Closed)?;
+        self.conclude(reduction, processor, options)
+    }
+
+    /// Processes the ranges that are asked for on this process's threads.
+    ///
+    /// # Errors
+    /// Only where partial outputs cannot be merged: the processor booked them differently.
+    pub fn process(
+        &self,
+        processor: &dyn AnyProcessor,
+        options: &Options,
+        progress: &Progress,
+        lost: Lost,
+    ) -> RunResult<Reduction> {
+        let asked = self.asked();
         let reduction = Reduction::new(self.shape());
         let broken: Mutex<Option<Error>> = Mutex::new(None);
         let stop = AtomicBool::new(false);
-        progress.start(self.entries(), self.ranges.len(), self.files.len());
+        progress.start(self.entries(), asked.len(), self.files.len());
         // Of the opening of the files.
         tell(&*options.storage, &reduction, progress);
-        let ahead = self.prefetch(options);
-        let mapper = Mapper::new(&self, processor, options, progress);
-        let process_range = |workspace: &mut Workspace, at: usize| {
-            let begun = ahead.as_ref().and_then(|ahead| ahead.take(at));
+        let mapper = Mapper::new(self, processor, options, progress);
+        let ahead = self.prefetch(&asked, &mapper, options);
+        let process_range = |workspace: &mut Workspace, turn: usize| {
+            let at = asked[turn];
+            let begun = ahead.as_ref().and_then(|ahead| ahead.take(turn));
             let mapped = mapper.range_ahead(workspace, at, begun, &|_| true);
             if let Some(reason) = reduction.note(|account| mapper.account(at, &mapped, true, account)) {
                 progress.warn(&reason);
             }
             let (entries, bytes) = (mapped.entries, mapped.cost.bytes);
-            if let Err(error) = reduction.add_range(at, mapped.output.ok()) {
+            let had = mapped.output.ok();
+            if (had.is_some() || lost == Lost::Closed)
+                && let Err(error) = reduction.add_range(at, had)
+            {
                 lock(&broken).get_or_insert(error);
                 stop.store(true, Ordering::Relaxed);
             }
@@ -130,23 +165,23 @@ impl Plan {
         };
         std::thread::scope(|scope| {
             let _end = ahead.as_ref().map(|ahead| {
-                for _ in 0..prefetch::THREADS.min(self.ranges.len()) {
-                    scope.spawn(|| self.work_ahead(ahead, processor));
+                for _ in 0..prefetch::THREADS.min(asked.len()) {
+                    scope.spawn(|| self.work_ahead(ahead, &asked, processor));
                 }
                 ahead.end()
             });
-            options.executor.for_each(self.ranges.len(), &stop, process_range);
+            options.executor.for_each(asked.len(), &stop, process_range);
         });
         drop(ahead);
         progress.finish();
         if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
-        self.conclude(reduction, processor, options)
+        Ok(reduction)
     }
 
-    /// What a run is when its ranges have been processed, wherever that was. Ranges that `reduction` knows
-    /// nothing of are in the ledger as failed.
+    /// What a run is when its ranges have been processed, wherever that was. Ranges that were asked for and
+    /// that `reduction` knows nothing of are in the ledger as failed.
     ///
     /// # Errors
     /// Where partial outputs cannot be merged: the processor booked them differently.
@@ -169,24 +204,42 @@ impl Plan {
             .collect();
         let mut traffic = options.storage.traffic();
         account.traffic().for_each(|host| host.add_to(&mut traffic));
-        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec() })
+        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec(), kept: account.kept() })
+    }
+
+    /// The entries that were asked for, by what became of them.
+    pub fn totals(&self, account: &Account) -> Totals {
+        let entries = |at: usize| self.ranges[at].entries.end - self.ranges[at].entries.start;
+        let asked: u64 = self.asked().into_iter().map(entries).sum();
+        let done = account.done().iter().flat_map(|&(start, end)| start..end);
+        let done = done.map(|at| entries(at as usize)).sum();
+        Totals { done, failed: asked - done, ..Totals::default() }
     }
 
     /// The account of every entry.
     fn ledger(&self, account: &Account) -> Ledger {
         let mut files: Vec<FileLedger> = self.files.iter().map(|file| file.ledger.clone()).collect();
         let mut next = account.done().iter().copied().peekable();
+        let (asked, not_asked) = match &self.asked {
+            Some((ranges, reason)) => (ranges.as_slice(), Some(reason)),
+            None => (&[][..], None),
+        };
         for (at, PlannedRange { file, entries }) in (0..).zip(&self.ranges) {
             next.next_if(|(_, end)| *end <= at);
             if next.peek().is_some_and(|(start, _)| *start <= at) {
                 files[*file].add_done(entries.clone());
                 continue;
             }
+            let missing = Some((entries.start, entries.end));
+            if let Some(reason) = not_asked.filter(|_| asked.binary_search(&(at as usize)).is_err()) {
+                files[*file].skip(entries.clone(), reason);
+                continue;
+            }
             let reason = account.failed().get(&at).cloned().unwrap_or_else(|| {
                 let path = &files[*file].path;
                 format!("entries {}..{} of {path} were not processed", entries.start, entries.end)
             });
-            files[*file].failed.push(Missed { entries: Some((entries.start, entries.end)), reason });
+            files[*file].failed.push(Missed { entries: missing, reason });
         }
         let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
         ledger.datasets.extend(self.fileset.datasets.iter().enumerate().map(|(at, dataset)| {
@@ -231,20 +284,21 @@ impl Plan {
     }
 
     /// What reads ahead of the workers, if any range is of a remote file.
-    fn prefetch(&self, options: &Options) -> Option<Prefetch<Needs>> {
-        let remote = |range: usize| self.files[self.ranges[range].file].is_remote();
-        let any = options.prefetch > 0 && (0..self.ranges.len()).any(remote);
-        any.then(|| Prefetch::new(options.prefetch, self.ranges.len(), remote))
+    fn prefetch(&self, asked: &[usize], mapper: &Mapper<'_>, options: &Options) -> Option<Prefetch<Needs>> {
+        let remote = |turn: usize| mapper.is_remote(asked[turn]) && !mapper.is_kept(asked[turn]);
+        let any = options.prefetch > 0 && (0..asked.len()).any(remote);
+        any.then(|| Prefetch::new(options.prefetch, asked.len(), remote))
     }
 
     /// One thread of it.
-    fn work_ahead(&self, ahead: &Prefetch<Needs>, processor: &dyn AnyProcessor) {
-        let file = |range: usize| &self.files[self.ranges[range].file];
+    fn work_ahead(&self, ahead: &Prefetch<Needs>, asked: &[usize], processor: &dyn AnyProcessor) {
+        let range = |turn: usize| &self.ranges[asked[turn]];
+        let file = |turn: usize| &self.files[range(turn).file];
         ahead.work(
-            |range| file(range).may_open(),
-            |range| {
+            |turn| file(turn).may_open(),
+            |turn| {
                 let before = thread_cpu();
-                let mut needs = Needs::of(file(range), processor, &self.ranges[range].entries)?;
+                let mut needs = Needs::of(file(turn), processor, &range(turn).entries)?;
                 needs.cpu = thread_cpu() - before;
                 Ok(needs)
             },

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::range::{self, Opened};
 use crate::registry::AnyProcessor;
 use crate::storage::FileStore;
-use crate::{Error, RunResult};
+use crate::{Dataset, Error, RunResult};
 
 /// Files kept open between partition and processing, and opened ahead of it; the others are opened
 /// again by the workers that come to them.
@@ -41,6 +41,8 @@ pub struct Plan {
     pub(super) files: Vec<PlannedFile>,
     pub(super) ranges: Vec<PlannedRange>,
     pub(super) friends: Friends,
+    /// If not all ranges are asked for: those that are, in order, and why the others are not.
+    pub(super) asked: Option<(Vec<usize>, String)>,
     /// The merge trees of the ranges, once they are known.
     pub(super) shape: OnceLock<Arc<Shape>>,
 }
@@ -156,7 +158,8 @@ impl Plan {
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
-        let mut plan = Self { fileset, chosen, files, ranges: Vec::new(), friends, shape: OnceLock::new() };
+        let mut plan =
+            Self { fileset, chosen, files, ranges: Vec::new(), friends, asked: None, shape: OnceLock::new() };
         plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
@@ -178,9 +181,28 @@ impl Plan {
         &self.ranges
     }
 
+    /// Asks for these ranges only, which are sorted and the plan's. The others are skipped for this reason.
+    pub fn ask_for(&mut self, ranges: Vec<usize>, reason: &str) {
+        let mut left = vec![0; self.files.len()];
+        ranges.iter().for_each(|&range| left[self.ranges[range].file] += 1);
+        for (file, left) in self.files.iter_mut().zip(left) {
+            *file.left.get_mut() = left;
+            if left == 0 {
+                file.close();
+            }
+        }
+        self.asked = Some((ranges, reason.to_owned()));
+    }
+
+    /// The ranges that are asked for, by their numbers, in order.
+    pub fn asked(&self) -> Vec<usize> {
+        self.asked.as_ref().map_or_else(|| (0..self.ranges.len()).collect(), |(ranges, _)| ranges.clone())
+    }
+
     /// How many entries will be processed.
     pub fn entries(&self) -> u64 {
-        self.ranges.iter().map(|range| range.entries.end - range.entries.start).sum()
+        let entries = |at: &usize| self.ranges[*at].entries.end - self.ranges[*at].entries.start;
+        self.asked().iter().map(entries).sum()
     }
 
     /// The accounts of a dataset's friends.
@@ -195,7 +217,9 @@ impl Plan {
     /// Where one cannot be opened again, or its record of its baskets is damaged.
     pub fn bytes(&self, processor: &dyn AnyProcessor, options: &Options) -> RunResult<Vec<u64>> {
         let mut ranges = vec![Vec::new(); self.files.len()];
-        self.ranges.iter().for_each(|range| ranges[range.file].push(&range.entries));
+        for range in self.asked().into_iter().map(|at| &self.ranges[at]) {
+            ranges[range.file].push(&range.entries);
+        }
         let bytes: Vec<Mutex<RunResult<u64>>> = self.files.iter().map(|_| Mutex::new(Ok(0))).collect();
         let openers = openers(options, self.files.iter().map(|file| &file.spec));
         openers.for_each::<()>(self.files.len(), &AtomicBool::new(false), |(), file| {
@@ -296,8 +320,9 @@ impl PlannedFile {
     fn learn(&mut self, facts: FileFacts) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
-            Ok(Found { uuid, tree, entries, columns, looks_up, ranges }) => {
+            Ok(Found { uuid, revision, tree, entries, columns, looks_up, ranges }) => {
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
+                self.spec.revision = Some(revision);
                 (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
             }
             Err(error) => self.fail(&error.to_string()),
@@ -315,10 +340,7 @@ impl PlannedFile {
     }
 
     fn skip(&mut self, entries: Range<u64>, reason: &str) {
-        if entries.start < entries.end {
-            let entries = Some((entries.start, entries.end));
-            self.ledger.skipped.push(Missed { entries, reason: reason.to_owned() });
-        }
+        self.ledger.skip(entries, reason);
     }
 
     /// The open file, opened again if it was closed in between. It must still be the same.
@@ -341,13 +363,34 @@ impl PlannedFile {
     }
 
     /// Whether it, or a friend of its dataset, is read over the network.
-    pub(super) fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.spec.is_remote() || self.friends.iter().any(|chain| chain.is_remote())
     }
 
     /// Whether it is open, or may be opened before a worker needs it.
     pub(super) fn may_open(&self) -> bool {
         self.is_open.load(Ordering::Relaxed) || self.handles.open.load(Ordering::Relaxed) < OPEN_FILES
+    }
+
+    /// All that an output of these entries is made of, besides the processor; none if nothing tells the
+    /// file, or one of a friend's, from others.
+    pub(super) fn made_of(&self, entries: &Range<u64>, datasets: &[Dataset]) -> Option<Vec<String>> {
+        let dataset = datasets.get(self.dataset)?;
+        let FileLedger { uuid, tree, entries: all, .. } = &self.ledger;
+        let mut parts = vec![
+            dataset.name.clone(),
+            serde_json::Value::Object(dataset.metadata.clone()).to_string(),
+            identity(uuid, tree, *all, self.spec.revision.as_ref())?,
+            format!("{}..{}", entries.start, entries.end),
+        ];
+        for chain in &self.friends {
+            let first = if chain.index().is_empty() { self.place.on(chain) } else { 0 };
+            parts.push(format!("{} {:?} {first}", chain.alias(), chain.index()));
+            for FileSpec { uuid, tree, entries, revision, .. } in chain.found() {
+                parts.push(identity(uuid.as_ref()?, tree.as_ref()?, *entries, revision.as_ref())?);
+            }
+        }
+        Some(parts)
     }
 
     /// How often a range of it is tried again: not at all once one was lost in spite of that, until one
@@ -415,6 +458,12 @@ impl PlannedFile {
     }
 }
 
+/// What tells a tree of a file from all others; none if nothing does.
+fn identity(uuid: &str, tree: &str, entries: Option<u64>, revision: Option<&String>) -> Option<String> {
+    let told = uuid.chars().any(|digit| !matches!(digit, '0' | '-'));
+    told.then_some(format!("{uuid} {tree:?} {entries:?} {}", revision?))
+}
+
 struct FileFacts {
     result: RunResult<Found>,
     tries: u32,
@@ -423,6 +472,7 @@ struct FileFacts {
 /// What is learnt from opening a file.
 struct Found {
     uuid: String,
+    revision: String,
     tree: String,
     entries: u64,
     columns: Vec<String>,
@@ -435,6 +485,7 @@ impl Found {
         let joined = opened.joined.iter().map(|joined| &joined.chain);
         Self {
             uuid: opened.uuid.clone(),
+            revision: opened.revision.clone(),
             tree: opened.tree.clone(),
             entries: opened.reader.entries(),
             columns: opened.all_columns(),

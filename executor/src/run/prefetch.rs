@@ -74,10 +74,10 @@ enum Slot<N: Needed> {
     Taken,
 }
 
-/// A range's read under way, and its part of the budget, which is given back with the second.
+/// A range's read under way, and its part of a budget, if there is one, which is given back with the second.
 pub(super) struct Ahead<'a, N: Needed> {
     pub(super) reading: N::Reading,
-    pub(super) share: Share<'a, N>,
+    pub(super) share: Option<Share<'a, N>>,
 }
 
 /// A part of the budget.
@@ -209,7 +209,7 @@ impl<N: Needed> Prefetch<N> {
                 }
                 Slot::Reading { reading, bytes } => (reading, bytes),
             };
-            return Some(Ok(Ahead { reading, share: Share { prefetch: self, bytes } }));
+            return Some(Ok(Ahead { reading, share: Some(Share { prefetch: self, bytes }) }));
         }
     }
 

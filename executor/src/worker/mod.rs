@@ -18,8 +18,8 @@ use crate::merge_tree::Shape;
 use crate::partial::{Partial, Reduction};
 use crate::progress::{Progress, ProgressKind};
 use crate::registry::AnyProcessor;
-use crate::run::{Mapper, Options, Plan, Workspace, tell};
-use crate::{Error, Registry, RunResult, binary};
+use crate::run::{Begun, Mapper, Options, Plan, Workspace, tell};
+use crate::{Error, Registry, RunResult};
 
 /// Files that stay open between ranges. The ranges that a worker gets are of few files at a time.
 const OPEN_FILES: usize = 8;
@@ -36,6 +36,8 @@ pub struct Worker {
     /// The files that were used last, the latest last.
     open: VecDeque<usize>,
     traffic: Vec<HostTraffic>,
+    /// The range that comes next, if that was said.
+    begun: Option<(usize, Begun)>,
 }
 
 /// What came of a range.
@@ -59,20 +61,11 @@ impl Worker {
     /// Where it is no job, or its processor or settings are none of this binary's.
     pub fn new(registry: &Registry, json: &[u8], progress: Progress) -> RunResult<Self> {
         let job = Job::read(json)?;
-        if !job.binary.is_empty() && job.binary != binary::hash()? {
-            return Err(Error::Partial(format!(
-                "another binary has planned the job ({:.12}, and this one is {:.12}): its results would not fit",
-                job.binary,
-                binary::hash()?
-            )));
+        if !job.binary.is_empty() {
+            job.check_binary()?;
         }
         let (_, processor) = registry.make(Some(&job.processor), &job.settings)?;
-        let options = Options {
-            retries: job.retries,
-            skip_checksums: job.skip_checksums,
-            storage: job.storage.storage(),
-            ..Options::default()
-        };
+        let options = Options::of_job(&job, &*processor)?;
         let plan = Plan::of_job(&job, &options, &progress)?;
         Ok(Self {
             key: key_of(json),
@@ -84,6 +77,7 @@ impl Worker {
             workspace: Workspace::default(),
             open: VecDeque::new(),
             traffic: Vec::new(),
+            begun: None,
         })
     }
 
@@ -99,18 +93,33 @@ impl Worker {
 
     /// Processes a range. One that fails is in the partial as failed if it is asked for the `last` time, and
     /// else is not in it, so that it can be asked for again. `watch` is told how many entries are done and
-    /// says whether to go on.
+    /// says whether to go on. If `next` will be asked for next and is remote, it is read meanwhile.
     ///
     /// # Errors
     /// [`Error::Cancelled`], or where there is no such range.
-    pub fn range(&mut self, at: usize, last: bool, watch: &dyn Fn(u64) -> bool) -> RunResult<Ranged> {
+    pub fn range(
+        &mut self,
+        at: usize,
+        last: bool,
+        next: Option<usize>,
+        watch: &dyn Fn(u64) -> bool,
+    ) -> RunResult<Ranged> {
         let Some(range) = self.plan.ranges().get(at) else {
             return Err(Error::Partial(format!("the job has no range {at}")));
         };
-        self.use_file(range.file);
+        let next = next.and_then(|next| Some((next, self.plan.ranges().get(next)?.file)));
+        for file in next.iter().map(|(_, file)| *file).chain([range.file]) {
+            self.use_file(file);
+        }
         let reduction = Reduction::new(Arc::clone(&self.shape));
         let mapper = Mapper::new(&self.plan, &*self.processor, &self.options, &self.progress);
-        let mapped = mapper.range(&mut self.workspace, at, watch);
+        let mut begun = self.begun.take().filter(|(begun, _)| *begun == at).map(|(_, begun)| begun);
+        if let Some((next, _)) = next.filter(|(next, _)| mapper.is_remote(*next)) {
+            // This one's bytes go first.
+            begun = begun.or_else(|| Some(mapper.begin(at)));
+            self.begun = Some((next, mapper.begin(next)));
+        }
+        let mapped = mapper.range(&mut self.workspace, at, begun, watch);
         if let Err(Error::Cancelled) = mapped.output {
             return Err(Error::Cancelled);
         }

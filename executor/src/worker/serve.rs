@@ -30,6 +30,8 @@ struct Request {
     /// Whether nobody will ask for the range again if it fails.
     #[serde(default)]
     last: bool,
+    /// The range that will be asked for next, to be read meanwhile.
+    next: Option<usize>,
     #[serde(default)]
     progress: bool,
     #[serde(default)]
@@ -169,7 +171,7 @@ impl Service<'_> {
                 };
                 let worker = self.job(&request.job)?;
                 let Ranged { partial, reason, entries, bytes, cpu } =
-                    worker.range(request.range, request.last, &watch)?;
+                    worker.range(request.range, request.last, request.next, &watch)?;
                 let partial = partial.encode(worker.key())?;
                 self.ranges += 1;
                 let header = json!({

@@ -19,6 +19,8 @@ pub struct Key {
     pub key_length: u32,
     /// How many bytes the object has once decompressed.
     pub object_length: u32,
+    /// When it was written, as `TDatime` packs it: to the second.
+    pub written: u32,
 }
 
 impl Key {
@@ -32,7 +34,7 @@ impl Key {
         let nbytes = buffer.i32()?;
         let version = buffer.u16()?;
         let object_length = buffer.i32()?;
-        buffer.u32()?; // date
+        let written = buffer.u32()?;
         let key_length = buffer.u16()?;
         let cycle = buffer.u16()?;
         // Versions above 1000 have 64-bit positions: files, or keys, beyond 2 GiB.
@@ -53,6 +55,7 @@ impl Key {
             seek: u64::try_from(seek).map_err(|_| wrong("position", seek))?,
             nbytes: u32::try_from(nbytes).map_err(|_| wrong("length", nbytes.into()))?,
             key_length: key_length.into(),
+            written,
             object_length: u32::try_from(object_length)
                 .map_err(|_| wrong("object length", object_length.into()))?,
         })

@@ -1,6 +1,8 @@
 //! The methods that prove nothing: `unix` and `host`, for servers that believe what they are told by
 //! hosts they know (`XrdSecProtocolunix.cc`, `XrdSecProtocolhost.cc`).
 
+use std::env;
+
 use nix::unistd::{Group, User, getegid, geteuid};
 
 use super::{Method, Refusal};
@@ -13,10 +15,18 @@ impl Method for Unix {
     }
 
     fn start(&mut self) -> Result<Vec<u8>, Refusal> {
-        let user = User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
+        let known = User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
+        let user = name(known, |variable| env::var(variable).ok());
         let group = Group::from_gid(getegid()).ok().flatten().map(|group| group.name);
         Ok(unix(user.as_deref(), group.as_deref()))
     }
+}
+
+/// The user's name. A static binary knows those of `/etc/passwd` only, where a site may have all its users in
+/// a directory service: there the login shell has noted the name.
+fn name(known: Option<String>, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let sound = |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    known.or_else(|| ["USER", "LOGNAME"].into_iter().filter_map(variable).find(sound))
 }
 
 /// `unix\0user group`, as text with an end; `*` for a user without a name.
@@ -45,6 +55,16 @@ impl Method for Host {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_of_a_directory_service_is_named_by_the_shell() {
+        let shell = |variable: &str| (variable == "LOGNAME").then(|| "ada".to_owned());
+        assert_eq!(name(Some("root".to_owned()), shell).as_deref(), Some("root"));
+        assert_eq!(name(None, shell).as_deref(), Some("ada"));
+        assert_eq!(name(None, |_| None), None);
+        // What would end the packet's field, or begin another.
+        assert_eq!(name(None, |_| Some("a b".to_owned())), None);
+    }
 
     #[test]
     fn the_packets_are_those_of_the_official_client() {

@@ -1,5 +1,7 @@
 //! All that a worker must know to process and merge the ranges of a run, as JSON.
 
+mod difference;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,11 +9,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::checkpoint::CheckpointSettings;
 use crate::fileset::{Dataset, Fileset, Friend};
 use crate::ledger::Ledger;
 use crate::merge_tree::Shape;
 use crate::storage::StorageSettings;
-use crate::{Error, RunResult};
+use crate::{Error, RunResult, binary};
 
 /// The version of the form below.
 pub const VERSION: u32 = 1;
@@ -39,6 +42,8 @@ pub struct Job {
     pub skip_checksums: bool,
     /// How files are opened.
     pub storage: StorageSettings,
+    /// Where the outputs of ranges are kept; nowhere if not given.
+    pub checkpoint: Option<CheckpointSettings>,
     /// The fileset's datasets, with the tree, the uuid and the number of entries of each file that was
     /// opened.
     pub datasets: Vec<Dataset>,
@@ -80,6 +85,32 @@ impl Job {
             return Err(wrong("its ranges are not of its files".to_owned()));
         }
         Ok(job)
+    }
+
+    /// Reads a job that this very binary has planned.
+    ///
+    /// # Errors
+    /// Where it is none, or another binary has planned it.
+    pub fn read_own(json: &[u8]) -> RunResult<Self> {
+        let job = Self::read(json)?;
+        job.check_binary()?;
+        Ok(job)
+    }
+
+    /// Makes sure that this very binary has planned it.
+    ///
+    /// # Errors
+    /// Where another one has.
+    pub fn check_binary(&self) -> RunResult<()> {
+        let own = binary::hash()?;
+        if self.binary == own {
+            return Ok(());
+        }
+        Err(Error::Partial(format!(
+            "another binary has planned the job ({:.12}, and this one is {own:.12}): only that one can \
+             process and merge it",
+            self.binary
+        )))
     }
 
     /// The job as JSON.
