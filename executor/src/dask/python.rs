@@ -28,6 +28,7 @@ const SOURCES: &[(&str, &str)] = &sources! {
     "execution" = "execution.py",
     "graph" = "graph.py",
     "loader" = "loader.py",
+    "notebook" = "notebook.py",
     "progress" = "progress.py",
     "ship" = "ship.py",
     "node" = "node/__init__.py",
