@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::registry::{AnyOutput, AnyProcessor};
-use crate::{RunResult, binary};
+use crate::{Error, RunResult, binary};
 
 const MAGIC: [u8; 4] = *b"HRC1";
 const PREFIX: usize = 44;
@@ -84,12 +84,13 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Where this process's own binary cannot be read.
-    pub fn new(
+    pub fn new<'m>(
         settings: CheckpointSettings,
         name: &str,
-        values: &Map<String, Value>,
+        values: &'m Map<String, Value>,
         skip_checksums: bool,
         processor: &dyn AnyProcessor,
+        metadata: impl IntoIterator<Item = &'m Map<String, Value>>,
     ) -> RunResult<Self> {
         let mut run = Context::new(&SHA256);
         add(&mut run, b"hep-run checkpoint 1");
@@ -98,7 +99,9 @@ impl Checkpoints {
         add(&mut run, Value::Object(values.clone()).to_string().as_bytes());
         // What was not verified may be wrong where what is verified would have failed.
         add(&mut run, &[u8::from(skip_checksums)]);
-        named_files(values).iter().for_each(|content| add(&mut run, content.as_bytes()));
+        for named in [values].into_iter().chain(metadata) {
+            add_named(&mut run, named)?;
+        }
         for need in processor.schema().requirements() {
             add(&mut run, format!("{need:?}").as_bytes());
         }
@@ -187,14 +190,15 @@ fn add(context: &mut Context, part: &[u8]) {
     context.update(part);
 }
 
-/// The hash of the content of each file that is named, by its whole path or from the working folder: scale
-/// factors, lumi masks. What cannot be read here is no file, or the processor will say so.
-fn named_files(values: &Map<String, Value>) -> Vec<String> {
-    fn collect(value: &Value, found: &mut Vec<String>) {
+/// Files of a folder that a setting names, at most.
+const MOST_FILES: usize = 100_000;
+
+/// Adds the content of the files that settings or metadata name: scale factors, a list of good runs. Of a
+/// folder, its files' names, lengths and times. What those name in turn is not known here.
+fn add_named(context: &mut Context, values: &Map<String, Value>) -> RunResult<()> {
+    fn collect<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
         match value {
-            Value::String(path) if Path::new(path).is_file() => {
-                found.extend(File::open(path).and_then(binary::digest));
-            }
+            Value::String(text) => found.push(text),
             Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
             Value::Object(values) => values.values().for_each(|value| collect(value, found)),
             _ => {}
@@ -202,7 +206,40 @@ fn named_files(values: &Map<String, Value>) -> Vec<String> {
     }
     let mut found = Vec::new();
     values.values().for_each(|value| collect(value, &mut found));
-    found
+    for name in found {
+        let path = Path::new(name);
+        if path.is_file() {
+            add(context, name.as_bytes());
+            let content = File::open(path).and_then(binary::digest).unwrap_or_default();
+            add(context, content.as_bytes());
+        } else if path.is_dir() {
+            add_folder(context, path)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_folder(context: &mut Context, folder: &Path) -> RunResult<()> {
+    let mut files: Vec<(PathBuf, u64, Option<std::time::SystemTime>)> = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => folders.push(entry.path()),
+                Ok(found) => files.push((entry.path(), found.len(), found.modified().ok())),
+                Err(_) => {}
+            }
+        }
+        if files.len() + folders.len() > MOST_FILES {
+            return Err(Error::Usage(format!(
+                "--checkpoint: {} is named by a setting and has too many files to tell whether they have changed",
+                folder.display()
+            )));
+        }
+    }
+    files.sort_unstable();
+    add(context, format!("{files:?}").as_bytes());
+    Ok(())
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -243,7 +280,7 @@ mod tests {
     fn checkpoints(folder: &Path, values: &Map<String, Value>) -> Checkpoints {
         let settings = CheckpointSettings { folder: folder.to_owned(), resume: true };
         let processor = processor(&Map::new());
-        Checkpoints::new(settings, "dimuon", values, false, &*processor).unwrap()
+        Checkpoints::new(settings, "dimuon", values, false, &*processor, []).unwrap()
     }
 
     fn scratch(test: &str) -> PathBuf {

@@ -176,6 +176,27 @@ def updated_meanwhile(kept: Kept, folder: Path) -> None:
     passed("checkpoints: a file that was updated after the plan")
 
 
+def named_in_metadata(kept: Kept, folder: Path) -> None:
+    """What metadata name is part of what an output is made of: a file's content, and the files of a folder."""
+    runs = kept.runs
+    place, good = folder / "named", folder / "good-runs"
+    good.mkdir()
+    (good / "runs.json").write_text("{}")
+    path = folder / "named.json"
+    for name in (good / "runs.json", good):
+        datasets = {"a": {"files": [str(runs.datasets["first set"][0])], "metadata": {"good": str(name)}}}
+        path.write_text(json.dumps({"processor": "faulty", "tree": "Events", "datasets": datasets}))
+        command = [runs.binary, path, "-o", folder / "named-out.json", "--checkpoint", place, "--resume", "--format", "json"]
+        entries = []
+        for content in ("{} ", "{} ", "{}  "):
+            if (good / "runs.json").read_text() != content:
+                (good / "runs.json").write_text(content)
+            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            entries.append(json.loads(printed)["entries_of_checkpoints"])
+        assert entries == [0, ENTRIES, 0], entries
+        passed(f"checkpoints: what metadata name, a {'folder' if name == good else 'file'}")
+
+
 def damaged(kept: Kept, folder: Path) -> None:
     place = folder / "serial"
     paths = kept.files(place)
@@ -268,6 +289,7 @@ def main() -> None:
         interrupted(kept, folder)
         other_analyses(kept, folder)
         other_files(kept, folder)
+        named_in_metadata(kept, folder)
         damaged(kept, folder)
         refused(kept, folder)
         no_room(kept, folder)

@@ -1,14 +1,18 @@
 """check_processes.py FAULTY: runs in worker processes give the histograms of a run in threads, byte for byte, and
 whatever ends a process costs a retry of one range, or that range."""
 
+import hashlib
+import json
 import os
+import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faulty import ENTRIES, FILES, LONGEST, Outcome, Runs, write_files
@@ -21,8 +25,11 @@ LOST = [("part1.root", [3000, 4000])]
 
 def children(pid: int) -> list[int]:
     """Those of each of its threads."""
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
-    return sorted(int(child) for thread in threads for child in thread.read_text().split())
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it has ended meanwhile
+            found += map(int, thread.read_text().split())
+    return sorted(found)
 
 
 def is_alive(pid: int) -> bool:
@@ -40,9 +47,10 @@ def wait_for(what: str, condition) -> None:
 
 
 @contextmanager
-def running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def running(command: list[str], folder: Path, stdin: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
     """A process that ends with the block, whatever happens in it."""
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=True, encoding="latin-1") as process:  # fmt: skip
         try:
             yield process
         finally:
@@ -114,6 +122,46 @@ def killed(runs: Runs, want: str) -> None:
         passed(f"processes: a worker gets {number.name}")
 
 
+def no_handles(runs: Runs, want: str) -> None:
+    """A process that cannot be started anew at once, because handles are short, is started a moment later."""
+    once = runs.folder / "once-handles"
+    settings = {"name": "faulty", "mode": "abort", "at": AT, "once": str(once), "delay": 20}
+    command, output = runs.command(settings, "--executor", "processes", "--workers", "2")
+    with running(command, runs.folder) as parent:
+        wait_for("two workers", lambda: len(children(parent.pid)) == 2)
+        usual = resource.prlimit(parent.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(parent.pid, resource.RLIMIT_NOFILE, (4, usual[1]))
+        wait_for("the abort", lambda: once.exists() or parent.poll() is not None)
+        time.sleep(0.5)
+        resource.prlimit(parent.pid, resource.RLIMIT_NOFILE, usual)
+        _, error = parent.communicate(timeout=LONGEST)
+    outcome = runs.outcome(parent.returncode, error, output)
+    assert outcome.status == 0 and outcome.objects() == want, outcome.error
+    passed("processes: one cannot be started anew for a moment")
+
+
+def ends_with_its_input(binary: Path, folder: Path) -> None:
+    """A worker that hangs, with requests behind that, ends when its input does."""
+    plan = folder / "hang.json"
+    fileset = {"processor": {"name": "faulty", "mode": "hang", "at": 0}, "tree": "Events", "datasets": {"a": [str(folder / "part0.root")]}}
+    (folder / "hang-fileset.json").write_text(json.dumps(fileset))
+    subprocess.run([binary, "plan", folder / "hang-fileset.json", "-o", plan], check=True, stdout=subprocess.DEVNULL)
+    job = plan.read_bytes()
+    key = hashlib.sha256(job).hexdigest()
+    with running([str(binary), "worker"], folder, stdin=subprocess.PIPE) as worker:
+        requests = [({"op": "job"}, [job]), ({"op": "range", "job": key, "range": 0}, []), *[({"op": "noop"}, [])] * 5]
+        for number, (header, buffers) in enumerate(requests):
+            text = json.dumps({**header, "id": number}).encode()
+            start = struct.pack("<4sII", b"HRW1", len(text), len(buffers)) + b"".join(struct.pack("<Q", len(b)) for b in buffers)
+            worker.stdin.write((start + text + b"".join(buffers)).decode("latin-1"))
+        worker.stdin.flush()
+        time.sleep(0.5)
+        assert worker.poll() is None, "it does not hang"
+        worker.stdin.close()
+        assert worker.wait(LONGEST) == 0
+    passed("processes: a worker that hangs ends with its input, whatever is queued")
+
+
 def orphans(runs: Runs) -> None:
     """Workers end with their parent, whatever they are doing."""
     hanging = {"name": "faulty", "mode": "hang", "at": 500, "delay": 300}
@@ -143,7 +191,9 @@ def main() -> None:
         once(runs, want)
         always(runs)
         killed(runs, want)
+        no_handles(runs, want)
         orphans(runs)
+        ends_with_its_input(faulty, folder)
         prints(runs, want)
 
 

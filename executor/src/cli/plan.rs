@@ -119,7 +119,9 @@ impl PlanArgs {
             ..Options::default()
         };
         let checkpoints = |settings| {
-            Checkpoints::new(settings, &name, &values, self.skip_checksums, &*processor).map(Arc::new)
+            let metadata = fileset.datasets.iter().map(|dataset| &dataset.metadata);
+            let skip_checksums = self.skip_checksums;
+            Checkpoints::new(settings, &name, &values, skip_checksums, &*processor, metadata).map(Arc::new)
         };
         let options = Options { checkpoints: self.checkpoint().map(checkpoints).transpose()?, ..options };
         let progress = Progress::new(self.progress);

@@ -16,6 +16,14 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         Asked::Here(request) => request,
         Asked::Elsewhere(path, name) => return build::run_elsewhere(&path, name.as_deref()),
     };
+    if args.range_timeout.is_some() && matches!(args.executor, ExecutorKind::Serial | ExecutorKind::Threads) {
+        return Err(Error::Usage(
+            "--range-timeout is for --executor processes and dask: a thread cannot be ended".to_owned(),
+        ));
+    }
+    if args.executor == ExecutorKind::Serial && args.workers.is_some_and(|workers| workers > 1) {
+        return Err(Error::Usage("--executor serial has one worker".to_owned()));
+    }
     request.options.prefetch = args.prefetch;
     request.options.executor = match (args.executor, args.workers) {
         (ExecutorKind::Serial, _) => Executor::Serial,
@@ -56,7 +64,8 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         ExecutorKind::Processes => {
             let workers =
                 args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
-            let processes = Processes { workers, range_timeout: args.range_timeout };
+            let processes =
+                Processes { workers, range_timeout: args.range_timeout, read_ahead: args.prefetch > 0 };
             processes.run(plan, &job, &**processor, progress, lost)
         }
         ExecutorKind::Dask => {

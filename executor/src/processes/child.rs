@@ -37,6 +37,8 @@ pub(super) enum Failure {
     Died(String),
     /// It says so.
     Answered(String),
+    /// It was ended before it was asked.
+    Before,
 }
 
 type Answer = (Value, Vec<Vec<u8>>);
@@ -82,6 +84,10 @@ impl Child {
         buffers: &[&[u8]],
         time: Option<Duration>,
     ) -> Result<Answer, Failure> {
+        // Its time ran out while its last answer was on its way.
+        if lock(&self.guard.timed_out).is_some() {
+            return Err(Failure::Before);
+        }
         self.next += 1;
         let mut header = header.clone();
         header["id"] = self.next.into();
@@ -140,9 +146,12 @@ impl Guard {
         *lock(&self.deadline) = time.map(|time| (Instant::now() + time, time));
     }
 
-    /// Ends the process if its time is over.
-    pub(super) fn check(&self, now: Instant) {
+    /// Ends the process if its time is over, of which it has lost so much.
+    pub(super) fn check(&self, now: Instant, lost: Duration) {
         let mut deadline = lock(&self.deadline);
+        if let Some((end, _)) = &mut *deadline {
+            *end += lost;
+        }
         if let Some((_, time)) = deadline.take_if(|(end, _)| *end <= now) {
             *lock(&self.timed_out) = Some(time);
             let _ = lock(&self.process).kill();
@@ -179,6 +188,7 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Died(why) | Self::Answered(why) => f.write_str(why),
+            Self::Before => f.write_str("its worker process was ended before"),
         }
     }
 }

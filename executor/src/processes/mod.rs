@@ -23,6 +23,13 @@ use crate::{Error, RunResult};
 /// How often it is looked whether a range takes too long.
 const WATCH: Duration = Duration::from_millis(50);
 
+/// What is longer between two looks than a busy machine makes it.
+const STOPPED: Duration = Duration::from_secs(1);
+/// How often, and how far apart at first, a process is started where that fails: memory or handles may be short for
+/// a moment.
+const STARTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// How processes work.
 #[derive(Clone, Copy, Debug)]
 pub struct Processes {
@@ -30,6 +37,8 @@ pub struct Processes {
     pub workers: usize,
     /// How long a range may take before its process is ended; for ever if not given.
     pub range_timeout: Option<Duration>,
+    /// Whether a process reads its next range of a remote file while it processes one.
+    pub read_ahead: bool,
 }
 
 impl Processes {
@@ -60,6 +69,7 @@ impl Processes {
             broken: Mutex::default(),
             stop: AtomicBool::new(false),
             next: AtomicUsize::new(0),
+            lived: AtomicBool::new(false),
         };
         progress.start(plan.entries(), work.asked.len(), plan.files().len());
         let over = (Mutex::new(false), Condvar::new());
@@ -108,15 +118,24 @@ struct Work<'a> {
     broken: Mutex<Option<Error>>,
     stop: AtomicBool,
     next: AtomicUsize,
+    /// Whether any process has been started: if none can be, there will be no run.
+    lived: AtomicBool,
 }
 
 impl Work<'_> {
     /// Ends the processes whose time is over, until all is over.
     fn watch(&self, over: &(Mutex<bool>, Condvar)) {
         let mut ended = over.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = Instant::now();
         while !*ended {
             let now = Instant::now();
-            self.guards().retain(|guard| guard.upgrade().inspect(|guard| guard.check(now)).is_some());
+            // Who was stopped for a while (Ctrl-Z, a laptop that slept) was so with its children.
+            let stopped = now.duration_since(looked).checked_sub(WATCH).filter(|stopped| *stopped > STOPPED);
+            looked = now;
+            self.guards().retain(|guard| {
+                let guard = guard.upgrade();
+                guard.inspect(|guard| guard.check(now, stopped.unwrap_or_default())).is_some()
+            });
             let waited = over.1.wait_timeout(ended, WATCH);
             ended = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(ended, _)| ended);
         }
@@ -133,7 +152,8 @@ impl Work<'_> {
         let mut reserved = None;
         while let Some(at) = reserved.take().or_else(take) {
             // Whose next range is known can read it meanwhile, which pays over a network.
-            reserved = if self.plan.files()[self.plan.ranges()[at].file].is_remote() { take() } else { None };
+            let is_remote = self.plan.files()[self.plan.ranges()[at].file].is_remote();
+            reserved = if is_remote && self.settings.read_ahead { take() } else { None };
             self.range(&mut child, at, reserved)?;
             if self.stop.load(Ordering::Relaxed) {
                 break;
@@ -152,9 +172,11 @@ impl Work<'_> {
         let reason = loop {
             let child = match slot {
                 Some(child) => child,
-                None => {
-                    slot.insert(Child::start(&self.json, |guard| self.guards().push(Arc::downgrade(guard)))?)
-                }
+                None => match self.start() {
+                    Ok(child) => slot.insert(child),
+                    Err(error) if !self.lived.load(Ordering::Relaxed) => return Err(error),
+                    Err(error) => break error.to_string(),
+                },
             };
             let header = json!({"op": "range", "job": self.key, "range": at, "last": last, "next": next});
             match child.ask(&header, &[], self.settings.range_timeout) {
@@ -173,6 +195,8 @@ impl Work<'_> {
                     return self.add(at, partial, deaths, bytes);
                 }
                 Err(Failure::Answered(why)) => break why,
+                // That was not this range's doing.
+                Err(Failure::Before) => *slot = None,
                 Err(Failure::Died(why)) => {
                     *slot = None;
                     deaths += 1;
@@ -194,6 +218,24 @@ impl Work<'_> {
         let leaf = self.plan.shape().leaf(at).filter(|_| last);
         let partial = Partial { nodes: leaf.map(|leaf| (leaf, None)).into_iter().collect(), account };
         self.add(at, partial, deaths.min(1), 0)
+    }
+
+    /// A process that has the job.
+    fn start(&self) -> RunResult<Child> {
+        let mut tries = 0;
+        loop {
+            match Child::start(&self.json, |guard| self.guards().push(Arc::downgrade(guard))) {
+                Ok(child) => {
+                    self.lived.store(true, Ordering::Relaxed);
+                    return Ok(child);
+                }
+                Err(_) if tries < STARTS && self.lived.load(Ordering::Relaxed) => {
+                    std::thread::sleep(PAUSE * (1 << tries));
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn add(&self, at: usize, mut partial: Partial, retries: u64, bytes: u64) -> RunResult<()> {

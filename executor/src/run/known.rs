@@ -23,7 +23,8 @@ impl Options {
     pub fn of_job(job: &Job, processor: &dyn AnyProcessor) -> RunResult<Self> {
         let checkpoints = |settings| {
             let Job { processor: name, settings: values, skip_checksums, .. } = job;
-            Checkpoints::new(settings, name, values, *skip_checksums, processor).map(Arc::new)
+            let metadata = job.datasets.iter().map(|dataset| &dataset.metadata);
+            Checkpoints::new(settings, name, values, *skip_checksums, processor, metadata).map(Arc::new)
         };
         Ok(Self {
             retries: job.retries,

@@ -114,9 +114,11 @@ impl Worker {
         let reduction = Reduction::new(Arc::clone(&self.shape));
         let mapper = Mapper::new(&self.plan, &*self.processor, &self.options, &self.progress);
         let mut begun = self.begun.take().filter(|(begun, _)| *begun == at).map(|(_, begun)| begun);
-        if let Some((next, _)) = next.filter(|(next, _)| mapper.is_remote(*next)) {
+        if let Some((next, _)) = next.filter(|(next, _)| mapper.is_remote(*next) && !mapper.is_kept(*next)) {
             // This one's bytes go first.
-            begun = begun.or_else(|| Some(mapper.begin(at)));
+            if begun.is_none() && !mapper.is_kept(at) {
+                begun = Some(mapper.begin(at));
+            }
             self.begun = Some((next, mapper.begin(next)));
         }
         let mapped = mapper.range(&mut self.workspace, at, begun, watch);

@@ -60,8 +60,11 @@ pub fn serve(registry: &Registry) -> io::Result<()> {
     let answers = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
     rustix::stdio::dup2_stdout(io::stderr())?;
     let requests = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
+    // Nor may a process that it starts read them.
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     let answers = Arc::new(Mutex::new(BufWriter::with_capacity(1 << 16, File::from(answers))));
-    let cancelled = Arc::new(AtomicU64::new(0));
+    // Nothing is cancelled yet, and no request has this number.
+    let cancelled = Arc::new(AtomicU64::new(u64::MAX));
     answer(
         &answers,
         &json!({
@@ -70,7 +73,7 @@ pub fn serve(registry: &Registry) -> io::Result<()> {
         }),
         &[],
     )?;
-    let (sender, receiver) = mpsc::sync_channel::<(Request, Vec<Vec<u8>>)>(1);
+    let (sender, receiver) = mpsc::channel::<(Request, Vec<Vec<u8>>)>();
     let cancels = Arc::clone(&cancelled);
     std::thread::Builder::new().name("requests".to_owned()).spawn(move || {
         let mut requests = BufReader::with_capacity(1 << 16, File::from(requests));
