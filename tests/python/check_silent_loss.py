@@ -24,7 +24,8 @@ import numpy as np
 import uproot
 from oracle import passed
 
-FILES, EVENTS = 4, 2_000
+# More than the first requests of a file bring, so that ranges have to ask for more.
+FILES, EVENTS = 4, 40_000
 # Requests by which a file is opened.
 OPENING = 2
 
