@@ -68,6 +68,8 @@ oracles: environment
 	$(PYTHON) tests/python/check_remote.py $(BINARY)
 	$(ENGINES) -m mypy --config-file executor/python/mypy.ini executor/python/hep_run
 	$(ENGINES) tests/python/check_notebook.py $(BINARY)
+	DASK_LOGGING__DISTRIBUTED=critical $(ENGINES) -m unittest discover -s executor/python/tests -t executor/python/tests
+	HEP_RUN_OTHER_PYTHON="$$(tail -n 1 $(CARGO_TARGET_DIR)/coffea.txt)" $(ENGINES) tests/python/check_dask.py $(FAULTY)
 	$(ENGINES) tests/python/check_clusters.py $(FAULTY)
 	$(ENGINES) tests/python/check_submit.py $(BINARY) $(FAULTY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)

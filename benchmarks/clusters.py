@@ -1,7 +1,8 @@
 """clusters.py BINARY FILE...: the ADL queries on one Dask cluster of this machine, against coffea's DaskExecutor and
 distributed RDataFrame.
 
-All three use the same workers, interleaved, the median of --repeat runs after one that is not counted. Wall time is from
+All three use the same workers and are called from one Python, interleaved, the median of --repeat runs after one that is
+not counted. Wall time is from
 the fileset to the merged histograms, the opening of files included; CPU is that of the client, the scheduler, the workers
 and their children together. Before a query is timed, the three must give the same histogram.
 
@@ -12,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +22,7 @@ from math import prod
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "python")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "python"), str(HERE.parent / "executor" / "python")]
 from environment import mend_root  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -76,11 +76,10 @@ class Peers:
         (folder / "f.json").write_text(json.dumps(fileset))
 
     def ours(self, query: int) -> list[float]:
-        command = [self.binary, "f.json", "--processor", f"adl_q{query}", "--executor", "dask", "--scheduler", self.client.scheduler.address,
-                   "--python", sys.executable, "--output", "o.json", "--progress", "none"]  # fmt: skip
-        subprocess.run([str(part) for part in command], cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
-        objects = json.loads((self.folder / "o.json").read_text())["datasets"]["events"]["objects"]
-        return next(iter(objects.values()))["storage"]["values"]
+        import hep_run
+
+        out = hep_run.run(self.folder / "f.json", client=self.client, processor=f"adl_q{query}", binary=self.binary, progress="none")
+        return next(iter(out.histograms["events"].values())).values(flow=True).tolist()
 
     def coffea(self, query: int) -> list[float]:
         from coffea_adl import Adl

@@ -102,9 +102,9 @@ class Check:
 def counts(check: Check) -> None:
     for workers in "124":
         outcome = check.runs.run({"name": "faulty"}, "--executor", "dask", "--workers", workers, variables=without_scheduler())
-        assert outcome.content["ledger"] == check.ledger, f"{outcome.error}{outcome.content['ledger']}"
-        assert "dashboard http" in outcome.error, outcome.error
         check.same(f"{workers} workers of a cluster of our own", outcome)
+        assert outcome.content["ledger"] == check.ledger, outcome.content["ledger"]
+        assert "dashboard http" in outcome.error, outcome.error
 
 
 def without_scheduler() -> dict[str, str]:

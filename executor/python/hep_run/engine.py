@@ -135,7 +135,8 @@ class Engine:
             self.execution = None
             with contextlib.suppress(Exception):
                 client.unsubscribe_topic(client.id)
-            self._drop(identity)
+            for key in blobs:
+                self._drop(key)
 
     def _waiting(self) -> str:
         """Why there is no worker, as far as the cluster knows."""

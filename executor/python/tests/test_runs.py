@@ -1,0 +1,172 @@
+"""Runs on clusters of real processes, with a small worker in place of the binary."""
+
+import hashlib
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+import support  # first: it says what is logged
+from distributed import Client, LocalCluster
+from hep_run import ship
+from hep_run.engine import Engine
+from hep_run.execution import Cancelled, Failed, task_of, unfit_worker
+
+
+class Runs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit="700MB")
+        cls.client = Client(cls.cluster, set_as_default=False)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.cluster.close()
+
+    def setUp(self):
+        self.engine = Engine(self.client)
+        self.engine.connect(str(support.WORKER), support.SHA)
+        self.events = []
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def run_(self, ranges=40, last=False, timeout=None, graph=None, **job):
+        graph = graph or support.graph(ranges)
+        job = support.encoded(job)
+        partial, failures = self.engine.run("test", ["a-b 1"], job, support.encoded(graph), self.events.append, last, timeout)
+        return (json.loads(partial) if partial else None), failures
+
+    def expect(self, result, lost, ranges=40, words=""):
+        partial, failures = result
+        self.assertEqual(partial["done"], [number for number in range(ranges) if number not in lost])
+        self.assertEqual([number for number, _, _ in failures], lost)
+        for _, worker, reason in failures:
+            self.assertRegex(worker, "^tcp://")
+            self.assertRegex(reason, words)
+        end = [event for event in self.events if event["event"] == "progress"][-1]
+        self.assertEqual((end["done"], end["failed"], end["waiting"]), (ranges - len(lost), len(lost), 0))
+
+    def test_all_ranges_of_all_sizes_of_graphs(self):
+        for ranges in (1, 2, 31, 200):
+            self.expect(self.run_(ranges), [], ranges)
+        self.assertEqual(self.run_(graph={"ranges": [], "merges": []}), (None, []))
+
+    def test_what_ends_a_child_costs_its_range(self):
+        for fault, words in {
+            "die": "its process died: it was ended by SIGABRT",
+            "exit": "its process died: it ended with status 7; it said: the end is near",
+            "garbage": "bytes that are no frame: b'Hello, world'",
+            "huge": "a frame of 68719476736 bytes|it ended|the stream",
+            "leak": "its process died: memory limit: it had",
+        }.items():
+            with self.subTest(fault):
+                self.expect(self.run_(faults={"3": fault}), [3], words=words)
+                once = f"once:{self.folder / fault}:{fault}"
+                self.assertEqual(len(self.run_(faults={"3": once})[1]), 1)
+
+    def test_what_hangs_is_ended_when_its_time_is_over(self):
+        for fault in ("hang", "deaf", "stop"):
+            self.expect(self.run_(faults={"3": fault}, timeout=1.0), [3], words="time limit: no answer within 1 s")
+
+    def test_an_error_is_the_range_s(self):
+        partial, failures = self.run_(faults={"3": "error"})
+        self.assertEqual((partial["failed"], failures[0][2]), ([], "range 3 is bad"))
+        partial, failures = self.run_(faults={"3": "error"}, last=True)
+        self.assertEqual((partial["failed"], failures[0][0]), ([3], 3))
+
+    def test_prints_do_no_harm(self):
+        self.expect(self.run_(faults={str(number): "print" for number in range(40)}), [])
+
+    def test_all_may_be_lost(self):
+        partial, failures = self.run_(2, faults={"0": "die", "1": "die"})
+        self.assertEqual((partial, len(failures)), (None, 2))
+
+    def test_a_worker_that_is_killed_costs_nothing(self):
+        self.expect(self.run_(faults={"3": f"once:{self.folder / 'killed'}:kill-worker"}), [])
+
+    def test_a_range_that_kills_every_worker_is_lost_alone(self):
+        result = self.run_(faults={"3": "kill-worker"})
+        self.expect(result, [3], words=r"its worker died 8 times, the last was tcp://")
+        self.assertIn("it is tried again", next(event["message"] for event in self.events if event["event"] == "warning"))
+
+    def test_a_range_goes_where_it_has_not_failed(self):
+        first, second = self.client.scheduler_info()["workers"]
+        for avoided, taken in ((first, second), (second, first)):
+            graph = support.graph(1)
+            graph["ranges"][0].append([avoided])
+            _, ((_, worker, _),) = self.run_(graph=graph, faults={"0": "error"})
+            self.assertEqual(worker, taken)
+
+    def test_cancelling_frees_the_workers(self):
+        threading.Timer(1.0, self.engine.cancel).start()
+        with self.assertRaises(Cancelled):
+            self.run_(faults={str(number): "deaf" for number in range(40)})
+        # The workers are free for others at once.
+        self.expect(self.run_(2), [], 2)
+
+    def test_a_binary_that_cannot_run_is_named(self):
+        broken = self.folder / "broken"
+        broken.write_bytes(b"#!/missing/interpreter\n")
+        broken.chmod(0o755)
+        engine = Engine(self.client)
+        engine.connect(str(broken), "0" * 64)
+        with self.assertRaisesRegex(
+            Failed, "hep-run cannot run on worker tcp://.*what was written is not what is read back|cannot run"
+        ):
+            engine.run("test", ["a"], b"{}", support.encoded(support.graph(3)), self.events.append)
+
+    def test_nothing_is_left_on_the_scheduler(self):
+        def held(dask_scheduler):
+            stores = [plugin for name, plugin in dask_scheduler.plugins.items() if name.startswith("hep-run-store")]
+            return sorted(key for store in stores for key in store.blobs), len(dask_scheduler.tasks)
+
+        def settled(expected):
+            deadline = time.monotonic() + 30
+            while (now := self.client.run_on_scheduler(held)) != expected and time.monotonic() < deadline:
+                time.sleep(0.05)
+            return now
+
+        binary = self.folder / "other_worker"
+        binary.write_bytes(support.WORKER.read_bytes() + b"#")
+        binary.chmod(0o755)
+        before = self.client.run_on_scheduler(held)
+        with Client(self.cluster, set_as_default=False) as client:
+            engine = Engine(client)
+            sha = hashlib.sha256(binary.read_bytes()).hexdigest()
+            engine.connect(str(binary), sha)
+            engine.run("test", ["a"], b"{}", support.encoded(support.graph(50)), self.events.append)
+            self.assertEqual(settled((sorted([*before[0], sha]), 0)), (sorted([*before[0], sha]), 0))
+        self.assertEqual(settled((before[0], 0)), (before[0], 0))
+
+
+class Shipping(unittest.TestCase):
+    def test_nothing_has_to_be_installed(self):
+        pickled = pickle.dumps(ship.NodeRecipe())
+        code = "import pickle, sys; plugin = pickle.load(sys.stdin.buffer); print(type(plugin).__module__, plugin.name)"
+        said = subprocess.run([sys.executable, "-c", code], input=pickled, capture_output=True, check=True, cwd="/")
+        self.assertEqual(said.stdout.decode().split(), [f"{ship.PACKAGE}.plugin", ship.NODE])
+
+    def test_tasks_are_pickled_by_name(self):
+        self.assertLess(len(pickle.dumps(ship.module("tasks").process)), 200)
+
+
+class Names(unittest.TestCase):
+    def test_a_key_says_which_task_it_is(self):
+        self.assertEqual(task_of(("process:a-0123abcd", 17, "f.root:0..5")), 17)
+        self.assertEqual(task_of("('process:a-0123abcd', 17, 'f.root:0..5', 1)"), 17)
+        self.assertEqual(task_of(("merge:a-0123abcd", 4)), -5)
+
+    def test_a_worker_that_cannot_run_is_found_in_the_message(self):
+        self.assertEqual(unfit_worker("hep-run cannot run on worker tls://h:1: because"), "tls://h:1")
+        self.assertIsNone(unfit_worker("merging on tls://h:1: because"))
+
+
+if __name__ == "__main__":
+    unittest.main()
