@@ -1,8 +1,6 @@
 """Analyse ROOT files over many cores and clusters; see https://github.com/hep-run/hep-run.
 
-import hep_run
-out = hep_run.run("fileset.yaml", client=client)
-out.histograms["DYJetsToLL"]["mass"].plot()
+`out = hep_run.run("fileset.yaml", client=client)` gives histograms as `hist.Hist`, cutflows, and the ledger.
 """
 
 from .notebook import Incomplete, Result, RunError, read, run
