@@ -38,7 +38,7 @@ RANGES = FILES * EVENTS // CLUSTER
 LONGEST = 120
 INCOMPLETE = 3
 OPTIONS = {
-    "slurm": ["--partition", "short", "--qos=debug", "--time=30"],
+    "slurm": ["--partition", "short", "--qos=debug", "--time=30", "--comment=two words"],
     "htcondor": ['+JobFlavour = "longlunch"', "requirements = (OpSysAndVer =?= \"AlmaLinux9\")"],
     "panda": ["--vo", "wlcg", "--site", "ANALY_SITE", "--workingGroup", "it's two words"],
 }
@@ -86,17 +86,17 @@ class Check:
         assert result.returncode == status, f"{command} ended with {result.returncode}\n{result.stdout}\n{result.stderr}"
         return result
 
-    def refused(self, name: str, words: list[str], *arguments: object, status: int = 1) -> None:
-        error = self.run(*arguments, status=status).stderr
+    def refused(self, name: str, words: list[str], *arguments: object, status: int = 1, binary: Path | None = None) -> None:
+        error = self.run(*arguments, status=status, binary=binary).stderr
         for word in words:
             assert word in error, f"{name}: `{word}` is not in\n{error}"
         passed(f"submit: {name}")
 
     def submit(self, system: str, state: str, *arguments: object, jobs: int = 6, options: list[str] | None = None) -> Path:
         fileset = arguments[0] if arguments else self.fileset()
-        self.run("submit", "--system", system, "-n", jobs, fileset, "--state", state, "--output", f"{state}.json",
-                 "--entries-per-range", CLUSTER, "--memory", "300MB", "--progress", "none", *arguments[1:],
-                 *(["--", *options] if options else []))  # fmt: skip
+        cut = [] if system == "panda" else ["--output", f"{state}.json", "--entries-per-range", CLUSTER]
+        self.run("submit", "--system", system, "-n", jobs, fileset, "--state", state, *cut, "--memory", "300MB",
+                 "--progress", "none", *arguments[1:], *(["--", *options] if options else []))  # fmt: skip
         return self.folder / state
 
     def status(self, state: Path) -> dict:
@@ -155,6 +155,19 @@ def on_the_grid(check: Check) -> None:
     )
     state = check.submit("panda", "panda", fileset, jobs=40, options=OPTIONS["panda"])
     golden(check, "panda", state, ["submit-0.sh", "grid/run.sh", "grid/0.json", "grid/1.json", "grid/1.pfns"])
+    assert state.stat().st_mode & 0o077 == 0 and (state / "grid/1.pfns").stat().st_mode & 0o077 == 0
+    submit = ["submit", "--system", "panda", "-n", 2]
+    for option, value in {"--max-files": 1, "--max-entries": 10, "--entries-per-range": 10, "--range-size": "1MB", "--retries": 5,
+                          "--skip-checksums": None, "--checkpoint": "kept", "-o": "a.root", "--allow-missing": 0.5,
+                          "--cache": "cache", "--stall": 3, "--read-mode": "plain"}.items():  # fmt: skip
+        words = [option] if value is None else [option, value]
+        check.refused(f"PanDA: {option}", [option.replace("-o", "--output") if option == "-o" else option, "PanDA"], *submit, fileset,
+                      *words, "--state", "no-option", "--", "--site", "S")  # fmt: skip
+    check.refused("PanDA: a dataset that is not there", ["Typo"], *submit, fileset, "--dataset", "Typo", "--state", "no-typo")
+    for name, file in {"steps": {"steps": [[0, 10]]}, "replicas": {"replicas": ["root://two.example.org//a.root"]}}.items():
+        told = check.fileset(name, data={"files": [{"path": "root://one.example.org//a.root"} | file], "metadata": metadata})
+        check.refused(f"PanDA: {name}", [name], *submit, told, "--state", f"no-{name}", "--", "--site", "S")
+    assert not list(check.folder.glob("no-*"))
     local = check.fileset("local", data={"files": ["events0.root"], "metadata": metadata})
     check.refused("PanDA: local files", ["did", "local files"], "submit", "--system", "panda", "-n", 2, local, "--state", "no")
 
@@ -225,12 +238,79 @@ def refusals(check: Check) -> None:
     os.environ["PATH"] = f"{programs}:{before}"
     try:
         check.refused("a failing sbatch", ["submit-0.sh", "invalid account"], *submit, "--state", "failing", "--go")
+        # The array is taken, and the job that merges not; the second time, that one is too.
+        told = programs / "told"
+        (programs / "sbatch").write_text(f"#!/bin/sh\necho \"$@\" >> {told}\ncase \"$*\" in *merge*) test -e {programs}/ok || exit 1;; esac\n"
+                                         "echo 17\n")  # fmt: skip
+        check.refused("a failing second sbatch", ["submit-0.sh"], *submit, "--state", "half", "--go")
+        (programs / "ok").touch()
+        subprocess.run(["bash", check.folder / "half/submit-0.sh"], check=True, capture_output=True)
+        assert [line.split()[-1] for line in told.read_text().splitlines()] == ["round-0.sh", "merge-0.sh", "merge-0.sh"]
+        assert (check.folder / "half/round-0.jobs").read_text() == "array 17\nmerge 17\n"
+        again = subprocess.run(["bash", check.folder / "half/submit-0.sh"], check=False, capture_output=True, text=True)
+        assert again.returncode == 1 and "submitted already" in again.stderr and len(told.read_text().splitlines()) == 3
+        passed("submit: nothing is submitted twice")
     finally:
         os.environ["PATH"] = before
     nothing = check.fileset("nothing", data={"files": ["nowhere.root"], "metadata": {"is_mc": False, "year": 2018}})
     check.refused("nothing to do", ["no ranges"], "submit", "--system", "slurm", "-n", 2, nothing, "--state", "nothing",
                   "--progress", "none", status=2)  # fmt: skip
     assert not (check.folder / "nothing").exists()
+
+    # Names of filesets that a shell would read.
+    for name in ("a;touch x;", "ttbar(2018)", "R&D", "*?[a]{b}#~!", "Überlauf"):
+        fileset = check.fileset(name)
+        check.run("submit", "--system", "slurm", "-n", 2, fileset, "--progress", "none")
+        state = check.folder / (re.sub(r"[^A-Za-z0-9._-]", "_", name) + ".batch")
+        for script in ("round-0.sh", "merge-0.sh", "submit-0.sh"):
+            subprocess.run(["bash", "-n", state / script], check=True)
+        check.refused(f"a state called {name}", ["--state"], *submit, "--state", f"{name}.state")
+    moved = check.folder / "there;touch x"
+    shutil.copytree(check.folder / "there", moved)
+    check.refused("a state that was moved to such a place", ["--state"], "resubmit", moved, "--force")
+    assert not (moved / "round-1.sh").exists()
+
+
+def what_is_left(check: Check) -> None:
+    """Partial outputs that overlap, of a run that is in no queue."""
+    state = check.submit("slurm", "overlaps")
+
+    def do(ranges: str, part: str) -> None:
+        check.run("map", state / "job.json", ranges, state / f"partials/{part}.partial", "--progress", "none")
+
+    do(f"0..{RANGES // 2}", "0-0")
+    do(f"{RANGES // 2 - 10}..{RANGES}", "0-1")
+    status = check.status(state)
+    assert status["ranges"] == [RANGES, RANGES // 2 + 10], status
+    assert "others of its ranges" in check.run("status", state).stdout
+    check.run("merge", state, status=INCOMPLETE)
+    check.run("merge", state, "--allow-missing", "0.5")
+    (check.folder / f"{state.name}.json").unlink()
+    check.run("resubmit", state, "--force")
+    parts = (state / "round-1.parts").read_text().split()
+    assert [number for part in parts for number in range(*map(int, part.split("..")))] == list(range(RANGES // 2 - 10)), parts
+    for number, part in enumerate(parts):
+        do(part, f"1-{number}")
+    assert check.status(state)["ranges"] == [RANGES, RANGES]
+    check.run("merge", state)
+    check.same("status counts what a merge takes, and resubmit the rest", state)
+
+    # What was allowed to be missing when it was submitted, and is not any more.
+    allowed = check.submit("slurm", "allowed", check.fileset(), "--allow-missing", "0.6")
+    check.run("map", allowed / "job.json", f"0..{RANGES // 2}", allowed / "partials/0-0.partial", "--progress", "none")
+    check.run("merge", allowed)
+    check.run("merge", allowed, "--allow-missing", "0", status=INCOMPLETE)
+    passed("submit: merge --allow-missing 0")
+
+    binary = next(state.glob("hep-run-*"))
+    (check.folder / f"{state.name}.json").unlink()
+    check.run("merge", state, binary=check.other)
+    check.same("merged by another binary, which lets the run's own do it", state)
+    shutil.copy(check.other, binary)
+    check.refused("a merge by a binary that is another one", ["another binary has planned", binary.name], "merge", state, binary=check.other)
+    content = json.loads((state / "state.json").read_text())
+    (state / "state.json").write_text(json.dumps(content | {"binary": "../hep-run"}))
+    check.refused("a binary that is elsewhere", ["no name of a file"], "merge", state)
 
 
 def wait(what: str, done: Callable[[], object]) -> None:
@@ -249,7 +329,7 @@ def in_slurm(check: Check, slurm: Slurm) -> None:
         wait("the end of the jobs", lambda: slurm.jobs() == [])
 
     for name in ("round-0.sh", "merge-0.sh"):
-        plain = check.submit("slurm", f"plain-{name}")
+        plain = check.submit("slurm", f"plain-{name}", options=["--comment=two words", "--nice"])
         tested = subprocess.run(["sbatch", "--test-only", plain / name], capture_output=True, text=True, check=False)
         assert tested.returncode == 0 and "to start at" in tested.stderr, tested.stderr
     passed("submit: Slurm: sbatch --test-only")
@@ -375,6 +455,7 @@ def main() -> None:
         what_is_written(check)
         on_the_grid(check)
         refusals(check)
+        what_is_left(check)
         for what, bed, in_it in (("Slurm", Slurm, in_slurm), ("HTCondor", Pool, in_htcondor)):
             try:
                 running = bed().__enter__()

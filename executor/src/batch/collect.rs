@@ -13,27 +13,37 @@ pub struct Collected {
     pub notes: Vec<String>,
 }
 
-/// Finds the partial outputs that are to be merged. A job that was taken for lost may have left its output
-/// after all: of those that hold a range twice the one with more ranges is taken.
+/// Finds the partial outputs that are to be merged.
 pub fn collect(state: &State, folder: &Path, key: &str) -> Collected {
-    let (mut there, mut notes) = accounts(state, folder, key);
-    let done =
-        |left: &Left| -> u64 { left.account.done().iter().map(|(start, end)| u64::from(end - start)).sum() };
-    // What is equal stays in the order of the rounds.
-    there.sort_by_key(|left| Reverse(done(left)));
-    let mut taken: BTreeSet<u32> = BTreeSet::new();
-    let mut chosen = Vec::new();
-    for Left { round, part, account } in there {
-        let ranges = || account.done().iter().flat_map(|&(start, end)| start..end);
-        let name = State::partial(round, part);
-        if ranges().any(|range| taken.contains(&range)) {
-            notes.push(format!("{name}: other partial outputs hold its ranges too"));
-            continue;
-        }
-        taken.extend(ranges());
-        chosen.push((account.done().first().copied(), name));
-    }
+    let (there, mut notes) = accounts(state, folder, key);
+    let (mut taken, dropped) = choose(there);
+    notes.extend(dropped.iter().map(|Left { round, part, .. }| {
+        format!("{}: other partial outputs hold its ranges too", State::partial(*round, *part))
+    }));
     // In the order of the ranges: what is next to each other merges at once.
-    chosen.sort();
-    Collected { partials: chosen.into_iter().map(|(_, name)| folder.join(name)).collect(), notes }
+    taken.sort_by_key(|left| left.account.done().first().copied());
+    let place = |Left { round, part, .. }: Left| folder.join(State::partial(round, part));
+    Collected { partials: taken.into_iter().map(place).collect(), notes }
+}
+
+/// Those that a merge takes, and those that it does not. A job that was taken for lost may have left its
+/// output after all: of those that hold a range twice the one with more ranges is taken, and of the others
+/// nothing.
+///
+/// What is taken stays so when outputs come of ranges that those taken lack.
+pub(super) fn choose(mut there: Vec<Left>) -> (Vec<Left>, Vec<Left>) {
+    let size = |left: &Left| left.ranges().count();
+    // What is equal stays in the order of the rounds.
+    there.sort_by_key(|left| Reverse(size(left)));
+    let mut held: BTreeSet<u32> = BTreeSet::new();
+    let (mut taken, mut dropped) = (Vec::new(), Vec::new());
+    for left in there {
+        if left.ranges().any(|range| held.contains(&range)) {
+            dropped.push(left);
+        } else {
+            held.extend(left.ranges());
+            taken.push(left);
+        }
+    }
+    (taken, dropped)
 }

@@ -29,6 +29,8 @@ error = {folder}/logs/{round}-$(Process).txt
 log = {folder}/logs/condor-{round}.log
 request_cpus = {cpus}
 request_memory = {memory}
+# A job that has died before its output was there would be held for the lack of it, and the merge wait for ever.
+periodic_remove = JobStatus == 5 && (HoldReasonCode == 12 || HoldReasonCode == 13) && HoldReasonSubCode == 2
 {options}queue ranges from {folder}/round-{round}.parts
 "#
     );
@@ -48,7 +50,7 @@ queue
         r#"#!/bin/bash
 # Waits for the jobs of a cluster, and merges: merge-{round}.sh CONDOR_WAIT CLUSTER.
 set -euo pipefail
-cd {folder}
+cd "{folder}"
 "$1" logs/condor-{round}.log "$2"
 exec ./{binary} merge .
 "#
@@ -57,12 +59,21 @@ exec ./{binary} merge .
         r#"#!/bin/bash
 # Submits round {round}, and what merges afterwards.
 set -euo pipefail
-cd {folder}
-array=$(condor_submit -terse round-{round}.sub)
-array=${{array%%.*}}
-echo "array $array" | tee round-{round}.jobs
+cd "{folder}"
+jobs=round-{round}.jobs
+if grep -qs '^merge ' $jobs; then
+    echo "round {round} is submitted already" >&2
+    exit 1
+fi
+# There, if what merges could not be submitted then.
+array=$(sed -n 's/^array //p' $jobs 2>/dev/null || true)
+if [ -z "$array" ]; then
+    array=$(condor_submit -terse round-{round}.sub)
+    array=${{array%%.*}}
+    echo "array $array" | tee $jobs
+fi
 merge=$(condor_submit -terse merge-{round}.sub array="$array" wait="$(command -v condor_wait)")
-echo "merge ${{merge%%.*}}" | tee -a round-{round}.jobs
+echo "merge ${{merge%%.*}}" | tee -a $jobs
 "#
     );
     vec![

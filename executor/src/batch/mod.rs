@@ -23,38 +23,58 @@ mod status;
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 pub use collect::{Collected, collect};
 pub use panda::{Grid, write_grid};
 pub use state::{Ranges, Round, State, System};
 pub use status::{Known, Seen, Status, status};
 
+use crate::output::{io, write_private};
 use crate::{Error, RunResult};
 
 /// A text file of a state's folder.
 struct Script {
     name: String,
     text: String,
-    runs: bool,
+    reader: Reader,
+}
+
+/// Who may do what with a file, as far as its folder lets them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// All may read it.
+    Anybody,
+    /// All may run it.
+    Runs,
+    /// Only its owner may read it: there may be tokens in it.
+    Owner,
 }
 
 impl Script {
     fn new(name: impl Into<String>, text: String) -> Self {
-        Self { name: name.into(), text, runs: false }
+        Self { name: name.into(), text, reader: Reader::Anybody }
     }
 
     /// One that is run by its name.
     fn program(name: impl Into<String>, text: String) -> Self {
-        Self { runs: true, ..Self::new(name, text) }
+        Self { reader: Reader::Runs, ..Self::new(name, text) }
+    }
+
+    /// One that nobody else may read.
+    fn private(name: impl Into<String>, text: String) -> Self {
+        Self { reader: Reader::Owner, ..Self::new(name, text) }
     }
 
     fn write(&self, folder: &Path) -> RunResult<()> {
         let path = folder.join(&self.name);
-        let mode = if self.runs { 0o755 } else { 0o644 };
+        let mode = match self.reader {
+            Reader::Anybody => 0o644,
+            Reader::Runs => 0o755,
+            Reader::Owner => return write_private(&path, self.text.as_bytes()),
+        };
         fs::OpenOptions::new()
             .write(true)
             .create(true)
@@ -66,35 +86,58 @@ impl Script {
     }
 }
 
+/// Whether a name may stand in any line of a script or of a submit file, quoted or not.
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "._/+@:-".contains(c))
+}
+
+/// Makes sure that a folder's path may stand in what is submitted.
+///
+/// # Errors
+/// Where it has characters that shells, Slurm or HTCondor may take for something else.
+fn check_path(folder: &Path) -> RunResult<()> {
+    if folder.to_str().is_some_and(is_plain) {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{}: batch systems need a path of ASCII letters, digits and `._/+@:-` only, without spaces; --state names \
+         another folder",
+        folder.display().to_string().escape_debug()
+    )))
+}
+
+/// Makes sure that the folder of a state can be made: its path may stand in scripts, and there is nothing at
+/// its place, or an empty folder.
+///
+/// # Errors
+/// Where it cannot.
+pub fn check_folder(folder: &Path) -> RunResult<()> {
+    check_path(folder)?;
+    match fs::read_dir(folder).map(|mut found| found.next().is_none()) {
+        Ok(false) => {
+            let text = folder.display();
+            Err(Error::Usage(format!(
+                "{text} is there already: `hep-run status {text}` tells of it; --state names another folder"
+            )))
+        }
+        Ok(true) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io("read", folder, error)),
+    }
+}
+
 /// Makes the folder of a state, which must not be there, or be empty.
 ///
 /// # Errors
 /// Where there is something at its place, or the system does not let us.
 pub fn make_folder(folder: &Path) -> RunResult<()> {
-    let text = folder.display().to_string();
-    // It stands in lines of scripts, of which some have no quotes.
-    if text.chars().any(|c| c.is_control() || "\"'\\%$`,=".contains(c) || c.is_whitespace()) {
-        return Err(Error::Usage(format!(
-            "--state {}: batch systems need a path without spaces, quotes, commas, `%`, `$` and `=`",
-            text.escape_debug()
-        )));
-    }
-    match fs::read_dir(folder).map(|mut found| found.next().is_none()) {
-        Ok(false) => {
-            return Err(Error::Usage(format!(
-                "{text} is there already: `hep-run status {text}` tells of it; --state names another folder"
-            )));
-        }
-        Ok(true) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(io("read", folder, error)),
-    }
+    check_folder(folder)?;
     for part in ["partials", "logs"] {
         let path = folder.join(part);
-        // What a run reads and makes is nobody else's business.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|e| io("make", &path, e))?;
     }
-    Ok(())
+    // What a run reads and makes is nobody else's business, also where somebody had made the folder before.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(|e| io("make", folder, e))
 }
 
 /// Copies this process's own binary into the folder; its name there.
@@ -107,7 +150,7 @@ pub fn copy_binary(folder: &Path) -> RunResult<String> {
     // The one that runs, even if another one has taken its name since.
     let copy = || {
         fs::copy("/proc/self/exe", &path)?;
-        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
     };
     copy().map_err(|source: std::io::Error| io("write", &path, source))?;
     Ok(name)
@@ -129,6 +172,39 @@ pub fn submit(folder: &Path, round: usize) -> RunResult<String> {
     Ok(said)
 }
 
-fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
-    hep_io::Error::Io { action, path: path.display().to_string(), source: Arc::new(source) }.into()
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn a_path_in_scripts_has_nothing_that_a_shell_reads() {
+        for path in ["/scratch/a_b/ttbar-2018.batch", "/eos/user/m/me@home/v1+2/a:b"] {
+            assert!(check_path(path.as_ref()).is_ok(), "{path}");
+        }
+        for c in ";&|<>()*?[]{}#~!$`\"'\\%,= \t\n\u{7f}\u{fc}^".chars() {
+            let path = format!("/scratch/a{c}touch x");
+            let path = path.replace(' ', "");
+            let path = if c == ' ' { "/scratch/a b".to_owned() } else { path };
+            assert!(check_path(path.as_ref()).is_err(), "{path}");
+        }
+        assert!(check_path(Path::new(OsStr::from_bytes(b"/scratch/\xff"))).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_was_there_is_closed_to_others() {
+        let place = std::env::temp_dir().join(format!("hep-run-state-{}", std::process::id()));
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).unwrap();
+        let made = make_folder(&place);
+        let secret = Script::private("0.pfns", "https://h/a?authz=hush\n".to_owned()).write(&place);
+        let mode = |path: &Path| fs::metadata(path).map(|file| file.permissions().mode() & 0o777);
+        let modes = (mode(&place).unwrap(), mode(&place.join("0.pfns")).unwrap_or_default());
+        fs::remove_dir_all(&place).unwrap();
+        made.unwrap();
+        secret.unwrap();
+        assert_eq!(modes, (0o700, 0o600));
+    }
 }

@@ -47,8 +47,13 @@ pub fn write_grid(folder: &Path, grid: &Grid<'_>) -> RunResult<()> {
     if grid.cpus != 1 && grid.cpus != 8 {
         return Err(Error::Usage(format!("--cpus {}: PanDA has jobs of 1 and of 8", grid.cpus)));
     }
+    super::check_path(folder)?;
+    let is_there = |name: &String| grid.fileset.datasets.iter().any(|dataset| dataset.name == *name);
+    if let Some(name) = grid.datasets.iter().find(|name| !is_there(name)) {
+        return Err(Error::Usage(format!("--dataset {name}: the fileset has no dataset of this name")));
+    }
     let inner = folder.join("grid");
-    std::fs::create_dir_all(&inner).map_err(|source| super::io("make", &inner, source))?;
+    std::fs::create_dir_all(&inner).map_err(|source| crate::output::io("make", &inner, source))?;
     let binary = copy_binary(&inner)?;
     let is_small = std::fs::metadata(inner.join(&binary)).is_ok_and(|file| file.len() <= SMALL);
     let mut lines = String::new();
@@ -65,10 +70,11 @@ pub fn write_grid(folder: &Path, grid: &Grid<'_>) -> RunResult<()> {
                 "PanDA gives a job the files of one dataset, and no friends".to_owned(),
             ));
         }
+        check_files(dataset)?;
         let input = match dataset.metadata.get(DID).and_then(Value::as_str) {
             Some(did) => format!("--inDS {}", quoted(did)),
             None => {
-                scripts.push(Script::new(format!("grid/{at}.pfns"), pfns(dataset)?));
+                scripts.push(Script::private(format!("grid/{at}.pfns"), pfns(dataset)?));
                 if !grid.options.iter().any(|option| option == "--site" || option.starts_with("--site=")) {
                     return Err(Error::Usage(format!(
                         "dataset `{}` has no name in Rucio, `{DID}` in its metadata, and prun sends URLs to one site only: \
@@ -84,6 +90,28 @@ pub fn write_grid(folder: &Path, grid: &Grid<'_>) -> RunResult<()> {
     }
     scripts.push(Script::program("submit-0.sh", submit(folder, &lines)));
     scripts.iter().try_for_each(|script| script.write(folder))
+}
+
+/// Makes sure that the fileset says nothing of the files that the jobs would not be told: they are given files,
+/// and one tree for all.
+fn check_files(dataset: &Dataset) -> RunResult<()> {
+    let in_rucio = dataset.metadata.contains_key(DID);
+    let what = dataset.files.iter().find_map(|file| {
+        let what = [
+            ("steps", file.steps.is_some()),
+            // Where a dataset of Rucio's is read is PanDA's to choose.
+            ("replicas", !file.replicas.is_empty() && !in_rucio),
+            ("trees of other names than others", file.tree != dataset.files[0].tree),
+        ];
+        what.into_iter().find_map(|(what, has)| has.then_some(what))
+    });
+    match what {
+        Some(what) => Err(Error::Usage(format!(
+            "dataset `{}` has files with {what}, of which PanDA's jobs are not told",
+            dataset.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The URLs of a dataset that is not in Rucio.
@@ -154,7 +182,7 @@ fn submit(folder: &Path, lines: &str) -> String {
 # Submits a task for each dataset. Afterwards: `rucio download` of what --outDS names, with _output.root behind it, and
 # hep-run merge -o RESULT.root of all that came.
 set -euo pipefail
-cd {}/grid
+cd "{}/grid"
 user=${{RUCIO_ACCOUNT:-$USER}}
 now=$(date +%s)
 {lines}"#,

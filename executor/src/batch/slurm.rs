@@ -20,7 +20,7 @@ pub(super) fn scripts(state: &State, folder: &Path, round: usize) -> Vec<Script>
 #SBATCH --output={folder}/logs/{round}-%a.txt
 {options}# One part of the ranges of job.json; made by `hep-run submit`.
 set -euo pipefail
-cd {folder}
+cd "{folder}"
 part=$SLURM_ARRAY_TASK_ID
 ranges=$(sed -n "$((part + 1))p" round-{round}.parts)
 exec ./{binary} map job.json "$ranges" partials/{round}-$part.partial --workers {cpus} --progress plain
@@ -35,7 +35,7 @@ exec ./{binary} map job.json "$ranges" partials/{round}-$part.partial --workers 
 #SBATCH --output={folder}/logs/merge-{round}.txt
 {options}# Merges what the jobs have left; made by `hep-run submit`.
 set -euo pipefail
-cd {folder}
+cd "{folder}"
 exec ./{binary} merge .
 "#
     );
@@ -43,11 +43,20 @@ exec ./{binary} merge .
         r#"#!/bin/bash
 # Submits round {round}, and the job that merges afterwards.
 set -euo pipefail
-cd {folder}
-array=$(sbatch --parsable round-{round}.sh)
-echo "array $array" | tee round-{round}.jobs
+cd "{folder}"
+jobs=round-{round}.jobs
+if grep -qs '^merge ' $jobs; then
+    echo "round {round} is submitted already" >&2
+    exit 1
+fi
+# There, if what merges could not be submitted then.
+array=$(sed -n 's/^array //p' $jobs 2>/dev/null || true)
+if [ -z "$array" ]; then
+    array=$(sbatch --parsable round-{round}.sh)
+    echo "array $array" | tee $jobs
+fi
 merge=$(sbatch --parsable --dependency="afterany:${{array%%;*}}" merge-{round}.sh)
-echo "merge $merge" | tee -a round-{round}.jobs
+echo "merge $merge" | tee -a $jobs
 "#
     );
     vec![
@@ -57,16 +66,23 @@ echo "merge $merge" | tee -a round-{round}.jobs
     ]
 }
 
-/// `--qos debug --nice` is two directives, of three words.
+/// `--qos debug --nice` is two directives, of three words. sbatch reads quotes and backslashes as in a shell,
+/// but no shell expands anything.
 fn directives(words: &[String]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words {
+        let plain = |c: char| !c.is_whitespace() && !"\"'\\#".contains(c);
+        let written = if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("\"{}\"", word.replace('\\', r"\\").replace('"', "\\\""))
+        };
         match lines.last_mut() {
             Some(line) if !word.starts_with('-') => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&written);
             }
-            _ => lines.push(word.clone()),
+            _ => lines.push(written),
         }
     }
     lines
@@ -100,6 +116,8 @@ mod tests {
     #[test]
     fn options_are_lines() {
         let words = ["--qos", "debug", "--nice", "-p", "short", "--comment=two words"].map(str::to_owned);
-        assert_eq!(directives(&words), ["--qos debug", "--nice", "-p short", "--comment=two words"]);
+        assert_eq!(directives(&words), ["--qos debug", "--nice", "-p short", "\"--comment=two words\""]);
+        let words = ["--comment", r#"a "b" \ #c"#, "--wckey", ""].map(str::to_owned);
+        assert_eq!(directives(&words), [r#"--comment "a \"b\" \\ #c""#, "--wckey \"\""]);
     }
 }

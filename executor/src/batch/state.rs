@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Script, htcondor, io, slurm};
+use super::{Script, check_path, htcondor, is_plain, slurm};
+use crate::output::io;
 use crate::selection::{Selection, Shard};
 use crate::{Error, RunResult};
 
 /// The version of the form below.
 const VERSION: u32 = 1;
+/// The most runs of ranges in a part. They are one argument of a program, which Linux limits to 128 KiB
+/// (execve(2), `MAX_ARG_STRLEN`), and a run has up to 23 characters.
+const MOST_RUNS: usize = 2_500;
 /// A state's file.
 const NAME: &str = "state.json";
 
@@ -103,6 +107,9 @@ impl State {
         if state.version != VERSION {
             return Err(wrong(format!("it is of version {}, and this is {VERSION}", state.version)));
         }
+        if !is_name(&state.binary) {
+            return Err(wrong(format!("its binary `{}` is no name of a file", state.binary.escape_debug())));
+        }
         Ok(state)
     }
 
@@ -122,6 +129,11 @@ impl State {
     pub fn write_scripts(&self, folder: &Path) -> RunResult<()> {
         let Some(round) = self.rounds.len().checked_sub(1) else { return Ok(()) };
         let parts = self.rounds[round].iter().map(|ranges| format!("{ranges}\n")).collect();
+        // It may have been moved since it was made.
+        check_path(folder)?;
+        if let Some(option) = self.options.iter().find(|option| option.contains(char::is_control)) {
+            return Err(Error::Usage(format!("`{}` is not one line", option.escape_debug())));
+        }
         let mut scripts = vec![Script::new(format!("round-{round}.parts"), parts)];
         scripts.extend(match self.system {
             System::Slurm => slurm::scripts(self, folder, round),
@@ -146,6 +158,11 @@ impl State {
     }
 }
 
+/// Whether it is the name of a file in the state's folder, and not a path to elsewhere.
+fn is_name(binary: &str) -> bool {
+    is_plain(binary) && !binary.contains('/') && !matches!(binary, "" | "." | "..")
+}
+
 impl Ranges {
     /// Of these numbers, which are sorted.
     pub(super) fn of(numbers: impl IntoIterator<Item = u32>) -> Self {
@@ -159,12 +176,14 @@ impl Ranges {
         Self(runs)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(super) fn first(&self) -> Option<u32> {
         self.0.first().map(|(start, _)| *start)
+    }
+
+    /// The same as parts that are not too long for a command line.
+    pub(super) fn cut(self) -> impl Iterator<Item = Self> {
+        let parts: Vec<Self> = self.0.chunks(MOST_RUNS).map(|runs| Self(runs.to_vec())).collect();
+        parts.into_iter()
     }
 
     /// The numbers.
@@ -188,7 +207,35 @@ mod tests {
         let ranges = Ranges::of([0, 1, 2, 5, 7, 8]);
         assert_eq!(ranges.to_string(), "0..3,5,7..9");
         assert_eq!(ranges.numbers().collect::<Vec<_>>(), [0, 1, 2, 5, 7, 8]);
-        assert!(Ranges::of([]).is_empty());
+        assert_eq!(Ranges::of([]), Ranges::default());
+    }
+
+    #[test]
+    fn no_part_is_too_long_for_an_argument() {
+        let scattered = Ranges::of((0..100_000).map(|at| 4_000_000_000 + at * 3 + at % 2));
+        assert!(scattered.to_string().len() > 128 << 10);
+        let parts: Vec<Ranges> = scattered.clone().cut().collect();
+        assert!(parts.iter().all(|part| part.first().is_some() && part.to_string().len() < 64 << 10));
+        assert!(parts.iter().flat_map(Ranges::numbers).eq(scattered.numbers()));
+        assert_eq!(Ranges::of([]).cut().count(), 0);
+    }
+
+    #[test]
+    fn the_binary_is_in_the_folder() {
+        for wrong in ["", ".", "..", "/bin/sh", "../a", "a/b", "a b", "a;b"] {
+            assert!(!is_name(wrong), "{wrong}");
+        }
+        assert!(is_name("hep-run-0123456789ab"));
+    }
+
+    #[test]
+    fn an_option_is_one_line() {
+        let mut state = State::new(System::Slurm, "t", String::new(), 1, &[1]);
+        state.options = vec!["--comment=a\ntouch x".to_owned()];
+        let error = state.write_scripts("/nowhere".as_ref()).unwrap_err().to_string();
+        assert!(error.contains("is not one line"), "{error}");
+        let error = state.write_scripts("/no;where".as_ref()).unwrap_err().to_string();
+        assert!(error.contains("--state"), "{error}");
     }
 
     #[test]
@@ -198,7 +245,7 @@ mod tests {
             let numbers: Vec<u32> = state.rounds[0].iter().flat_map(Ranges::numbers).collect();
             assert_eq!(numbers, (0..ranges as u32).collect::<Vec<_>>());
             assert_eq!(state.rounds[0].len(), ranges.min(parts as usize));
-            assert!(!state.rounds[0].iter().any(Ranges::is_empty));
+            assert!(!state.rounds[0].iter().any(|part| part.first().is_none()));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use super::collect::choose;
 use super::state::{Ranges, Round};
 use super::{State, System, htcondor, slurm};
 use crate::RunResult;
@@ -53,6 +54,9 @@ pub struct Status {
     /// The ranges that nobody is at and that are not done.
     #[serde(skip)]
     left: BTreeSet<u32>,
+    /// The batch system's own number for each round, where it was submitted.
+    #[serde(skip)]
+    arrays: Vec<Option<String>>,
     /// Those of jobs of which nothing is known.
     #[serde(skip)]
     doubtful: BTreeSet<u32>,
@@ -65,6 +69,13 @@ pub(super) struct Left {
     pub(super) round: usize,
     pub(super) part: usize,
     pub(super) account: Account,
+}
+
+impl Left {
+    /// The ranges that are in it.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = u32> {
+        self.account.done().iter().flat_map(|&(start, end)| start..end)
+    }
 }
 
 /// What the jobs have left; and, for messages, what cannot be used.
@@ -97,8 +108,10 @@ pub fn status(state: &State, folder: &Path, job: &Job, key: &str) -> RunResult<S
     let (there, damaged) = accounts(state, folder, key);
     let mut done: BTreeSet<u32> = BTreeSet::new();
     let mut accounts = BTreeMap::new();
-    for Left { round, part, account } in there {
-        done.extend(account.done().iter().flat_map(|&(start, end)| start..end));
+    // What a merge does not take is not done, whatever else is there.
+    let (taken, dropped) = choose(there);
+    taken.iter().for_each(|left| done.extend(left.ranges()));
+    for Left { round, part, account } in taken.into_iter().chain(dropped) {
         accounts.insert((round, part), account);
     }
     let total = job.ranges.len() as u32;
@@ -147,6 +160,7 @@ pub fn status(state: &State, folder: &Path, job: &Job, key: &str) -> RunResult<S
         ranges: (u64::from(total), done.len() as u64),
         entries: ((0..total).map(entries).sum(), done.iter().map(|&range| entries(range)).sum()),
         left,
+        arrays: (0..state.rounds.len()).map(|round| state.array(folder, round)).collect(),
         doubtful,
         damaged,
     })
@@ -166,7 +180,11 @@ fn unfinished(
 
 fn failed(account: &Account, lacks: &[u32]) -> Seen {
     let reason = lacks.iter().find_map(|range| account.failed().get(range)).cloned();
-    Seen::Failed(lacks.len() as u32, reason.unwrap_or_else(|| "it has not been processed".to_owned()))
+    let otherwise = match lacks.iter().any(|&range| account.holds(range)) {
+        true => "other partial outputs hold others of its ranges too, so that it cannot be merged",
+        false => "it has not been processed",
+    };
+    Seen::Failed(lacks.len() as u32, reason.unwrap_or_else(|| otherwise.to_owned()))
 }
 
 fn ask(state: &State, folder: &Path, round: usize) -> Result<Vec<(usize, Known)>, String> {
@@ -222,9 +240,7 @@ impl Status {
         let mut parts = Vec::new();
         for ranges in state.rounds.iter().rev().flatten() {
             let again = Ranges::of(ranges.numbers().filter(|range| left.remove(range)));
-            if !again.is_empty() {
-                parts.push(again);
-            }
+            parts.extend(again.cut());
         }
         parts.sort_by_key(Ranges::first);
         Ok(parts)
@@ -236,6 +252,7 @@ impl Status {
         const TOLD: usize = 20;
         let mut text = String::new();
         let mut told = 0;
+        let mut held = Vec::new();
         for (round, seen) in self.rounds.iter().enumerate() {
             let count = |what: fn(&Seen) -> bool| seen.iter().filter(|seen| what(seen)).count();
             let counts = [
@@ -255,12 +272,16 @@ impl Status {
                 seen.len(),
                 counts.collect::<Vec<_>>().join(", ")
             );
+            let array = self.arrays.get(round).and_then(Option::as_deref).unwrap_or_default();
             for (part, seen) in seen.iter().enumerate() {
                 let log = folder.join(format!("logs/{round}-{part}.txt"));
                 let line = match seen {
                     Seen::Failed(ranges, why) => format!("{ranges} ranges failed: {why}"),
                     Seen::Lost => format!("its job has ended and left nothing; see {}", log.display()),
-                    Seen::Known(Known::Held(why)) => format!("its job is held: {why}"),
+                    Seen::Known(Known::Held(why)) => {
+                        held.push(format!("{array}.{part}"));
+                        format!("its job {array}.{part} is held: {why}")
+                    }
                     Seen::Unknown(why) => why.clone(),
                     _ => continue,
                 };
@@ -272,6 +293,16 @@ impl Status {
         }
         if told > TOLD {
             let _ = writeln!(text, "  and {} more parts", told - TOLD);
+        }
+        if !held.is_empty() {
+            let more = if held.len() > TOLD { " ..." } else { "" };
+            held.truncate(TOLD);
+            let _ = writeln!(
+                text,
+                "held jobs wait for you, and what merges for them: condor_release, or condor_rm and then \
+                 hep-run resubmit, {}{more}",
+                held.join(" ")
+            );
         }
         for what in &self.damaged {
             let _ = writeln!(text, "damaged, and as if it were not there: {what}");
@@ -288,5 +319,27 @@ impl Status {
             }
         };
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn held_jobs_are_named_with_what_ends_the_waiting() {
+        let held = Seen::Known(Known::Held("failed to send file(s)".to_owned()));
+        let status = Status {
+            rounds: vec![vec![Seen::Done, held]],
+            ranges: (2, 1),
+            entries: (20, 10),
+            left: BTreeSet::new(),
+            arrays: vec![Some("17".to_owned())],
+            doubtful: BTreeSet::new(),
+            damaged: Vec::new(),
+        };
+        let text = status.text("/state".as_ref());
+        assert!(text.contains("part 1: its job 17.1 is held: failed to send file(s)"), "{text}");
+        assert!(text.contains("condor_release") && text.contains("condor_rm"), "{text}");
     }
 }

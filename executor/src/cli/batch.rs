@@ -9,6 +9,8 @@ use super::plan::{Asked, PlanArgs, Request};
 use super::{build, merge_partials, parse_fraction, parse_size, print};
 use crate::batch::{self, Collected, Grid, State, Status, System};
 use crate::job::{Job, key_of};
+use crate::run::Options;
+use crate::storage::StorageSettings;
 use crate::{Error, Registry, RunResult, binary, output};
 
 /// `hep-run submit`.
@@ -130,12 +132,19 @@ pub(super) fn merge(
     registry: &Registry,
     folder: &Path,
     outputs: &[PathBuf],
-    ending: &Ending,
+    allow_missing: Option<f64>,
+    format: Format,
 ) -> RunResult<u8> {
     let Batch { folder, state, job, key } = Batch::read(folder)?;
     if job.binary != binary::hash()? {
-        // The outputs are of the binary that is beside them.
-        return build::run_as_is(&folder.join(&state.binary));
+        // The outputs are of the binary that is beside them; if it is another one it would look for it again.
+        let copy = folder.join(&state.binary);
+        let found = fs::File::open(&copy).and_then(binary::digest);
+        if found.is_ok_and(|hash| hash == job.binary) {
+            return build::run_as_is(&copy);
+        }
+        let wrong = |error| Error::Partial(format!("{error}; {} is not that one", copy.display()));
+        job.check_binary().map_err(wrong)?;
     }
     let Collected { partials, notes } = batch::collect(&state, &folder, &key);
     for note in notes {
@@ -145,8 +154,7 @@ pub(super) fn merge(
         return Err(Error::Nothing(format!("{} has no partial output yet", folder.display())));
     }
     let outputs = if outputs.is_empty() { &state.outputs } else { outputs };
-    let allow_missing = if ending.allow_missing > 0.0 { ending.allow_missing } else { state.allow_missing };
-    let ending = Ending { allow_missing, ..ending.clone() };
+    let ending = Ending { allow_missing: allow_missing.unwrap_or(state.allow_missing), format };
     merge_partials::merge(registry, &partials, outputs, &ending)
 }
 
@@ -157,14 +165,20 @@ pub(super) fn submit(registry: &Registry, args: &SubmitArgs) -> RunResult<u8> {
     };
     let outputs = output::targets(&args.output, &request.path, None)?;
     let stem = request.path.file_stem().unwrap_or(request.path.as_os_str()).to_string_lossy();
-    let folder = absolute(&args.state.clone().unwrap_or_else(|| PathBuf::from(format!("{stem}.batch"))));
     // In lines of scripts, and in names of jobs.
     let title = stem.replace(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c), "_");
+    let folder = absolute(&args.state.clone().unwrap_or_else(|| PathBuf::from(format!("{title}.batch"))));
+    batch::check_folder(&folder)?;
+    // Whoever stops it while it plans finds nothing that is in the way afterwards.
+    let planned = match args.system {
+        SystemArg::Slurm => Some((System::Slurm, planned(&request, args)?)),
+        SystemArg::Htcondor => Some((System::HTCondor, planned(&request, args)?)),
+        SystemArg::Panda => None,
+    };
     batch::make_folder(&folder)?;
-    let written = match args.system {
-        SystemArg::Slurm => write(System::Slurm, &request, args, &folder, &title, &outputs).map(Some),
-        SystemArg::Htcondor => write(System::HTCondor, &request, args, &folder, &title, &outputs).map(Some),
-        SystemArg::Panda => write_grid(&request, args, &folder, &title).map(|()| None),
+    let written = match planned {
+        Some((system, job)) => write(system, job, args, &folder, &title, &outputs).map(Some),
+        None => write_grid(&request, args, &folder, &title).map(|()| None),
     };
     if written.is_err() {
         // Nothing was there before, and the next attempt wants its place.
@@ -179,6 +193,11 @@ pub(super) fn submit(registry: &Registry, args: &SubmitArgs) -> RunResult<u8> {
 }
 
 fn write_grid(request: &Request, args: &SubmitArgs, folder: &Path, title: &str) -> RunResult<()> {
+    if let Some(option) = not_carried(request, args) {
+        return Err(Error::Usage(format!(
+            "{option}: PanDA's jobs do not take it; what only they can do is left to prun's own options, after --"
+        )));
+    }
     let grid = Grid {
         title,
         processor: (&request.name, &request.settings),
@@ -192,19 +211,24 @@ fn write_grid(request: &Request, args: &SubmitArgs, folder: &Path, title: &str) 
     batch::write_grid(folder, &grid)
 }
 
-fn write(
-    system: System,
-    request: &Request,
-    args: &SubmitArgs,
-    folder: &Path,
-    title: &str,
-    outputs: &[PathBuf],
-) -> RunResult<Batch> {
+/// The job of what is asked for.
+fn planned(request: &Request, args: &SubmitArgs) -> RunResult<Job> {
     let plan = request.plan()?;
     let job = Job { binary: binary::hash()?, ..request.job(&plan, &args.plan) };
     if job.ranges.is_empty() {
         return Err(Error::Nothing("the plan has no ranges; `hep-run --dry-run` tells why".to_owned()));
     }
+    Ok(job)
+}
+
+fn write(
+    system: System,
+    job: Job,
+    args: &SubmitArgs,
+    folder: &Path,
+    title: &str,
+    outputs: &[PathBuf],
+) -> RunResult<Batch> {
     let json = job.to_json()?;
     output::write_private(&folder.join("job.json"), &json)?;
     let entries: Vec<u64> = job.ranges.iter().map(|(_, start, end)| end - start).collect();
@@ -219,6 +243,28 @@ fn write(
     state.write_scripts(folder)?;
     state.write(folder)?;
     Ok(Batch { folder: folder.to_owned(), state, key: key_of(&json), job })
+}
+
+/// An option that says how a run goes, which the jobs of PanDA would not be told.
+fn not_carried(request: &Request, args: &SubmitArgs) -> Option<&'static str> {
+    let (options, usual) = (&request.options, Options::default());
+    let storage = args.plan.storage.settings();
+    let usual_storage = StorageSettings::default();
+    let given = [
+        ("--max-files", options.max_files.is_some()),
+        ("--max-entries", options.max_entries.is_some()),
+        ("--entries-per-range", options.range_size.entries.is_some()),
+        ("--range-size", options.range_size.bytes != usual.range_size.bytes),
+        ("--retries", options.retries != usual.retries),
+        ("--skip-checksums", options.skip_checksums),
+        ("--checkpoint", options.checkpoints.is_some()),
+        ("--cache", storage.cache.is_some()),
+        ("--stall", storage.stall.is_some()),
+        ("--read-mode", storage.read_mode != usual_storage.read_mode),
+        ("--output", !args.output.is_empty()),
+        ("--allow-missing", args.allow_missing > 0.0),
+    ];
+    given.into_iter().find_map(|(name, given)| given.then_some(name))
 }
 
 fn megabytes(bytes: u64) -> u64 {

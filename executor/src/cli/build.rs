@@ -1,4 +1,6 @@
+use std::convert::Infallible;
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -6,22 +8,21 @@ use super::run::arguments_for_another;
 use crate::{Error, RunResult};
 
 /// Runs this command line in the analysis at `path`: a binary, or a crate that is built first.
-/// Returns its exit status.
+/// That one takes the place of this process.
 pub(super) fn run_elsewhere(path: &Path, name: Option<&str>) -> RunResult<u8> {
     let binary = if path.is_dir() { build(path)? } else { path.to_owned() };
-    run_with(&binary, arguments_for_another(name))
+    match run_with(&binary, arguments_for_another(name))? {}
 }
 
-/// Runs this command line by another binary. Returns its exit status.
+/// Runs this command line by another binary, which takes the place of this process.
 pub(super) fn run_as_is(binary: &Path) -> RunResult<u8> {
-    run_with(binary, std::env::args_os().skip(1))
+    match run_with(binary, std::env::args_os().skip(1))? {}
 }
 
-fn run_with(binary: &Path, arguments: impl IntoIterator<Item = OsString>) -> RunResult<u8> {
-    let failed = |error: std::io::Error| Error::Usage(format!("cannot run {}: {error}", binary.display()));
-    let status = Command::new(binary).args(arguments).status().map_err(failed)?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    code.ok_or_else(|| Error::Usage(format!("{} ended with {status}", binary.display())))
+/// A signal to this process, and how it ends, are then the other's: nothing is passed on.
+fn run_with(binary: &Path, arguments: impl IntoIterator<Item = OsString>) -> RunResult<Infallible> {
+    let error = Command::new(binary).args(arguments).exec();
+    Err(Error::Usage(format!("cannot run {}: {error}", binary.display())))
 }
 
 /// Builds a crate in release mode and returns its binary. cargo's own messages go to stderr.

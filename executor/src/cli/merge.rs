@@ -7,9 +7,9 @@ use hep_io::object::Object;
 use hep_io::root::{Entry, Key, RootFile};
 use hep_io::write::{Copy, File};
 
-use super::ending::Ending;
+use super::ending::{Ending, Format};
 use super::storage::StorageArgs;
-use super::{batch, merge_partials, print};
+use super::{batch, merge_partials, parse_fraction, print};
 use crate::fileset::location;
 use crate::ledger::Ledger;
 use crate::output::{LEDGER, is_partial};
@@ -28,8 +28,12 @@ pub(super) struct MergeArgs {
     /// The outputs to merge. Before partial ones, without -o, the output: a .root or .json that is not there yet
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<String>,
-    #[command(flatten)]
-    ending: Ending,
+    /// What fraction of the entries may be missing: 0.1%, or 0.001 [default: 0, or what was submitted with]
+    #[arg(long, value_name = "FRACTION", value_parser = parse_fraction)]
+    allow_missing: Option<f64>,
+    /// The form of what is printed on stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
     #[command(flatten)]
     storage: StorageArgs,
 }
@@ -63,7 +67,7 @@ pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
     if let [folder] = &args.inputs[..]
         && Path::new(folder).is_dir()
     {
-        return batch::merge(registry, folder.as_ref(), &args.output, &args.ending);
+        return batch::merge(registry, folder.as_ref(), &args.output, args.allow_missing, args.format);
     }
     let (outputs, inputs) = places(args)?;
     for output in &outputs {
@@ -84,7 +88,8 @@ pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
             )));
         }
         let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
-        return merge_partials::merge(registry, &inputs, &outputs, &args.ending);
+        let ending = Ending { allow_missing: args.allow_missing.unwrap_or(0.0), format: args.format };
+        return merge_partials::merge(registry, &inputs, &outputs, &ending);
     }
     match &outputs[..] {
         [output] => merge_files(args, inputs, output).map(|()| 0),

@@ -2,7 +2,7 @@
 # Submits a task for each dataset. Afterwards: `rucio download` of what --outDS names, with _output.root behind it, and
 # hep-run merge -o RESULT.root of all that came.
 set -euo pipefail
-cd /state/grid
+cd "/state/grid"
 user=${RUCIO_ACCOUNT:-$USER}
 now=$(date +%s)
 prun --exec "./run.sh 0.json %IN" --inDS data18:data18.muons --outDS "user.$user.grid.data.HASH.$now" --outputs output.root \

@@ -7,7 +7,8 @@
 #SBATCH --partition short
 #SBATCH --qos=debug
 #SBATCH --time=30
+#SBATCH "--comment=two words"
 # Merges what the jobs have left; made by `hep-run submit`.
 set -euo pipefail
-cd /state
+cd "/state"
 exec ./hep-run-HASH merge .
