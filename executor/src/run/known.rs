@@ -77,6 +77,7 @@ impl Plan {
             checkpoint: checkpoint.cloned(),
             datasets,
             friends: self.friends.described(None),
+            broken_friends: self.friends.broken(),
             chosen: self.chosen.clone(),
             ledger: Ledger { version: 1, processor: processor.to_owned(), datasets: ledgers },
             ranges: ranges.map(|r| (r.file as u32, r.entries.start, r.entries.end)).collect(),
@@ -87,9 +88,9 @@ impl Plan {
     ///
     /// # Errors
     /// Where the friends do not fit, which the job's maker would have found.
-    pub fn of_job(job: &Job, options: &Options, progress: &Progress) -> RunResult<Self> {
+    pub fn of_job(job: &Job, options: &Options, _: &Progress) -> RunResult<Self> {
         let fileset = job.fileset();
-        let friends = Friends::open(&fileset, &job.chosen, options, progress);
+        let friends = Friends::of_job(job, &fileset, options);
         let handles = Arc::new(Handles::new(options));
         let mut files = Vec::new();
         for (at, (dataset, ledger)) in fileset.datasets.iter().zip(&job.ledger.datasets).enumerate() {
