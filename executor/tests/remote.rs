@@ -12,12 +12,14 @@ use bytes::Bytes;
 use hep_examples::Dimuon;
 use hep_io::source::{ByteSource, Listed, MemorySource, Reading};
 use hep_run::fileset::{Fileset, Format};
+use hep_run::job::Job;
 use hep_run::ledger::FileLedger;
 use hep_run::local::Executor;
+use hep_run::prelude::*;
 use hep_run::progress::{Progress, ProgressKind};
 use hep_run::range::RangeSize;
 use hep_run::run::{Options, Outcome, Plan};
-use hep_run::storage::FileStore;
+use hep_run::storage::{FileStore, StorageSettings};
 use hep_run::{Object, Registry};
 
 /// A network in memory.
@@ -384,6 +386,66 @@ fn friends_are_read_ahead_too() {
     let outcome = run(&fileset("root://far//", "_0"), &options(2, Some(&network)));
     assert_eq!(objects(&outcome), want);
     assert_eq!(outcome.ledger.totals().done, 40);
+}
+
+#[derive(Clone, Copy, Columnar)]
+struct Numbered {
+    #[column("f.event")]
+    event: u64,
+}
+
+/// Adds up the numbers of a friend's events.
+#[derive(Default, Settings)]
+struct Numbers {
+    /// Added to each.
+    more: f64,
+}
+
+#[derive(Output)]
+struct Sum {
+    events: Cutflow,
+}
+
+impl Processor for Numbers {
+    type Event = Numbered;
+    type Output = Sum;
+
+    fn output(&self, _: &Dataset) -> Sum {
+        Sum { events: Cutflow::new(["all"]) }
+    }
+
+    fn process(&self, events: &Events<Numbered>, out: &mut Sum) -> Result<()> {
+        events.iter().for_each(|event| out.events.pass("all", event.event as f64 + self.more));
+        Ok(())
+    }
+}
+
+#[test]
+fn the_index_of_a_jobs_friend_is_read_whatever_is_read_ahead() {
+    let fileset = "tree: Events\ndatasets:\n  data:\n    files: [root://far//nano_dimuon_0.root]\n    \
+                   friends: {f: {files: ['root://far//nano_dimuon_1.root:Events'], index: [run, event]}}\n";
+    let fileset = Fileset::parse(fileset, Format::Yaml, &datasets()).unwrap();
+    let mut registry = Registry::default();
+    registry.add::<Numbers>("Numbers");
+    let nothing = serde_json::Map::new();
+    let (name, processor) = registry.make(None, &nothing).unwrap();
+    let progress = Progress::new(ProgressKind::None);
+    let done = |workers, prefetch| {
+        let options = Options { prefetch, ..options(workers, Some(&network(2, Rules::default()))) };
+        let plan = Plan::new(&fileset, &*processor, &options, &progress).unwrap();
+        let job = plan.job(&name, &nothing, &StorageSettings::default(), None, &options);
+        let job = Job::read(&job.to_json().unwrap()).unwrap();
+        let plan = Plan::of_job(&job, &options, &progress).unwrap();
+        let outcome = plan.run(&*processor, &options, &progress).unwrap();
+        let lost = files(&outcome).find_map(|file| file.failed.first()).cloned();
+        assert_eq!((outcome.ledger.totals().done, lost), (40, None), "{workers} workers, {prefetch} ahead");
+        objects(&outcome)
+    };
+    let want = done(0, 0);
+    assert_eq!(want.len(), 1);
+    for (workers, prefetch) in [(1, 1), (1, 64_000_000), (4, 0), (4, 64_000_000)] {
+        assert_eq!(done(workers, prefetch), want);
+    }
 }
 
 #[test]

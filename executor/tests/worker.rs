@@ -4,8 +4,9 @@ use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use hep_run::job::Job;
 use hep_run::merge_tree::Node;
-use hep_run::partial::Head;
+use hep_run::partial::{Head, PartialFile};
 use hep_run::progress::{Progress, ProgressKind};
 use hep_run::worker::{Worker, frames};
 use hep_run::{Registry, RunResult};
@@ -33,6 +34,83 @@ fn job(test: &str, settings: &str) -> Vec<u8> {
     // Another binary than this one has planned it.
     job["binary"] = "".into();
     serde_json::to_vec(&job).unwrap()
+}
+
+/// Runs `hep-run` in a new folder of a test, or one that is there.
+fn hep_run(folder: &Path, arguments: &[&str], status: i32) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_hep-run")).args(arguments).current_dir(folder).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+}
+
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("worker-{test}"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A file of the repository.
+fn dataset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets").canonicalize().unwrap().join(name)
+}
+
+#[test]
+fn a_number_keeps_its_digits_wherever_a_job_goes() {
+    const NUMBER: f64 = 0.9452706955539223;
+    let folder = folder("digits");
+    let fileset = format!(
+        r#"{{"processor": {{"name": "dimuon", "min_pt": {NUMBER}}}, "tree": "Events",
+            "datasets": {{"dy": {{"files": [{}], "metadata": {{"xs": {NUMBER}}}}}}}}}"#,
+        json!(dataset("nano_dy.root"))
+    );
+    assert!(fileset.contains("0.9452706955539223"));
+    std::fs::write(folder.join("f.json"), fileset).unwrap();
+    hep_run(&folder, &["plan", "f.json", "-o", "job.json"], 0);
+    hep_run(&folder, &["map", "job.json", "all", "mapped.partial", "--progress", "none"], 0);
+    hep_run(&folder, &["merge", "mapped.partial", "-o", "merged.partial"], 0);
+    let of_partial = |name: &str| PartialFile::read(&folder.join(name)).unwrap().job().unwrap();
+    let planned = std::fs::read(folder.join("job.json")).unwrap();
+    for json in [planned, of_partial("mapped.partial"), of_partial("merged.partial")] {
+        let text = String::from_utf8(json.clone()).unwrap();
+        assert_eq!(text.matches("0.9452706955539223").count(), 2, "{text}");
+        let job = Job::read(&json).unwrap();
+        assert_eq!(job.settings["min_pt"].as_f64(), Some(NUMBER));
+        assert_eq!(job.datasets[0].metadata["xs"].as_f64(), Some(NUMBER));
+    }
+}
+
+#[test]
+fn a_file_of_a_friend_that_appears_after_the_plan_changes_nothing() {
+    let folder = folder("friend");
+    let tree = |path: PathBuf| format!("{}:Events", path.display());
+    let fileset = json!({
+        "processor": "dimuon", "tree": "Events",
+        "datasets": {"dy": {
+            "files": [dataset("nano_dy.root")],
+            "friends": {"f": [tree(dataset("nano_dimuon.root")), tree(folder.join("late.root"))]},
+        }},
+    });
+    std::fs::write(folder.join("f.json"), fileset.to_string()).unwrap();
+    hep_run(&folder, &["plan", "f.json", "-o", "job.json"], 0);
+    let mapped = |name: &str| hep_run(&folder, &["map", "job.json", "all", name, "--progress", "none"], 0);
+    let merged = |from: &str, to: &str| {
+        hep_run(&folder, &["merge", from, "-o", to], 0);
+        std::fs::read_to_string(folder.join(to)).unwrap()
+    };
+    mapped("before.partial");
+    let before = merged("before.partial", "before.json");
+    assert!(before.contains("late.root"), "{before}");
+    // With it, the friend has twice as many entries as the dataset.
+    std::fs::copy(dataset("nano_dy.root"), folder.join("late.root")).unwrap();
+    assert_eq!(merged("before.partial", "after.json"), before);
+    mapped("after.partial");
+    // Nor does it matter to a merge that files have gone.
+    std::fs::remove_file(folder.join("late.root")).unwrap();
+    let content: Value = serde_json::from_str(&merged("after.partial", "gone.json")).unwrap();
+    let wanted: Value = serde_json::from_str(&before).unwrap();
+    assert_eq!(content["ledger"], wanted["ledger"]);
 }
 
 fn worker(json: &[u8]) -> RunResult<Worker> {
@@ -136,6 +214,10 @@ fn a_job_that_is_none_of_ours_is_refused() {
     says(changed(&|job| job["ranges"] = json!([[7, 0, 3]])), "not of its files");
     says(changed(&|job| job["ranges"] = json!([[0, 3, 3]])), "not of its files");
     says(changed(&|job| job["ranges"] = json!([[0, 0, 4], [0, 3, 5]])), "not of its files");
+    says(changed(&|job| job["ranges"] = json!([[0, 0, 41]])), "not of its files");
+    for chosen in [json!([2]), json!([0, 7]), json!([1, 0]), json!([0, 0])] {
+        says(changed(&|job| job["chosen"] = chosen.clone()), "not among its datasets");
+    }
     says(changed(&|job| job["surprise"] = 1.into()), "unknown field");
     says(worker(b"{").err().unwrap().to_string(), "it is no job");
 }

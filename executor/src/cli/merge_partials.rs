@@ -3,10 +3,9 @@ use std::path::PathBuf;
 use super::ending::{Ending, conclude};
 use super::print;
 use crate::partial::{Gathered, Gathering, Reduction};
-use crate::progress::{Progress, ProgressKind};
 use crate::run::{Options, Plan};
 use crate::storage::StorageSettings;
-use crate::{Error, Registry, RunResult, output};
+use crate::{Registry, RunResult, output};
 
 /// Merges partial outputs, to one or to the finished result; returns the exit status.
 pub(super) fn merge(
@@ -38,10 +37,9 @@ pub(super) fn merge(
     if finished.is_empty() {
         return Ok(0);
     }
-    // No file is opened any more.
+    // No file is opened any more, not of friends either.
     let options = Options { storage: StorageSettings::default().storage(), ..Options::default() };
-    let plan = Plan::of_job(&job, &options, &Progress::new(ProgressKind::None))
-        .map_err(|error| Error::Partial(format!("{}: {error}", inputs[0].display())))?;
+    let plan = Plan::to_conclude(&job, &options);
     let reduction = Reduction::new(plan.shape());
     reduction.add(partial)?;
     let outcome = plan.conclude(reduction, &*processor, &options)?;

@@ -77,16 +77,24 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// What is known of a file that has been looked at; nothing of another.
+    pub(crate) fn known(spec: &FileSpec) -> Option<Self> {
+        match *spec {
+            FileSpec { tree: Some(_), uuid: Some(_), entries: Some(entries), .. } => {
+                Some(Self { spec: spec.clone(), entries, opened: None })
+            }
+            _ => None,
+        }
+    }
+
     /// Looks at a file, the `at`th of all friends: opens it, unless its tree, uuid and number of entries
     /// are known, and its revision if that is `revised`: asked for.
     ///
     /// # Errors
     /// Those of [`open_tree`].
     pub(crate) fn open(store: &dyn FileStore, spec: &FileSpec, at: usize, revised: bool) -> RunResult<Self> {
-        if let FileSpec { tree: Some(_), uuid: Some(_), entries: Some(entries), .. } = *spec
-            && (!revised || spec.revision.is_some())
-        {
-            return Ok(Self { spec: spec.clone(), entries, opened: None });
+        if let Some(known) = Self::known(spec).filter(|_| !revised || spec.revision.is_some()) {
+            return Ok(known);
         }
         let opened = open_tree(store, spec)?;
         let entries = opened.reader.entries();
@@ -129,14 +137,14 @@ impl Chain {
                     break;
                 }
             };
-            if let Some(opened) = opened {
-                open.add((number, links.len()), Arc::new(opened));
-            }
-            links.push(Link { spec, start, entries });
             let Some(end) = start.checked_add(entries) else {
                 broken = Some("its number of entries is absurd".to_owned());
                 break;
             };
+            if let Some(opened) = opened {
+                open.add((number, links.len()), Arc::new(opened));
+            }
+            links.push(Link { spec, start, entries });
             start = end;
         }
         let friend = friend.clone();
@@ -232,11 +240,6 @@ impl Chain {
         Ok(opened)
     }
 
-    /// Whether it is known what its entries are looked up by, or why that is not.
-    pub(crate) fn has_lookup(&self) -> bool {
-        self.lookup.get().is_some()
-    }
-
     /// The friend as a fileset has it, with what was found of each file.
     pub(crate) fn described(&self) -> Friend {
         let mut friend = self.friend.clone();
@@ -244,9 +247,10 @@ impl Chain {
         friend
     }
 
-    /// Sets what its entries are looked up by.
-    pub(crate) fn set_lookup(&self, lookup: Result<Lookup, String>) {
-        let _ = self.lookup.set(lookup);
+    /// What its entries are looked up by, or why there is none; of `read` if nobody has read it. Whoever else
+    /// asks meanwhile waits: an index is large, and is read once.
+    pub(crate) fn lookup_or(&self, read: impl FnOnce() -> Result<Lookup, String>) -> Result<&Lookup, &str> {
+        self.lookup.get_or_init(read).as_ref().map_err(String::as_str)
     }
 
     /// What its entries are looked up by, or why there is none.
@@ -339,5 +343,35 @@ fn has(friend: &Chain, own: &str, need: &Requirement) -> RunResult<Has> {
         }
         Err(error @ hep_io::Error::NoColumn { .. }) => Ok(Has::No(error)),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn an_index_is_read_once_whoever_asks_for_it_at_a_time() {
+        let open = Arc::new(OpenFiles::new(Arc::new(hep_io::source::Storage::default())));
+        let chain = Chain::new(&Friend::default(), true, Vec::new(), 0, open);
+        let (barrier, reads) = (Barrier::new(8), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    let read = || {
+                        reads.fetch_add(1, Ordering::Relaxed);
+                        std::thread::yield_now();
+                        Lookup::new(&chain, Vec::new())
+                    };
+                    assert!(chain.lookup_or(read).is_ok());
+                });
+            }
+        });
+        assert_eq!(reads.into_inner(), 1);
+        assert!(chain.lookup().is_ok());
     }
 }

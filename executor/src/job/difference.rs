@@ -48,6 +48,11 @@ impl Job {
                 }
             }
         }
+        for (mine, theirs) in self.broken_friends.iter_mut().zip(&other.broken_friends) {
+            if theirs.reason < mine.reason {
+                mine.reason.clone_from(&theirs.reason);
+            }
+        }
     }
 
     /// What must be the same.
@@ -55,6 +60,7 @@ impl Job {
         let mut job = self.clone();
         (job.retries, job.skip_checksums, job.storage) = (0, false, StorageSettings::default());
         job.checkpoint = None;
+        job.broken_friends.iter_mut().for_each(|broken| broken.reason.clear());
         let friends = job.datasets.iter_mut().flat_map(|dataset| &mut dataset.friends);
         let friends = friends.chain(&mut job.friends).flat_map(|friend: &mut Friend| &mut friend.files);
         friends.for_each(|file| {

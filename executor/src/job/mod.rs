@@ -49,6 +49,9 @@ pub struct Job {
     pub datasets: Vec<Dataset>,
     /// The friends of all datasets, the same.
     pub friends: Vec<Friend>,
+    /// Those friends whose files could not all be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken_friends: Vec<BrokenFriend>,
     /// The datasets that are processed, by their places.
     pub chosen: Vec<usize>,
     /// What was known of each file before any range was processed.
@@ -56,6 +59,20 @@ pub struct Job {
     /// The ranges, in the fileset's order: the file by its place in the fileset, the first entry, and the
     /// one past the last.
     pub ranges: Vec<(u32, u64, u64)>,
+}
+
+/// A friend of whose files some could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokenFriend {
+    /// The dataset that it is of, by its place; none if it is of all.
+    pub dataset: Option<usize>,
+    /// Its name.
+    pub alias: String,
+    /// How many of its files can be used: those before the first that could not be.
+    pub files: usize,
+    /// Why that could not be.
+    pub reason: String,
 }
 
 impl Job {
@@ -75,11 +92,19 @@ impl Job {
             )));
         }
         let counts = job.ledger.datasets.iter().map(|dataset| dataset.files.len());
-        if !job.datasets.iter().map(|dataset| dataset.files.len()).eq(counts.clone()) {
+        if !job.datasets.iter().map(|dataset| dataset.files.len()).eq(counts) {
             return Err(wrong("its ledger is not of its files".to_owned()));
         }
-        let files = counts.sum::<usize>();
-        let sound = |&(file, start, end): &(u32, u64, u64)| (file as usize) < files && start < end;
+        let sorted = job.chosen.is_sorted_by(|one, next| one < next);
+        if !sorted || job.chosen.last().is_some_and(|&last| last >= job.datasets.len()) {
+            return Err(wrong("the datasets that are processed are not among its datasets".to_owned()));
+        }
+        let files: Vec<Option<u64>> =
+            job.ledger.datasets.iter().flat_map(|d| d.files.iter().map(|file| file.entries)).collect();
+        let sound = |&(file, start, end): &(u32, u64, u64)| {
+            let entries = files.get(file as usize).copied().flatten();
+            start < end && entries.is_some_and(|entries| end <= entries)
+        };
         let sorted = job.ranges.is_sorted_by(|one, next| (one.0, one.2) <= (next.0, next.1));
         if !job.ranges.iter().all(sound) || !sorted || u32::try_from(job.ranges.len()).is_err() {
             return Err(wrong("its ranges are not of its files".to_owned()));

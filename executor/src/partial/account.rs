@@ -86,31 +86,32 @@ impl Account {
 
     /// Whether a range is in the output or could not be had.
     pub fn holds(&self, range: u32) -> bool {
-        let at = self.done.partition_point(|(_, end)| *end <= range);
-        self.done.get(at).is_some_and(|(start, _)| *start <= range) || self.failed.contains_key(&range)
-    }
-
-    /// Whether every range below `ranges` is in it, and none other.
-    pub fn covers(&self, ranges: u32) -> bool {
-        let done: u64 = self.done.iter().map(|(start, end)| u64::from(end - start)).sum();
-        let last =
-            self.done.last().map(|(_, end)| *end).max(self.failed.last_key_value().map(|(at, _)| at + 1));
-        // Both are apart, so that their number is enough.
-        done + self.failed.len() as u64 == u64::from(ranges) && last.is_none_or(|last| last <= ranges)
+        self.first_done((range, range + 1)).is_some() || self.failed.contains_key(&range)
     }
 
     /// A range is in the output.
     pub(crate) fn add_done(&mut self, range: u32) {
+        self.add_run((range, range + 1));
+    }
+
+    /// Ranges are in the output, of which none was before.
+    fn add_run(&mut self, (start, end): (u32, u32)) {
         // Ranges end about in order: the place is at the end, or near it.
-        let at = self.done.partition_point(|(start, _)| *start < range);
-        let after_last = at > 0 && self.done[at - 1].1 == range;
-        let before_next = self.done.get(at).is_some_and(|(start, _)| *start == range + 1);
+        let at = self.done.partition_point(|(known, _)| *known < start);
+        let after_last = at > 0 && self.done[at - 1].1 == start;
+        let before_next = self.done.get(at).is_some_and(|(next, _)| *next == end);
         match (after_last, before_next) {
             (true, true) => self.done[at - 1].1 = self.done.remove(at).1,
-            (true, false) => self.done[at - 1].1 = range + 1,
-            (false, true) => self.done[at].0 = range,
-            (false, false) => self.done.insert(at, (range, range + 1)),
+            (true, false) => self.done[at - 1].1 = end,
+            (false, true) => self.done[at].0 = start,
+            (false, false) => self.done.insert(at, (start, end)),
         }
+    }
+
+    /// The first range of a half-open run that is in the output.
+    fn first_done(&self, (start, end): (u32, u32)) -> Option<u32> {
+        let at = self.done.partition_point(|(_, end)| *end <= start);
+        self.done.get(at).map(|(known, _)| start.max(*known)).filter(|first| *first < end)
     }
 
     /// A range could not be had.
@@ -165,37 +166,46 @@ impl Account {
         std::mem::take(&mut self.notices)
     }
 
-    /// Adds the account of other ranges.
+    /// Adds the account of other ranges. The smaller is looked through, whichever it is: many accounts are
+    /// added to one.
     ///
     /// # Errors
     /// Where a range is in both.
-    pub(crate) fn merge(&mut self, other: Self) -> RunResult<()> {
+    pub(crate) fn merge(&mut self, mut other: Self) -> RunResult<()> {
         let twice = |range: u32| {
             Error::Partial(format!(
                 "range {range} is in two of the partial outputs: merged, it would count twice"
             ))
         };
-        let mut all = std::mem::take(&mut self.done);
-        all.extend(other.done);
-        all.sort_unstable();
-        for (start, end) in all {
-            match self.done.last_mut() {
-                Some(last) if last.1 > start => return Err(twice(start)),
-                Some(last) if last.1 == start => last.1 = end,
-                _ => self.done.push((start, end)),
-            }
+        if self.done.len() + self.failed.len() < other.done.len() + other.failed.len() {
+            std::mem::swap(&mut self.done, &mut other.done);
+            std::mem::swap(&mut self.failed, &mut other.failed);
         }
-        for (range, reason) in other.failed {
-            if self.failed.insert(range, reason).is_some() {
+        for &(start, end) in &other.done {
+            let failed = self.failed.range(start..end).next().map(|(range, _)| *range);
+            if let Some(range) = self.first_done((start, end)).or(failed) {
                 return Err(twice(range));
             }
         }
-        let done = |range: &u32| {
-            let at = self.done.partition_point(|(_, end)| end <= range);
-            self.done.get(at).is_some_and(|(start, _)| start <= range)
-        };
-        if let Some(range) = self.failed.keys().find(|range| done(range)) {
-            return Err(twice(*range));
+        for (range, reason) in other.failed {
+            if self.holds(range) {
+                return Err(twice(range));
+            }
+            self.failed.insert(range, reason);
+        }
+        if other.done.len() < self.done.len() / 16 {
+            other.done.into_iter().for_each(|run| self.add_run(run));
+        } else {
+            // About as many: each in its place would move the others each time.
+            let mut all = std::mem::take(&mut self.done);
+            all.extend(other.done);
+            all.sort();
+            for (start, end) in all {
+                match self.done.last_mut() {
+                    Some(last) if last.1 == start => last.1 = end,
+                    _ => self.done.push((start, end)),
+                }
+            }
         }
         for (file, FileAccount { retries, replicas }) in other.files {
             self.add_file(file, retries, replicas);
@@ -264,13 +274,45 @@ mod tests {
         let mut all = account(&[0, 1, 5], &[3]);
         all.merge(account(&[2, 6], &[4])).unwrap();
         assert_eq!(all, account(&[0, 1, 2, 5, 6], &[3, 4]));
-        assert!(all.covers(7) && !all.covers(8) && !all.covers(6));
+        assert_eq!(all.done, [(0, 3), (5, 7)]);
         assert!(all.holds(2) && all.holds(3) && !all.holds(7));
+    }
+
+    /// Of many a night in which every other range fails: this ends only if a merge does not look at all of
+    /// them.
+    #[test]
+    fn accounts_of_many_failures_add_up_one_by_one() {
+        const RANGES: u32 = 200_000;
+        let mut all = Account::default();
+        for range in 0..RANGES {
+            let one = match range % 2 {
+                0 => account(&[range], &[]),
+                _ => account(&[], &[range]),
+            };
+            all.merge(one).unwrap();
+        }
+        assert_eq!((all.done.len(), all.failed.len()), (RANGES as usize / 2, RANGES as usize / 2));
+        // In any order and grouping it is the same.
+        let every = |n: u32, of: u32| {
+            let mine = (0..400).filter(|range| range % of == n);
+            let (done, failed): (Vec<u32>, Vec<u32>) = mine.partition(|range| range % 3 != 1);
+            account(&done, &failed)
+        };
+        for of in [2, 3, 5, 100] {
+            let mut some = Account::default();
+            (0..of).rev().for_each(|n| some.merge(every(n, of)).unwrap());
+            assert_eq!(some, every(0, 1), "{of}");
+        }
     }
 
     #[test]
     fn a_range_in_two_accounts_is_an_error() {
+        let many: Vec<u32> = (0..99).map(|at| 2 * at).collect();
         let twice = [
+            (account(&many, &[]), account(&[98], &[])),
+            (account(&many, &[]), account(&[], &[98])),
+            (account(&[], &many), account(&[97, 98], &[])),
+            (account(&[98], &[]), account(&many, &[])),
             (account(&[0, 1], &[]), account(&[1], &[])),
             (account(&[0], &[1]), account(&[1], &[])),
             (account(&[1], &[]), account(&[], &[1])),

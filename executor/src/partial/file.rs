@@ -15,6 +15,7 @@ use std::hash::Hasher;
 use std::path::Path;
 
 use twox_hash::XxHash3_64;
+use zstd_safe::{DCtx, InBuffer, OutBuffer};
 
 use super::Partial;
 use crate::job::key_of;
@@ -27,10 +28,11 @@ pub const EXTENSION: &str = "partial";
 const MAGIC: [u8; 4] = *b"HRF1";
 /// Before the job.
 const PREFIX: usize = 28;
-/// The largest job that is read.
+/// The largest job that is written and read. JSON of jobs comes to a tenth when it is compressed, but may come
+/// to much less.
 const MOST: u64 = 1 << 30;
-/// JSON of jobs comes to a tenth; what claims to be compressed more than this is none.
-const MOST_COMPRESSED: u64 = 1000;
+/// So much of a job is decompressed at a time: what a file says of its job's length reserves no memory.
+const STEP: usize = 1 << 20;
 
 /// The bytes of such a file.
 pub struct PartialFile {
@@ -69,7 +71,7 @@ impl PartialFile {
             return Err(damaged("its checksum is another one"));
         }
         let (compressed, job) = (number(12), number(20));
-        if job > MOST.min(compressed.saturating_mul(MOST_COMPRESSED)) {
+        if job > MOST {
             return Err(damaged("its job is too large"));
         }
         let at = usize::try_from(compressed).ok().filter(|&length| length <= rest.len());
@@ -87,15 +89,32 @@ impl PartialFile {
     /// # Errors
     /// Where it is damaged.
     pub fn job(&self) -> RunResult<Vec<u8>> {
-        let mut json = Vec::with_capacity(self.job);
-        match zstd_safe::decompress(&mut json, self.packed_job()) {
-            Ok(length) if length == self.job => Ok(json),
-            Ok(_) => Err(Error::Partial("its job has another length than it says".to_owned())),
-            Err(code) => {
-                let why = zstd_safe::get_error_name(code);
-                Err(Error::Partial(format!("its job cannot be decompressed: {why}")))
+        let damaged = |why: &str| Error::Partial(format!("its job cannot be decompressed: {why}"));
+        let other_length = || Error::Partial("its job has another length than it says".to_owned());
+        let mut context = DCtx::create();
+        let mut packed = InBuffer::around(self.packed_job());
+        let (mut json, mut step) = (Vec::new(), vec![0; STEP.min(self.job.saturating_add(1))]);
+        loop {
+            let mut out = OutBuffer::around(&mut step[..]);
+            let left = context
+                .decompress_stream(&mut out, &mut packed)
+                .map_err(|code| damaged(zstd_safe::get_error_name(code)))?;
+            let had = out.as_slice();
+            if had.len() > self.job - json.len() {
+                return Err(other_length());
+            }
+            json.extend_from_slice(had);
+            if left == 0 {
+                break;
+            }
+            if had.is_empty() && packed.pos() == self.packed_job().len() {
+                return Err(damaged("it is cut off"));
             }
         }
+        if json.len() != self.job || packed.pos() != self.packed_job().len() {
+            return Err(other_length());
+        }
+        Ok(json)
     }
 
     /// The partial.
@@ -108,8 +127,12 @@ impl Partial {
     /// Writes the partial to a file that its owner alone may read, since jobs may hold tokens.
     ///
     /// # Errors
-    /// Where it cannot be written; `path` is then as it was.
+    /// Where it cannot be written, or the job is too large to be read again; `path` is then as it was.
     pub fn write(&self, path: &Path, job: &[u8]) -> RunResult<()> {
+        if job.len() as u64 > MOST {
+            let length = job.len();
+            return Err(Error::Partial(format!("its job has {length} bytes, and at most {MOST} are read")));
+        }
         let partial = self.encode(&key_of(job))?;
         let mut packed = Vec::with_capacity(zstd_safe::compress_bound(job.len()));
         zstd_safe::compress(&mut packed, job, 3).map_err(|code| {
@@ -135,9 +158,10 @@ mod tests {
         Partial { nodes: Vec::new(), account: crate::partial::Account::default() }
     }
 
-    fn written() -> Vec<u8> {
-        let path = std::env::temp_dir().join(format!("hep-run-partial-{}", std::process::id()));
-        partial().write(&path, b"{\"a\": 1}").unwrap();
+    /// The bytes of a file that a test, which has a name of its own, has written with this job.
+    fn written(test: &str, job: &[u8]) -> Vec<u8> {
+        let path = std::env::temp_dir().join(format!("hep-run-partial-{test}-{}", std::process::id()));
+        partial().write(&path, job).unwrap();
         let bytes = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
         bytes
@@ -145,14 +169,45 @@ mod tests {
 
     #[test]
     fn a_file_reads_back() {
-        let file = PartialFile::of(written()).unwrap();
+        let file = PartialFile::of(written("back", b"{\"a\": 1}")).unwrap();
         assert_eq!(file.job().unwrap(), b"{\"a\": 1}");
         assert_eq!(file.partial(), partial().encode(&key_of(b"{\"a\": 1}")).unwrap());
     }
 
     #[test]
+    fn a_job_that_compresses_to_next_to_nothing_reads_back() {
+        let json = format!("{{\"metadata\": \"{}\"}}", "x".repeat(4 << 20)).into_bytes();
+        let bytes = written("large", &json);
+        assert!(bytes.len() < json.len() / 1000);
+        assert!(PartialFile::of(bytes).unwrap().job().unwrap() == json);
+    }
+
+    #[test]
+    fn a_length_that_is_not_the_jobs_is_an_error() {
+        let good = written("length", &[b'x'; 3 << 20]);
+        for lie in [0, 1, (3 << 20) - 1, (3 << 20) + 1, 1 << 29] {
+            let bad = PartialFile::of(with(&good, 20, lie)).unwrap();
+            let why = bad.job().unwrap_err().to_string();
+            assert_eq!(why, "its job has another length than it says", "{lie}");
+        }
+        // The frame ends before the file says.
+        let length = u64::from_le_bytes(good[12..20].try_into().unwrap());
+        assert!(PartialFile::of(with(&good, 12, length - 1)).unwrap().job().is_err());
+        assert!(PartialFile::of(with(&good, 12, length + 1)).unwrap().job().is_err());
+    }
+
+    /// The file with a number in it replaced and the checksum that fits.
+    fn with(good: &[u8], at: usize, number: u64) -> Vec<u8> {
+        let mut bad = good.to_vec();
+        bad[at..at + 8].copy_from_slice(&number.to_le_bytes());
+        let sum = checksum(&[&bad[12..]]).to_le_bytes();
+        bad[4..12].copy_from_slice(&sum);
+        bad
+    }
+
+    #[test]
     fn every_damage_is_found() {
-        let good = written();
+        let good = written("damage", b"{\"a\": 1}");
         for cut in 0..good.len() {
             assert!(PartialFile::of(good[..cut].to_vec()).is_err(), "{cut}");
         }
@@ -165,13 +220,10 @@ mod tests {
         assert_eq!(why(b""), "is empty: it was not written to its end");
         assert_eq!(why(b"root"), "is no partial output of hep-run: it does not begin with HRF1");
         // Lengths that lie and a checksum that fits them.
-        for (at, lie) in [(12, u64::MAX), (12, 1 << 20), (20, u64::MAX), (20, 1 << 40), (20, 1 << 29)] {
-            let mut bad = good.clone();
-            bad[at..at + 8].copy_from_slice(&lie.to_le_bytes());
-            let sum = checksum(&[&bad[12..]]).to_le_bytes();
-            bad[4..12].copy_from_slice(&sum);
+        for (at, lie) in [(12, u64::MAX), (12, 1 << 20), (20, u64::MAX), (20, 1 << 40), (20, MOST + 1)] {
             assert!(
-                PartialFile::of(bad).is_err_and(|why| why.starts_with("is cut off or damaged")),
+                PartialFile::of(with(&good, at, lie))
+                    .is_err_and(|why| why.starts_with("is cut off or damaged")),
                 "{at} {lie}"
             );
         }

@@ -10,6 +10,7 @@ use super::retry::retrying;
 use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset, Friend};
 use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, OpenFiles, keys_of};
+use crate::job::{BrokenFriend, Job};
 use crate::local::{Executor, without_panic};
 use crate::progress::Progress;
 use crate::range::Opened;
@@ -46,11 +47,7 @@ impl Friends {
         options: &Options,
         progress: &Progress,
     ) -> Self {
-        let mut all: Vec<(&Friend, Option<usize>)> = Vec::new();
-        all.extend(fileset.friends.iter().map(|friend| (friend, None)));
-        for &at in datasets {
-            all.extend(fileset.datasets[at].friends.iter().map(|friend| (friend, Some(at))));
-        }
+        let all = all_of(fileset, datasets);
         let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
         // Outputs that are kept are known by all that they were made of.
         let revised = options.checkpoints.is_some();
@@ -58,10 +55,34 @@ impl Friends {
         let threads = openers(options, files.iter().copied());
         let found = each(threads, options, progress, files.len(), |i| files[i].name(), open);
         let mut found = found.into_iter();
+        Self::new(fileset, all, options, |friend, _| found.by_ref().take(friend.files.len()).collect())
+    }
+
+    /// The friends of these datasets of a job, as its maker has found them. Opens nothing: what has become of
+    /// their files since matters only where entries are read.
+    pub(super) fn of_job(job: &Job, fileset: &Fileset, options: &Options) -> Self {
+        Self::new(fileset, all_of(fileset, &job.chosen), options, |friend, dataset| {
+            let broken = job.broken_friends.iter();
+            let broken = broken.clone().find(|b| b.dataset == dataset && b.alias == friend.alias);
+            let files = broken.map_or(friend.files.len(), |broken| broken.files);
+            let mut found: Vec<_> = friend.files.iter().take(files).map(known).collect();
+            found.extend(broken.map(|broken| Err(Error::Usage(broken.reason.clone()))));
+            found
+        })
+    }
+
+    /// These friends, each with the dataset that it is of, if not of all, and with what `found` says of its
+    /// files.
+    fn new(
+        fileset: &Fileset,
+        all: Vec<(&Friend, Option<usize>)>,
+        options: &Options,
+        mut found: impl FnMut(&Friend, Option<usize>) -> Vec<RunResult<Found>>,
+    ) -> Self {
         let open = Arc::new(OpenFiles::new(Arc::clone(&options.storage)));
         let mut friends = Self { of_all: Vec::new(), own: vec![Vec::new(); fileset.datasets.len()] };
         for (number, (friend, dataset)) in all.into_iter().enumerate() {
-            let found = found.by_ref().take(friend.files.len()).collect();
+            let found = found(friend, dataset);
             let chain = Arc::new(Chain::new(friend, dataset.is_none(), found, number, open.clone()));
             match dataset {
                 Some(at) => friends.own[at].push(chain),
@@ -101,8 +122,9 @@ impl Friends {
     /// Reads the indices that an open file's entries are looked up by, unless that has been done.
     pub(super) fn index_for(&self, opened: &Opened, options: &Options, progress: &Progress) {
         let chains = opened.joined.iter().map(|joined| &joined.chain);
-        for chain in chains.filter(|chain| !chain.index().is_empty() && !chain.has_lookup()) {
-            chain.set_lookup(index(chain, options, progress));
+        for chain in chains.filter(|chain| !chain.index().is_empty()) {
+            // Why there is none is told when an entry is looked up.
+            let _ = chain.lookup_or(|| index(chain, options, progress));
         }
     }
 
@@ -110,6 +132,17 @@ impl Friends {
     pub(super) fn described(&self, dataset: Option<usize>) -> Vec<Friend> {
         let chains = dataset.map_or(&self.of_all, |dataset| &self.own[dataset]);
         chains.iter().map(|chain| chain.described()).collect()
+    }
+
+    /// The friends whose files could not all be used.
+    pub(super) fn broken(&self) -> Vec<BrokenFriend> {
+        let own = self.own.iter().enumerate().flat_map(|(at, own)| own.iter().map(move |c| (Some(at), c)));
+        let all = self.of_all.iter().map(|chain| (None, chain)).chain(own);
+        let broken = all.filter_map(|(dataset, chain)| {
+            let (alias, reason) = (chain.alias().to_owned(), chain.broken()?.to_owned());
+            Some(BrokenFriend { dataset, alias, files: chain.files(), reason })
+        });
+        broken.collect()
     }
 
     /// Reads the indices of the friends that files look entries up in, and fails the files whose friend
@@ -120,15 +153,27 @@ impl Friends {
             if !files.iter().any(uses) {
                 continue;
             }
-            let lookup = index(chain, options, progress);
-            let failed = lookup.as_ref().err().cloned();
-            chain.set_lookup(lookup);
-            if let Some(reason) = failed {
+            if let Err(reason) = chain.lookup_or(|| index(chain, options, progress)) {
                 let reason = format!("the friend `{}` cannot be used: {reason}", chain.alias());
                 files.iter_mut().filter(|file| uses(file)).for_each(|file| file.fail(&reason));
             }
         }
     }
+}
+
+/// The friends of all datasets and those of these, each with its dataset.
+fn all_of<'f>(fileset: &'f Fileset, datasets: &[usize]) -> Vec<(&'f Friend, Option<usize>)> {
+    let mut all: Vec<_> = fileset.friends.iter().map(|friend| (friend, None)).collect();
+    for &at in datasets {
+        all.extend(fileset.datasets[at].friends.iter().map(|friend| (friend, Some(at))));
+    }
+    all
+}
+
+/// What a job says of a friend's file.
+fn known(spec: &FileSpec) -> RunResult<Found> {
+    let unknown = || Error::Partial(format!("the job does not say how many entries {} has", spec.name()));
+    Found::known(spec).ok_or_else(unknown)
 }
 
 /// The place of each of these files among them all, as far as it is known.
@@ -149,7 +194,9 @@ fn check(chain: &Chain, who: &str, files: &mut [PlannedFile], members: &[usize],
         return;
     }
     let (alias, known) = (chain.alias(), chain.entries());
-    let end = |at: usize| starts[at].zip(files[members[at]].ledger.entries).map(|(start, n)| start + n);
+    let end = |at: usize| {
+        starts[at].zip(files[members[at]].ledger.entries).and_then(|(start, n)| start.checked_add(n))
+    };
     let total = members.len().checked_sub(1).and_then(end);
     let differs = total.filter(|&total| total != known && chain.broken().is_none());
     let ends: Vec<Option<u64>> = (0..members.len()).map(end).collect();

@@ -78,6 +78,7 @@ impl Plan {
             checkpoint: checkpoint.cloned(),
             datasets,
             friends: self.friends.described(None),
+            broken_friends: self.friends.broken(),
             chosen: self.chosen.clone(),
             ledger: Ledger { version: 1, processor: processor.to_owned(), datasets: ledgers },
             ranges: ranges.map(|r| (r.file as u32, r.entries.start, r.entries.end)).collect(),
@@ -88,9 +89,23 @@ impl Plan {
     ///
     /// # Errors
     /// Where the friends do not fit, which the job's maker would have found.
-    pub fn of_job(job: &Job, options: &Options, progress: &Progress) -> RunResult<Self> {
+    pub fn of_job(job: &Job, options: &Options, _: &Progress) -> RunResult<Self> {
+        let mut plan = Self::to_conclude(job, options);
+        plan.friends.align(&plan.fileset, &mut plan.files);
+        for &(file, ..) in &job.ranges {
+            // The job's maker takes no range of a file that has failed.
+            if let Some(missed) = plan.files[file as usize].ledger.failed.first() {
+                return Err(Error::Partial(format!("the job cannot be done here: {}", missed.reason)));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The plan of a job whose ranges are processed elsewhere. Opens no file, and does not look for the place
+    /// of entries on the chains of friends.
+    pub fn to_conclude(job: &Job, options: &Options) -> Self {
         let fileset = job.fileset();
-        let friends = Friends::open(&fileset, &job.chosen, options, progress);
+        let friends = Friends::of_job(job, &fileset, options);
         let handles = Arc::new(Handles::new(options));
         let mut files = Vec::new();
         for (at, (dataset, ledger)) in fileset.datasets.iter().zip(&job.ledger.datasets).enumerate() {
@@ -100,20 +115,12 @@ impl Plan {
                 files.push(file);
             }
         }
-        friends.align(&fileset, &mut files);
-        for (file, ..) in &job.ranges {
-            let file = &mut files[*file as usize];
-            file.add_range();
-            // The job's maker takes no range of a file that has failed.
-            if let Some(missed) = file.ledger.failed.first() {
-                return Err(Error::Partial(format!("the job cannot be done here: {}", missed.reason)));
-            }
-        }
+        job.ranges.iter().for_each(|&(file, ..)| files[file as usize].add_range());
         let ranges = job
             .ranges
             .iter()
             .map(|&(file, start, end)| PlannedRange { file: file as usize, entries: start..end });
-        Ok(Self {
+        Self {
             fileset,
             chosen: job.chosen.clone(),
             files,
@@ -121,6 +128,6 @@ impl Plan {
             friends,
             asked: None,
             shape: OnceLock::new(),
-        })
+        }
     }
 }

@@ -111,7 +111,7 @@ impl<'a> Mapper<'a> {
     }
 
     /// What a range needs. Reads what its friends are looked up by, if nobody has.
-    fn needs(&self, file: &PlannedFile, entries: &Range<u64>) -> RunResult<Needs> {
+    pub(super) fn needs(&self, file: &PlannedFile, entries: &Range<u64>) -> RunResult<Needs> {
         let opened = file.open(self.processor)?;
         self.plan.friends.index_for(&opened, self.options, self.progress);
         Needs::of(file, self.processor, entries)

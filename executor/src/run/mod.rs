@@ -32,7 +32,8 @@ use read::Needs;
 /// How a run goes about.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where ranges are processed.
+    /// The threads of this process. They open files, and process ranges unless other processes or Dask
+    /// workers do.
     pub executor: Executor,
     /// How ranges are cut.
     pub range_size: RangeSize,
@@ -166,7 +167,7 @@ impl Plan {
         std::thread::scope(|scope| {
             let _end = ahead.as_ref().map(|ahead| {
                 for _ in 0..prefetch::THREADS.min(asked.len()) {
-                    scope.spawn(|| self.work_ahead(ahead, &asked, processor));
+                    scope.spawn(|| self.work_ahead(ahead, &asked, &mapper));
                 }
                 ahead.end()
             });
@@ -291,14 +292,14 @@ impl Plan {
     }
 
     /// One thread of it.
-    fn work_ahead(&self, ahead: &Prefetch<Needs>, asked: &[usize], processor: &dyn AnyProcessor) {
+    fn work_ahead(&self, ahead: &Prefetch<Needs>, asked: &[usize], mapper: &Mapper<'_>) {
         let range = |turn: usize| &self.ranges[asked[turn]];
         let file = |turn: usize| &self.files[range(turn).file];
         ahead.work(
             |turn| file(turn).may_open(),
             |turn| {
                 let before = thread_cpu();
-                let mut needs = Needs::of(file(turn), processor, &range(turn).entries)?;
+                let mut needs = mapper.needs(file(turn), &range(turn).entries)?;
                 needs.cpu = thread_cpu() - before;
                 Ok(needs)
             },
