@@ -12,6 +12,8 @@ import os
 import re
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -257,6 +259,27 @@ def refusals(check: Check) -> None:
                   "--progress", "none", status=2)  # fmt: skip
     assert not (check.folder / "nothing").exists()
 
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"root://127.0.0.1:{silent.getsockname()[1]}//a.root"
+        fileset = check.fileset("silent", data={"files": [url], "metadata": {"is_mc": False, "year": 2018}})
+        words = ["submit", "--system", "slurm", "-n", "2", fileset, "--progress", "none", "--state", "stopped"]
+        stopped = subprocess.Popen([check.binary, *words], cwd=check.folder, stderr=subprocess.DEVNULL)
+        # It plans as soon as it wants to know something of the file.
+        silent.settimeout(LONGEST)
+        connection, _ = silent.accept()
+        stopped.send_signal(signal.SIGINT)
+        stopped.wait(LONGEST)
+        connection.close()
+    assert not (check.folder / "stopped").exists()
+    passed("submit: stopped while it plans, nothing is left")
+
+    # A processor of another binary is this very process.
+    dies = check.folder / "dies"
+    dies.write_text("#!/bin/sh\nkill -TERM $$\n")
+    dies.chmod(0o755)
+    check.run(check.fileset(), "--processor", "./dies", status=-signal.SIGTERM)
+    passed("submit: how another binary ends is how we end")
+
     # Names of filesets that a shell would read.
     for name in ("a;touch x;", "ttbar(2018)", "R&D", "*?[a]{b}#~!", "Überlauf"):
         fileset = check.fileset(name)
@@ -307,7 +330,8 @@ def what_is_left(check: Check) -> None:
     check.run("merge", state, binary=check.other)
     check.same("merged by another binary, which lets the run's own do it", state)
     shutil.copy(check.other, binary)
-    check.refused("a merge by a binary that is another one", ["another binary has planned", binary.name], "merge", state, binary=check.other)
+    check.refused("a merge by a binary that is another one", ["another binary has planned", binary.name], "merge", state,
+                  binary=check.other, status=2)  # fmt: skip
     content = json.loads((state / "state.json").read_text())
     (state / "state.json").write_text(json.dumps(content | {"binary": "../hep-run"}))
     check.refused("a binary that is elsewhere", ["no name of a file"], "merge", state)

@@ -185,9 +185,7 @@ mod tests {
             assert!(check_path(path.as_ref()).is_ok(), "{path}");
         }
         for c in ";&|<>()*?[]{}#~!$`\"'\\%,= \t\n\u{7f}\u{fc}^".chars() {
-            let path = format!("/scratch/a{c}touch x");
-            let path = path.replace(' ', "");
-            let path = if c == ' ' { "/scratch/a b".to_owned() } else { path };
+            let path = format!("/scratch/a{c}b");
             assert!(check_path(path.as_ref()).is_err(), "{path}");
         }
         assert!(check_path(Path::new(OsStr::from_bytes(b"/scratch/\xff"))).is_err());
