@@ -160,11 +160,10 @@ def on_the_grid(check: Check) -> None:
     assert state.stat().st_mode & 0o077 == 0 and (state / "grid/1.pfns").stat().st_mode & 0o077 == 0
     submit = ["submit", "--system", "panda", "-n", 2]
     for option, value in {"--max-files": 1, "--max-entries": 10, "--entries-per-range": 10, "--range-size": "1MB", "--retries": 5,
-                          "--skip-checksums": None, "--checkpoint": "kept", "-o": "a.root", "--allow-missing": 0.5,
+                          "--skip-checksums": None, "--checkpoint": "kept", "--output": "a.root", "--allow-missing": 0.5,
                           "--cache": "cache", "--stall": 3, "--read-mode": "plain"}.items():  # fmt: skip
         words = [option] if value is None else [option, value]
-        check.refused(f"PanDA: {option}", [option.replace("-o", "--output") if option == "-o" else option, "PanDA"], *submit, fileset,
-                      *words, "--state", "no-option", "--", "--site", "S")  # fmt: skip
+        check.refused(f"PanDA: {option}", [option, "PanDA"], *submit, fileset, *words, "--state", "no-option", "--", "--site", "S")
     check.refused("PanDA: a dataset that is not there", ["Typo"], *submit, fileset, "--dataset", "Typo", "--state", "no-typo")
     for name, file in {"steps": {"steps": [[0, 10]]}, "replicas": {"replicas": ["root://two.example.org//a.root"]}}.items():
         told = check.fileset(name, data={"files": [{"path": "root://one.example.org//a.root"} | file], "metadata": metadata})
@@ -242,8 +241,11 @@ def refusals(check: Check) -> None:
         check.refused("a failing sbatch", ["submit-0.sh", "invalid account"], *submit, "--state", "failing", "--go")
         # The array is taken, and the job that merges not; the second time, that one is too.
         told = programs / "told"
-        (programs / "sbatch").write_text(f"#!/bin/sh\necho \"$@\" >> {told}\ncase \"$*\" in *merge*) test -e {programs}/ok || exit 1;; esac\n"
-                                         "echo 17\n")  # fmt: skip
+        (programs / "sbatch").write_text(f"""#!/bin/sh
+echo "$@" >> {told}
+case "$*" in *merge*) test -e {programs}/ok || exit 1;; esac
+echo 17
+""")
         check.refused("a failing second sbatch", ["submit-0.sh"], *submit, "--state", "half", "--go")
         (programs / "ok").touch()
         subprocess.run(["bash", check.folder / "half/submit-0.sh"], check=True, capture_output=True)

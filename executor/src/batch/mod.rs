@@ -100,8 +100,8 @@ fn check_path(folder: &Path) -> RunResult<()> {
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "{}: batch systems need a path of ASCII letters, digits and `._/+@:-` only, without spaces; --state names \
-         another folder",
+        "{}: batch systems need a path of ASCII letters, digits and `._/+@:-` only, without spaces; \
+         name or move the folder so (--state)",
         folder.display().to_string().escape_debug()
     )))
 }
