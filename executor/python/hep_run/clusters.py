@@ -320,7 +320,9 @@ class Queue(Started):
         with suppress(Exception):
             folder = Path(getattr(self.target._dummy_job, "log_directory", None) or ".")
             for job in jobs:
-                for path in sorted(folder.glob(f"*{job.split('.')[0]}*"), key=lambda path: path.suffix != ".err"):
+                number = re.escape(job.split(".")[0])
+                own = [path for path in folder.iterdir() if re.search(rf"(?<!\d){number}(?!\d)", path.name)]
+                for path in sorted(own, key=lambda path: path.suffix != ".err"):
                     if path.suffix in (".err", ".out", "") and path.is_file() and path.stat().st_size:
                         with path.open("rb") as file:
                             file.seek(max(0, path.stat().st_size - 8192))
@@ -518,5 +520,9 @@ def custom(spec: str, options: dict[str, Any], size: Size) -> Started:
         raise ClusterError(f"--cluster {spec} returned {kind}, which is neither a cluster nor an address")
     started = Started(target, f"the cluster of {spec}", ours=True)
     if size.minimum is not None and hasattr(target, "adapt"):
-        target.adapt(minimum=size.minimum, maximum=size.maximum)
+        try:
+            target.adapt(minimum=size.minimum, maximum=size.maximum)
+        except Exception as error:
+            started.close()
+            raise ClusterError(f"--cluster {spec}: adapt: {error}") from error
     return started

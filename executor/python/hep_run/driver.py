@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 import queue
@@ -20,7 +21,7 @@ from .node import frames
 
 PROTOCOL = 1
 # Seconds that the end may take before the process is gone whatever happens.
-LAST = 20.0
+LAST = 90.0
 
 Request = tuple[frames.Header, list[bytes]]
 
@@ -50,6 +51,7 @@ class Driver:
     def stop(self) -> None:
         """From any thread, or a signal."""
         self.ended.set()
+        self.engine.ended = True
         self.engine.cancel()
         self.queue.put(None)
 
@@ -98,15 +100,22 @@ class Driver:
         # What the graph is was decided when it was made.
         arguments.pop("fan_in", None)
         partial, failures = self.engine.run(job=job, graph=graph, emit=self._emit, **arguments)
-        return {"failed": failures}, [partial] if partial else []
+        # Ranges that could not be had may be many, and a header is short.
+        return {}, [partial, json.dumps(failures).encode()]
 
     def _emit(self, event: dict[str, Any]) -> None:
         self._tell({"id": self.current, **event})
 
     def _tell(self, header: frames.Header, buffers: list[bytes] = []) -> None:  # noqa: B006
-        with self.writing, contextlib.suppress(OSError, ValueError):
-            # If nobody listens any more, the end of the requests ends this.
-            frames.write(self.answers, header, buffers)
+        # If nobody listens any more, the end of the requests ends this.
+        with self.writing, contextlib.suppress(OSError):
+            try:
+                frames.write(self.answers, header, buffers)
+            except ValueError as error:
+                if self.answers.closed:
+                    return
+                text = {"id": header.get("id"), "event": "error", "kind": "internal", "message": f"the answer: {error}"}
+                frames.write(self.answers, text, [])
 
 
 def main() -> None:

@@ -44,6 +44,8 @@ class Engine:
         self.binary = ""
         self.memory: Optional[int] = None
         self.execution: Optional[Execution] = None
+        # Nothing is to be begun any more.
+        self.ended = False
 
     def connect(
         self,
@@ -63,7 +65,10 @@ class Engine:
             threads = self.client.sync(self.client.scheduler.ncores, workers=None, callback_timeout=ANSWER)
             within(ANSWER, "taking hep-run's plug-ins", self._register)
             with open(binary, "rb") as file:
-                self._put(sha256, file.read())
+                content = file.read()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise Failed(f"{binary} was replaced while it was running: start the run again")
+            self._put(sha256, content)
         except Failed:
             raise
         except Exception as error:
@@ -128,6 +133,8 @@ class Engine:
         try:
             for key, blob in blobs.items():
                 self._put(key, blob)
+            if self.ended:
+                self.execution.cancel()
             # The scheduler forgets the events of a client when it is gone; other topics stay for ever.
             client.subscribe_topic(client.id, self.execution.heard)
             return self.execution.run()
@@ -153,13 +160,12 @@ class Engine:
 
     def close(self) -> None:
         """Leaves the cluster as it was; ends it if we have started it."""
-        if self.client is None:
-            return
-        if self.given:
+        if self.client is not None and self.given:
             self._drop(self.binary)
             return
-        with contextlib.suppress(Exception):
-            self.client.close(timeout=FAREWELL)
+        if self.client is not None:
+            with contextlib.suppress(Exception):
+                self.client.close(timeout=FAREWELL)
         if self.cluster is not None:
             with contextlib.suppress(Exception):
                 self.cluster.close()

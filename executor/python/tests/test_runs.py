@@ -116,7 +116,7 @@ class Runs(unittest.TestCase):
         broken.write_bytes(b"#!/missing/interpreter\n")
         broken.chmod(0o755)
         engine = Engine(self.client)
-        engine.connect(str(broken), "0" * 64)
+        engine.connect(str(broken), hashlib.sha256(broken.read_bytes()).hexdigest())
         with self.assertRaisesRegex(
             Failed, "hep-run cannot run on worker tcp://.*what was written is not what is read back|cannot run"
         ):

@@ -178,11 +178,15 @@ impl Run<'_> {
                 *told = now;
             }
         })?;
-        for bytes in &buffers {
+        let [partial, failed] = &buffers[..] else {
+            return Err(Error::Dask(format!("the driver answered with something else: {answer}")));
+        };
+        if !partial.is_empty() {
+            let bytes = partial;
             let partial = Partial::decode(bytes, &self.key, &self.plan.shape(), self.processor)?;
             self.add(partial)?;
         }
-        serde_json::from_value(answer["failed"].clone())
+        serde_json::from_slice(failed)
             .map_err(|error| Error::Dask(format!("the driver answered with something else: {error}")))
     }
 

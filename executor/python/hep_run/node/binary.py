@@ -56,12 +56,14 @@ class Cache:
             return self.known[sha]
         reasons = []
         for place in self.places:
+            stored = False
             try:
                 binary = Binary(str(self._stored(place, sha)))
+                stored = True
                 self.attempt(binary)
             except OSError as error:
                 reasons.append(f"{place}: {_reason(error)}")
-                if error.errno in (errno.ENOEXEC, errno.ENOENT):
+                if stored and error.errno in (errno.ENOEXEC, errno.ENOENT):
                     # It is there and is not what this machine executes, wherever it lies.
                     raise RuntimeError(f"the binary cannot run here: {self._misfit(place, sha, error)}") from None
                 continue
@@ -71,7 +73,12 @@ class Cache:
             return binary
         try:
             binary = self._in_memory(sha)
-            self.attempt(binary)
+            try:
+                self.attempt(binary)
+            except BaseException:
+                for descriptor in binary.descriptors:
+                    os.close(descriptor)
+                raise
         except OSError as error:
             reasons.append(f"in memory: {_reason(error)}")
             raise RuntimeError("the binary cannot be stored and executed here: " + "; ".join(reasons)) from None
@@ -95,7 +102,11 @@ class Cache:
         if not hasattr(os, "memfd_create"):
             raise OSError(errno.ENOTSUP, "this system cannot execute from memory")
         descriptor = os.memfd_create(f"hep-run-{sha[:16]}", 0)
-        data = memoryview(self.fetch(sha))
+        content = self.fetch(sha)
+        if hashlib.sha256(content).hexdigest() != sha:
+            os.close(descriptor)
+            raise OSError(errno.EIO, "what came is not what was sent")
+        data = memoryview(content)
         while data.nbytes:
             data = data[os.write(descriptor, data) :]
         # Read-only from here on: a file that is open for writing cannot be executed.

@@ -51,18 +51,18 @@ def limit(worker: Any) -> Optional[int]:
     return bytes_ or None
 
 
+def is_short(whole: Optional[int], own: int, children: Iterable[Child]) -> bool:
+    """Whether the worker and its children have so much that those which do nothing should go."""
+    return whole is not None and own + sum(map(rss, children)) > IDLE * whole
+
+
 def check(whole: Optional[int], own: int, each: Optional[int], busy: Iterable[Child], idle: Iterable[Child]) -> int:
     """Ends children that take too much; the bytes of those that are left.
 
     `whole` is what worker and children may have together, `own` what the worker has, `each` what one child may have.
     """
     working = {child: rss(child) for child in busy}
-    resting = {child: rss(child) for child in idle}
-    total = own + sum(working.values()) + sum(resting.values())
-    for child, size in resting.items():
-        if whole and total > IDLE * whole:
-            child.kill("memory was short")
-            total -= size
+    total = own + sum(working.values()) + sum(map(rss, idle))
     for child, size in sorted(working.items(), key=lambda item: -item[1]):
         if each and size > each:
             child.kill(f"memory limit: it had {_mib(size)} of {_mib(each)} MiB")

@@ -32,6 +32,8 @@ IDLE = 60.0
 GREETING = 60.0
 # After a request to give up, before a child is ended.
 GRACE = 0.4
+# Why a child is ended whose task nobody wants any more.
+CANCELLED = "cancelled"
 # Before the same binary is tried again after it could not be run.
 AGAIN = 5.0
 # Jobs that a child is sure to keep.
@@ -91,6 +93,9 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         folders = places(configured, worker.local_directory)
         self.cache = Cache([Path(folder) for folder in folders], self._binary, self._attempt)
         memory.watch(worker, self.name, lambda: self.children_rss)
+        # Tasks that wait for a child, and those of them that nobody wants any more.
+        self.pending: set[Any] = set()
+        self.unwanted: set[Any] = set()
         self.stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="hep-run-watch").start()
 
@@ -111,6 +116,9 @@ class Node(WorkerPlugin):  # type: ignore[misc]
             return
         with self.lock:
             found = self.busy.get(key)
+            if key in self.pending:
+                # It has no child yet, and will get none.
+                self.unwanted.add(key)
         if found is None:
             return
         child = found[1]
@@ -120,8 +128,10 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         def insist() -> None:
             with self.lock:
                 now = self.busy.get(key)
-            if now is not None and now[1] is child:
-                child.kill("cancelled")
+            # It may be wanted again.
+            task = self.worker.state.tasks.get(key)
+            if now is not None and now[1] is child and (task is None or task.state not in ("executing", "long-running")):
+                child.kill(CANCELLED)
 
         threading.Timer(GRACE, insist).start()
 
@@ -164,9 +174,20 @@ class Node(WorkerPlugin):  # type: ignore[misc]
     @contextlib.contextmanager
     def _child(self, key: Any, run: Run) -> Iterator[Child]:
         """A child for a task. It is kept for the next one if it is in good health afterwards."""
-        child = self._take(run)
         with self.lock:
-            self.busy[key] = run, child
+            self.pending.add(key)
+            self.unwanted.discard(key)
+        try:
+            child = self._take(run)
+            with self.lock:
+                if key in self.unwanted:
+                    self.idle.append((run.binary, child))
+                    raise Refused("cancelled", CANCELLED)
+                self.busy[key] = run, child
+        finally:
+            with self.lock:
+                self.pending.discard(key)
+                self.unwanted.discard(key)
         healthy = False
         try:
             yield child
@@ -220,16 +241,26 @@ class Node(WorkerPlugin):  # type: ignore[misc]
             except (RuntimeError, OSError) as error:
                 raise self._unfit(sha, str(error)) from None
         try:
-            child = Child(binary, self.worker.local_directory)
-            try:
-                child.greet(GREETING)
-            except Died:
-                child.close()
-                raise
-        except (Died, OSError) as error:
-            self.cache.known.pop(sha, None)
-            raise self._unfit(sha, str(error)) from None
+            child = self._greeted(binary)
+        except (Died, OSError):
+            # Its folder may have been cleaned since it was stored.
+            with self.preparing:
+                self.cache.known.pop(sha, None)
+                try:
+                    child = self._greeted(self.cache.get(sha))
+                except (Died, OSError, RuntimeError) as error:
+                    self.cache.known.pop(sha, None)
+                    raise self._unfit(sha, str(error)) from None
         self.unfit.pop(sha, None)
+        return child
+
+    def _greeted(self, binary: Binary) -> Child:
+        child = Child(binary, self.worker.local_directory)
+        try:
+            child.greet(GREETING)
+        except Died:
+            child.close()
+            raise
         return child
 
     def _unfit(self, sha: str, reason: str) -> RuntimeError:
@@ -280,14 +311,18 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         now = time.monotonic()
         with self.lock:
             busy = list(self.busy.values())
-            old = [child for _, child in self.idle if child.idle_since + IDLE < now]
+            every = [child for _, child in busy] + [child for _, child in self.idle]
+            # Whoever is to be ended is taken out first: a task could get it meanwhile.
+            short = bool(self.idle) and memory.is_short(memory.limit(self.worker), memory.own(), every)
+            old = [child for _, child in self.idle if short or child.idle_since + IDLE < now]
             self.idle = [(sha, child) for sha, child in self.idle if child not in old]
             idle = [child for _, child in self.idle]
+            for run, child in busy:
+                deadline = child.deadline
+                if deadline is not None and deadline < now:
+                    child.kill(f"time limit: no answer within {run.timeout:g} s")
         for child in old:
             child.close()
-        for run, child in busy:
-            if child.deadline is not None and child.deadline < now:
-                child.kill(f"time limit: no answer within {run.timeout:g} s")
         if busy or idle:
             limits = [run.memory for run, _ in busy if run.memory]
             own = memory.own()

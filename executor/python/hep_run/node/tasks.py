@@ -13,7 +13,7 @@ from typing import Any
 from distributed import get_worker
 
 from .child import Died, Refused
-from .plugin import Node, Run
+from .plugin import CANCELLED, Node, Run
 
 Result = tuple[bytes, list[list[Any]]]
 
@@ -31,6 +31,8 @@ def process(plugin: str, identity: str, index: int) -> Result:
         header = {"op": "range", "range": index, "last": True} if run.last else {"op": "range", "range": index}
         answer, buffers = node.call(key, run, header)
     except Died as death:
+        if str(death) == CANCELLED:
+            raise RuntimeError(f"range {index} on {worker.address}: {death}") from None
         node.progress.done(identity, index, False, 0, 0)
         node.failed(run)
         return b"", [[index, worker.address, f"its process died: {death}"[:LONGEST]]]
