@@ -98,11 +98,7 @@ mod tests {
                 }
             }
         }
-<<<<<<< HEAD
-        // The first is for an installed package, the second is sent before the others.
-=======
         // What starts the package is in START, or is not needed.
->>>>>>> dask
         for installed in ["__main__", "start"] {
             assert!(found.remove(installed), "{installed}");
         }
