@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import ssl
+import weakref
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -32,6 +33,9 @@ VERSIONS = (
 )
 # Seconds that the scheduler may take for one answer.
 ANSWER = 30
+
+# The binary that each client's last run was of. Only these stay on the scheduler between runs.
+BINARIES: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
 
 
 class Engine:
@@ -64,11 +68,16 @@ class Engine:
         try:
             threads = self.client.sync(self.client.scheduler.ncores, workers=None, callback_timeout=ANSWER)
             within(ANSWER, "taking hep-run's plug-ins", self._register)
-            with open(binary, "rb") as file:
-                content = file.read()
-            if hashlib.sha256(content).hexdigest() != sha256:
-                raise Failed(f"{binary} was replaced while it was running: start the run again")
-            self._put(sha256, content)
+            if not self._is_there(sha256):
+                with open(binary, "rb") as file:
+                    content = file.read()
+                if hashlib.sha256(content).hexdigest() != sha256:
+                    raise Failed(f"{binary} was replaced while it was running: start the run again")
+                self._put(sha256, content)
+            before = BINARIES.get(self.client, sha256)
+            BINARIES[self.client] = sha256
+            if before != sha256:
+                self._drop(before)
         except Failed:
             raise
         except Exception as error:
@@ -160,8 +169,8 @@ class Engine:
 
     def close(self) -> None:
         """Leaves the cluster as it was; ends it if we have started it."""
-        if self.client is not None and self.given:
-            self._drop(self.binary)
+        if self.given:
+            # Its next run needs the binary again, which goes with the client or with another binary.
             return
         if self.client is not None:
             with contextlib.suppress(Exception):
@@ -182,14 +191,23 @@ class Engine:
         client.register_plugin(ship.StoreRecipe())
         client.register_plugin(ship.NodeRecipe())
 
+    def _is_there(self, key: str) -> bool:
+        """Whether the scheduler's store has a blob. If so, it stays as long as this client, or until it drops it."""
+        client = self._connected()
+
+        async def use() -> bool:
+            known = getattr(client.scheduler, f"{ship.STORE}-use")(client=client.id, key=key)
+            return bool(await asyncio.wait_for(known, ANSWER))
+
+        return bool(client.sync(use))
+
     def _put(self, key: str, blob: bytes) -> None:
         """Puts a blob to the scheduler's store, unless it is there."""
+        if self._is_there(key):
+            return
         client = self._connected()
 
         async def put() -> None:
-            known = getattr(client.scheduler, f"{ship.STORE}-use")(client=client.id, key=key)
-            if await asyncio.wait_for(known, ANSWER):
-                return
             size = ship.module("store").PIECE
             pieces = [blob[start : start + size] for start in range(0, len(blob), size)] or [b""]
             for index, piece in enumerate(pieces):
