@@ -8,6 +8,7 @@ import hashlib
 import json
 import operator
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from hep_run.node.binary import Binary  # noqa: E402
 from hep_run.node.child import Child  # noqa: E402
 
 FAN_IN = 16
-ENTRIES = 100_000
+ENTRIES, CLUSTER = 100_000, 100
 
 
 def graph(ranges: int) -> bytes:
@@ -53,7 +54,10 @@ class Bench:
         self.sha = hashlib.sha256(binary.read_bytes()).hexdigest()
         self.beds = 0
         with uproot.recreate(folder / "events.root") as file:
-            file.mktree("Events", {"x": np.int32}).extend({"x": np.arange(ENTRIES, dtype=np.int32)})
+            tree = file.mktree("Events", {"x": np.int32})
+            # Small ones: a range of one entry decompresses all of its cluster.
+            for start in range(0, ENTRIES, CLUSTER):
+                tree.extend({"x": np.arange(start, start + CLUSTER, dtype=np.int32)})
 
     def bed(self, workers: int, **settings: object):
         self.beds += 1
@@ -64,7 +68,7 @@ class Bench:
         fileset = {"processor": processor, "tree": "Events", "datasets": {"events": {"files": [str(self.folder / "events.root")]}}}
         (self.folder / "fileset.json").write_text(json.dumps(fileset))
         command = [str(self.binary), "plan", "fileset.json", "--output", "job.json", "--progress", "none"]
-        subprocess.run(command, cwd=self.folder, check=True)
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
         job = json.loads((self.folder / "job.json").read_text())
         job["ranges"] = [[0, start, start + 1] for start in range(ranges)]
         return json.dumps(job).encode()
@@ -81,6 +85,10 @@ def say(what: str, figure: str, bar: str) -> None:
     print(f"{what:64} {figure:>16}   bar: {bar}", flush=True)
 
 
+def nowhere(_: object) -> None:
+    """Takes events and outputs."""
+
+
 def timed(act: Callable[[], object]) -> float:
     begun = time.perf_counter()
     act()
@@ -92,7 +100,7 @@ def pipe(bench: Bench) -> None:
     child.greet(60)
     best = min(timed(lambda: [child.call({"op": "noop"}) for _ in range(1000)]) for _ in range(10)) / 1000
     say("pipe: a round trip of nothing", f"{best * 1e6:.1f} µs", "30 µs")
-    job = bench.job(4, name="heavy", kbins=125)
+    job = bench.job(4, name="heavy", kbins=62)
     child.call({"op": "job", "job": ""}, [job])
     key = hashlib.sha256(job).hexdigest()
     parts = [child.call({"op": "range", "job": key, "range": at})[1][0] for at in range(2)]
@@ -100,11 +108,12 @@ def pipe(bench: Bench) -> None:
     say(f"pipe: a range whose output has {len(parts[0]) / 1e6:.2f} MB, all of it", f"{one * 1e3:.2f} ms", "0.5 ms for the answer")
     two = min(timed(lambda: child.call({"op": "merge", "job": key}, parts)) for _ in range(50))
     say("pipe: two of them merged: to the child, decoded, added, encoded, back", f"{two * 1e3:.2f} ms", "")
+    job = bench.job(1000, name="faulty")
+    child.call({"op": "job", "job": ""}, [job])
+    key = hashlib.sha256(job).hexdigest()
+    each = min(timed(lambda: [child.call({"op": "range", "job": key, "range": at}) for at in range(1000)]) for _ in range(3))
+    say("pipe: a range of one entry", f"{each * 1e3:.1f} µs", "")
     child.close()
-
-
-def nothing(*_: object) -> None:
-    return None
 
 
 def pure(client: Client, ranges: int) -> None:
@@ -129,7 +138,7 @@ def tasks(bench: Bench, ranges: int = 10_000) -> None:
         ours, python = [], []
         for _ in range(3):
             python.append(timed(lambda: pure(engine.client, ranges)))
-            ours.append(timed(lambda: engine.run("bench", ["events"], job, tree, lambda _: None)))
+            ours.append(timed(lambda: engine.run("bench", ["events"], job, tree, nowhere, nowhere)))
         per = [1e3 * min(times) / ranges for times in (python, ours)]
         say(f"{ranges} tasks of Python that do nothing, and their tree", f"{per[0]:.2f} ms each", "")
         say(f"{ranges} ranges of one entry, read and processed, and their tree", f"{per[1]:.2f} ms each", f"{per[0] + 0.25:.2f} ms")
@@ -142,7 +151,7 @@ def managed(dask_scheduler) -> int:
 def partials(bench: Bench, ranges: int = 10_000, workers: int = 2) -> None:
     with bench.bed(workers) as bed:
         engine = bench.engine(bed)
-        job = bench.job(ranges, name="heavy", kbins=125)
+        job = bench.job(ranges, name="heavy", kbins=62)
         peak, over = 0, threading.Event()
 
         def sample() -> None:
@@ -153,7 +162,7 @@ def partials(bench: Bench, ranges: int = 10_000, workers: int = 2) -> None:
 
         thread = threading.Thread(target=sample)
         thread.start()
-        seconds = timed(lambda: engine.run("bench", ["events"], job, graph(ranges), lambda _: None))
+        seconds = timed(lambda: engine.run("bench", ["events"], job, graph(ranges), nowhere, nowhere))
         over.set()
         thread.join()
         say(f"{ranges} partials of 1 MB, made and merged", f"{1e3 * seconds / ranges:.2f} ms each", "10 ms")
@@ -175,7 +184,7 @@ def many(bench: Bench, ranges: int = 100_000) -> None:
 
         thread = threading.Thread(target=sample)
         thread.start()
-        seconds = timed(lambda: engine.run("bench", ["events"], job, tree, lambda _: None))
+        seconds = timed(lambda: engine.run("bench", ["events"], job, tree, nowhere, nowhere))
         over.set()
         thread.join()
         say(f"{ranges} ranges of one entry", f"{1e3 * seconds / ranges:.2f} ms each", "")
@@ -199,13 +208,14 @@ def shipping(bench: Bench) -> None:
             engine.connect(str(binary), sha)
             return engine
 
+        with Client(bed.address, set_as_default=False) as client:
+            wait_for("the workers", lambda: len(client.ncores()) == 4)
         begun = time.perf_counter()
         first = connected()
-        wait_for("the workers", lambda: len(first.client.ncores()) == 4)
         say(f"{size / 1e6:.0f} MB to the scheduler", f"{time.perf_counter() - begun:.2f} s", "")
         job = bench.job(40, name="faulty")
         begun = time.perf_counter()
-        first.run("bench", ["events"], job, graph(40), lambda _: None)
+        first.run("bench", ["events"], job, graph(40), nowhere, nowhere)
         say("and to the node of 4 workers, verified, started, 40 ranges done", f"{time.perf_counter() - begun:.2f} s", "")
         begun = time.perf_counter()
         first.connect(str(binary), sha)
@@ -223,13 +233,15 @@ def shipping(bench: Bench) -> None:
 def cancel(bench: Bench) -> None:
     from check_dask import sleeps
 
+    shutil.copy(bench.folder / "events.root", bench.folder / "other.root")
+    files = {"a": str(bench.folder / "events.root"), "b": str(bench.folder / "other.root")}
     fileset = {"processor": {"name": "faulty", "mode": "hang", "at": 0}, "tree": "Events",
-               "datasets": {name: {"files": [str(bench.folder / "events.root")]} for name in ("a", "b")}}  # fmt: skip
+               "datasets": {name: {"files": [file]} for name, file in files.items()}}  # fmt: skip
     (bench.folder / "hang.json").write_text(json.dumps(fileset))
     with bench.bed(2) as bed:
         for number in (signal.SIGINT, signal.SIGKILL):
             command = [str(bench.binary), "hang.json", "--executor", "dask", "--scheduler", bed.address, "--progress", "none"]
-            with subprocess.Popen(command, cwd=bench.folder, stderr=subprocess.DEVNULL) as process:
+            with subprocess.Popen(command, cwd=bench.folder, stdout=subprocess.DEVNULL) as process:
                 wait_for("ranges that hang", lambda: sum(map(sleeps, bed.resident())) == 2)
                 begun = time.perf_counter()
                 process.send_signal(number)

@@ -78,7 +78,7 @@ class Driver:
             if operation == "connect":
                 answer = self.engine.connect(**arguments)
             elif operation == "run":
-                answer, out = self._run(arguments, buffers)
+                answer, out = {}, [self._run(arguments, buffers)]
             elif operation == "close":
                 self.engine.close()
                 answer = {}
@@ -95,13 +95,16 @@ class Driver:
             sys.excepthook(*cast(Any, sys.exc_info()))
         return operation != "close"
 
-    def _run(self, arguments: dict[str, Any], buffers: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    def _run(self, arguments: dict[str, Any], buffers: list[bytes]) -> bytes:
         job, graph = buffers
         # What the graph is was decided when it was made.
         arguments.pop("fan_in", None)
-        partial, failures = self.engine.run(job=job, graph=graph, emit=self._emit, **arguments)
+        failures = self.engine.run(job=job, graph=graph, emit=self._emit, deliver=self._deliver, **arguments)
         # Ranges that could not be had may be many, and a header is short.
-        return {}, [partial, json.dumps(failures).encode()]
+        return json.dumps(failures).encode()
+
+    def _deliver(self, partial: bytes) -> None:
+        self._tell({"id": self.current, "event": "partial"}, [partial])
 
     def _emit(self, event: dict[str, Any]) -> None:
         self._tell({"id": self.current, **event})

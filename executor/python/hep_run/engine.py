@@ -19,7 +19,7 @@ from distributed import Client
 
 from . import address, ship
 from .clusters import ClusterError, Started, start_cluster, within
-from .execution import Emit, Execution, Failed, Failure
+from .execution import Deliver, Emit, Execution, Failed, Failure
 from .graph import Graph
 
 log = logging.getLogger("distributed.hep_run")
@@ -121,9 +121,10 @@ class Engine:
         job: bytes,
         graph: bytes,
         emit: Emit,
+        deliver: Deliver,
         last: bool = False,
         range_timeout: Optional[float] = None,
-    ) -> tuple[bytes, list[Failure]]:
+    ) -> list[Failure]:
         """One pass; see `Execution.run`."""
         client = self._connected()
         identity = os.urandom(16).hex()
@@ -138,7 +139,9 @@ class Engine:
             "memory": self.memory,
         }
         blobs = {job_key: job, identity: json.dumps(description).encode()}
-        self.execution = Execution(client, Graph(json.loads(graph), labels, identity[:8]), identity, emit, self._waiting)
+        self.execution = Execution(
+            client, Graph(json.loads(graph), labels, identity[:8]), identity, emit, deliver, self._waiting
+        )
         try:
             for key, blob in blobs.items():
                 self._put(key, blob)

@@ -28,6 +28,7 @@ KILLED, OTHERWISE = 1, 4
 LOOK, LOST, LONELY = 1.0, 15.0, 20.0
 
 Emit = Callable[[dict[str, Any]], None]
+Deliver = Callable[[bytes], None]
 Failure = list[Any]
 
 
@@ -40,13 +41,16 @@ class Cancelled(Exception):
 
 
 class Execution:
-    """`tell` says why there is no worker, or raises `Failed` where none will come."""
+    """`deliver` takes the partial outputs, `tell` says why there is no worker, or raises `Failed` where none will come."""
 
-    def __init__(self, client: Client, graph: Graph, identity: str, emit: Emit, tell: Callable[[], str]) -> None:
+    def __init__(
+        self, client: Client, graph: Graph, identity: str, emit: Emit, deliver: Deliver, tell: Callable[[], str]
+    ) -> None:
         self.client = client
         self.graph = graph
         self.identity = identity
         self.emit = emit
+        self.deliver = deliver
         self.tell = tell
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.tally = Tally(identity, list(graph.ranges))
@@ -79,21 +83,22 @@ class Execution:
         """An event of the scheduler, in the client's thread."""
         self.events.put(("event", event[1]))
 
-    def run(self) -> tuple[bytes, list[Failure]]:
-        """The partial output of everything, empty if there is none, and the ranges that could not be had."""
-        if not self.graph.merges:
-            return b"", []
+    def run(self) -> list[Failure]:
+        """The ranges that could not be had; the outputs of the others have been delivered."""
         try:
             self._look()
             self._submit()
-            return self._loop()
-        except BaseException:
+            self._loop()
+        finally:
             self._release()
-            raise
+        self.failures.sort()
+        self.tally.end({number for number, _, _ in self.failures})
+        self.emit(self.tally.message(len(self.workers)))
+        return self.failures
 
-    def _loop(self) -> tuple[bytes, list[Failure]]:
+    def _loop(self) -> None:
         looked = time.monotonic()
-        while self.graph.root not in self.ready:
+        while self.graph.roots - self.ready:
             try:
                 kind, what = self.events.get(timeout=0.1)
             except queue.Empty:
@@ -112,7 +117,6 @@ class Execution:
                 self._stranded()
                 self._submit()
                 looked = time.monotonic()
-        return self._result()
 
     def _look(self) -> None:
         """Whether the scheduler is there, and who works."""
@@ -219,6 +223,13 @@ class Execution:
             # From here on it is this merge that is held, and not what it is of.
             for each in self.graph.merges[-1 - task].inputs:
                 self.futures.pop(each, None)
+        if task in self.graph.roots and (future := self.futures.get(task)) is not None:
+            partial, failures = future.result()
+            self.failures += failures
+            if partial:
+                self.deliver(bytes(partial))
+            # What it was made of goes with it from the scheduler.
+            del self.futures[task]
         if (parent := self.graph.parents.get(task)) is not None:
             self._submit_merge(parent)
 
@@ -324,15 +335,6 @@ class Execution:
         if block.failures > len(block.ranges) * (KILLED + 1) + OTHERWISE:
             raise Failed(f"tasks of {self.graph.key(root)[0]} failed {block.failures} times")
         self.waiting.append(block)
-
-    def _result(self) -> tuple[bytes, list[Failure]]:
-        future = self.futures.get(self.graph.root)
-        partial, failures = future.result() if future is not None else (b"", [])
-        self._release()
-        failures = sorted(self.failures + failures)
-        self.tally.end({number for number, _, _ in failures})
-        self.emit(self.tally.message(len(self.workers)))
-        return bytes(partial), failures
 
     def _release(self) -> None:
         """Frees what the cluster holds, and stops what it does."""

@@ -1,8 +1,9 @@
-"""The graph of a run, cut into blocks.
+"""The graph of a run, cut into blocks, and into outputs.
 
-Dask would take the whole graph at once. It comes in blocks instead: subtrees of the merges, each with few ranges. So
-the scheduler holds as many tasks as the cluster needs and not as many as the run has; and a range that cannot be had
-costs its block and not the run.
+Dask would take the whole graph at once. It comes in blocks instead: subtrees of the merges, each with few ranges. So a
+range that cannot be had costs its block and not the run. And as the scheduler keeps every task that something it holds
+was made of, it is not everything that is merged on the cluster: subtrees with thousands of ranges are, and what they come
+to is given away one by one.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-# Ranges of a block, at most.
-BLOCK = 32
+# Ranges of a block, and of what comes to one output, at most.
+BLOCK, OUTPUT = 32, 8192
 
 Key = tuple[Union[str, int], ...]
 
@@ -33,7 +34,6 @@ class Merge:
     # As in the engine's protocol: a range by its number, merge `k` as `-1 - k`.
     inputs: list[int]
     dataset: Optional[int]
-    parent: Optional[int] = None
     # Ranges below it.
     size: int = 0
 
@@ -54,43 +54,48 @@ class Block:
 class Graph:
     """`labels` are the names of the datasets, `run` what tells this run's keys from others'."""
 
-    def __init__(self, value: dict[str, Any], labels: Sequence[str], run: str, block: int = BLOCK) -> None:
+    def __init__(
+        self, value: dict[str, Any], labels: Sequence[str], run: str, block: int = BLOCK, output: int = OUTPUT
+    ) -> None:
         self.run = run
         self.names = [name(label) for label in labels]
         self.ranges: dict[int, Range] = {}
         for number, dataset, text, *more in value["ranges"]:
             self.ranges[number] = Range(number, dataset, text, frozenset(more[0] if more else ()))
         self.merges = [Merge(list(inputs), dataset) for inputs, dataset in value["merges"]]
-        for at, merge in enumerate(self.merges):
+        for merge in self.merges:
             for task in merge.inputs:
                 if task >= 0:
                     merge.size += 1
                 else:
-                    self.merges[-1 - task].parent = at
                     merge.size += self.merges[-1 - task].size
-        self.root = -len(self.merges)
+        # Tasks whose outputs are given away: together they are of all ranges.
+        self.roots: set[int] = set()
         self.blocks: dict[int, Block] = {}
         # Merges that are of blocks.
         self.upper: set[int] = set()
         self.parents: dict[int, int] = {}
-        self._cut(block)
+        if self.merges:
+            self._cut(-len(self.merges), block, output)
 
-    def _cut(self, block: int) -> None:
-        careful = {number for number, range_ in self.ranges.items() if range_.avoid}
-        small = [merge.size <= block for merge in self.merges]
-        if careful:
-            # Where each is done is chosen for each, so that each is a block.
-            small = [False] * len(self.merges)
-        for at, merge in enumerate(self.merges):
-            for task in merge.inputs:
-                self.parents[task] = -1 - at
-            if not small[at]:
-                self.upper.add(-1 - at)
-                for task in merge.inputs:
-                    if task >= 0 or small[-1 - task]:
-                        self._block(task)
-        if self.merges and small[-1]:
-            self._block(self.root)
+    def _cut(self, last: int, block: int, output: int) -> None:
+        # Where a range is done that avoids workers is chosen for it alone.
+        careful = any(range_.avoid for range_ in self.ranges.values())
+        waiting = [(last, False)]
+        while waiting:
+            task, below = waiting.pop()
+            size = 1 if task >= 0 else self.merges[-1 - task].size
+            if not below and size <= output:
+                self.roots.add(task)
+                below = True
+            if task >= 0 or (below and size <= block and not careful):
+                self._block(task)
+                continue
+            inputs = self.merges[-1 - task].inputs
+            waiting.extend((each, below) for each in inputs)
+            if below:
+                self.upper.add(task)
+                self.parents.update(dict.fromkeys(inputs, task))
 
     def _block(self, root: int) -> None:
         block = Block(root)
@@ -100,8 +105,10 @@ class Graph:
             if task >= 0:
                 block.ranges.append(task)
             else:
+                inputs = self.merges[-1 - task].inputs
                 block.merges.append(-1 - task)
-                waiting.extend(self.merges[-1 - task].inputs)
+                waiting.extend(inputs)
+                self.parents.update(dict.fromkeys(inputs, task))
         block.ranges.sort()
         block.merges.sort()
         self.blocks[root] = block

@@ -23,13 +23,24 @@ class Graphs(unittest.TestCase):
                 for block in blocks:
                     self.assertLessEqual(len(block.ranges), BLOCK)
                     self.assertEqual(sorted(below(graph, block.root)), block.ranges)
-                self.assertEqual(below(graph, graph.root), list(range(ranges)))
+                self.assertEqual(graph.roots, {-len(graph.merges)})
+                self.assertEqual(below(graph, -len(graph.merges)), list(range(ranges)))
+
+    def test_a_large_graph_has_several_outputs(self):
+        for fan_in in (2, 16):
+            graph = Graph(support.graph(1000, fan_in), ["a"], "0123abcd", block=8, output=100)
+            self.assertGreater(len(graph.roots), 1)
+            self.assertEqual(sorted(number for root in graph.roots for number in below(graph, root)), list(range(1000)))
+            for root in graph.roots:
+                self.assertLessEqual(len(below(graph, root)), 100)
+                self.assertNotIn(root, graph.parents)
+            self.assertEqual(sorted(number for block in graph.blocks.values() for number in block.ranges), list(range(1000)))
 
     def test_a_range_that_avoids_workers_is_a_block(self):
         value = support.graph(3)
         value["ranges"][1].append(["tcp://10.0.0.1:1"])
         graph = Graph(value, ["a"], "0123abcd")
-        self.assertEqual([block.ranges for block in graph.blocks.values()], [[0], [1], [2]])
+        self.assertEqual(sorted(block.ranges for block in graph.blocks.values()), [[0], [1], [2]])
         self.assertEqual(graph.ranges[1].avoid, {"tcp://10.0.0.1:1"})
 
     def test_the_dashboard_shows_the_whole_name_of_a_dataset(self):

@@ -32,7 +32,7 @@ class Runs(unittest.TestCase):
     def setUp(self):
         self.engine = Engine(self.client)
         self.engine.connect(str(support.WORKER), support.SHA)
-        self.events = []
+        self.events, self.partials = [], []
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
@@ -40,8 +40,13 @@ class Runs(unittest.TestCase):
     def run_(self, ranges=40, last=False, timeout=None, graph=None, **job):
         graph = graph or support.graph(ranges)
         job = support.encoded(job)
-        partial, failures = self.engine.run("test", ["a-b 1"], job, support.encoded(graph), self.events.append, last, timeout)
-        return (json.loads(partial) if partial else None), failures
+        partials = []
+        failures = self.engine.run(
+            "test", ["a-b 1"], job, support.encoded(graph), self.events.append, partials.append, last, timeout
+        )
+        parts = [json.loads(partial) for partial in partials]
+        merged = {key: sorted(number for part in parts for number in part[key]) for key in ("done", "failed")}
+        return (merged if parts else None), failures
 
     def expect(self, result, lost, ranges=40, words=""):
         partial, failures = result
@@ -120,7 +125,7 @@ class Runs(unittest.TestCase):
         with self.assertRaisesRegex(
             Failed, "hep-run cannot run on worker tcp://.*what was written is not what is read back|cannot run"
         ):
-            engine.run("test", ["a"], b"{}", support.encoded(support.graph(3)), self.events.append)
+            engine.run("test", ["a"], b"{}", support.encoded(support.graph(3)), self.events.append, self.partials.append)
 
     def test_nothing_is_left_on_the_scheduler(self):
         def held(dask_scheduler):
@@ -141,7 +146,7 @@ class Runs(unittest.TestCase):
             engine = Engine(client)
             sha = hashlib.sha256(binary.read_bytes()).hexdigest()
             engine.connect(str(binary), sha)
-            engine.run("test", ["a"], b"{}", support.encoded(support.graph(50)), self.events.append)
+            engine.run("test", ["a"], b"{}", support.encoded(support.graph(50)), self.events.append, self.partials.append)
             self.assertEqual(settled((sorted([*before[0], sha]), 0)), (sorted([*before[0], sha]), 0))
         self.assertEqual(settled((before[0], 0)), (before[0], 0))
 

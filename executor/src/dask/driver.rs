@@ -66,7 +66,7 @@ impl Driver {
         &mut self,
         mut header: Value,
         buffers: &[Vec<u8>],
-        mut event: impl FnMut(&Value),
+        mut event: impl FnMut(&Value, Vec<Vec<u8>>) -> RunResult<()>,
     ) -> RunResult<(Value, Vec<Vec<u8>>)> {
         self.last += 1;
         header["id"] = self.last.into();
@@ -85,7 +85,7 @@ impl Driver {
                     let message = answer["message"].as_str().unwrap_or("it does not say why");
                     return Err(Error::Dask(message.to_owned()));
                 }
-                _ => event(&answer),
+                _ => event(&answer, buffers)?,
             }
         }
     }
@@ -120,7 +120,7 @@ impl Driver {
 
     /// Lets the driver leave the cluster, and waits for it.
     pub(super) fn close(mut self) {
-        let _ = self.ask(json!({"op": "close"}), &[], |_| {});
+        let _ = self.ask(json!({"op": "close"}), &[], |_, _| Ok(()));
     }
 }
 

@@ -96,7 +96,10 @@ impl Dask {
             "cluster_options": self.cluster_options, "workers": self.workers,
             "binary": binary, "sha256": binary::hash()?,
         });
-        let (answer, _) = driver.ask(header, &[], |event| warn(event, progress))?;
+        let (answer, _) = driver.ask(header, &[], |event, _| {
+            warn(event, progress);
+            Ok(())
+        })?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         let mut message = format!("on {}: {} workers", text("address"), answer["workers"]);
         if !text("dashboard").is_empty() {
@@ -167,25 +170,24 @@ impl Run<'_> {
             "op": "run", "name": "hep-run", "fan_in": FAN_IN, "labels": labels, "last": last,
             "range_timeout": timeout.map(|timeout| timeout.as_secs_f64()),
         });
-        let (progress, base) = (self.progress, self.told);
-        let told = &mut self.told;
-        let (answer, buffers) = driver.ask(header, &[self.json.clone(), graph], |event| {
-            warn(event, progress);
+        let base = self.told;
+        let graph = [self.json.clone(), graph];
+        let (answer, buffers) = driver.ask(header, &graph, |event, buffers| {
+            warn(event, self.progress);
             if let Ok(state) = serde_json::from_value::<Elsewhere>(event.clone()) {
                 let now = (base.0 + state.entries, base.1 + state.bytes);
-                progress.advance(now.0.saturating_sub(told.0), now.1.saturating_sub(told.1));
-                progress.elsewhere(&state);
-                *told = now;
+                self.progress.advance(now.0.saturating_sub(self.told.0), now.1.saturating_sub(self.told.1));
+                self.progress.elsewhere(&state);
+                self.told = now;
             }
+            for bytes in &buffers {
+                self.add(Partial::decode(bytes, &self.key, &self.plan.shape(), self.processor)?)?;
+            }
+            Ok(())
         })?;
-        let [partial, failed] = &buffers[..] else {
+        let [failed] = &buffers[..] else {
             return Err(Error::Dask(format!("the driver answered with something else: {answer}")));
         };
-        if !partial.is_empty() {
-            let bytes = partial;
-            let partial = Partial::decode(bytes, &self.key, &self.plan.shape(), self.processor)?;
-            self.add(partial)?;
-        }
         serde_json::from_slice(failed)
             .map_err(|error| Error::Dask(format!("the driver answered with something else: {error}")))
     }

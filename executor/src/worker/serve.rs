@@ -60,8 +60,8 @@ pub fn serve(registry: &Registry) -> io::Result<()> {
     let answers = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
     rustix::stdio::dup2_stdout(io::stderr())?;
     let requests = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
-    // Nor may a process that it starts read them.
-    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    // Nor may a process that it starts read them. (A pipe's end, as a bare system root has no `/dev/null`.)
+    rustix::stdio::dup2_stdin(io::pipe()?.0)?;
     let answers = Arc::new(Mutex::new(BufWriter::with_capacity(1 << 16, File::from(answers))));
     // Nothing is cancelled yet, and no request has this number.
     let cancelled = Arc::new(AtomicU64::new(u64::MAX));
