@@ -16,7 +16,7 @@ export HEP_RUN_SKIPS := $(SKIPS)
 # The same for what needs Dask.
 ENGINES = $$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt) -W ignore
 
-.PHONY: test lint rust oracles skips environment portable wheel bench bench-remote bench-clusters fmt
+.PHONY: test lint rust oracles skips environment portable wheel bench bench-instructions bench-remote bench-clusters fmt
 
 test: lint rust oracles skips
 
@@ -85,10 +85,26 @@ skips: rust oracles
 portable:
 	@python3 executor/portable/build.py $(CRATE)
 
-# make bench FILES="a.root b.root"; benchmarks/make_bench.py makes such files
-bench: environment
-	cargo build --release
-	$(PYTHON) benchmarks/run.py $(BINARY) $(FILES)
+# The benchmarks of benchmarks/README.md; what they need is made in the cache. Also QUERIES="1 6", THREADS="1 2",
+# PEERS="RDataFrame", SEED=file.root, NAME=results' name, and ONLY_ADL=1 for neither start-up nor overheads.
+EVENTS ?= 2000000
+CODECS ?= zlib zstd lz4 none lzma rntuple-zstd
+REPEAT ?= 5
+EXAMPLES = $(CARGO_TARGET_DIR)/release/examples
+bench:
+	cargo build --release -p hep-run
+	cargo build --release -p hep-io --example floor
+	cargo bench --no-run -p hep-run --bench overhead
+	cargo bench --no-run -p hep-io --bench baskets
+	python3 benchmarks/run.py $(BINARY) $(EXAMPLES)/floor --events $(EVENTS) --codecs $(CODECS) --repeat $(REPEAT) \
+		$(if $(QUERIES),--queries $(QUERIES)) $(if $(THREADS),--threads $(THREADS)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(NAME),--name $(NAME)) $(if $(ONLY_ADL),--only-adl)
+
+# Instructions of hot paths against benchmarks/instructions.json, of one compiler and processor: not a part of `test`.
+# UPDATE=1 writes what is counted as what is expected.
+bench-instructions:
+	cargo build --release -p hep-run
+	python3 benchmarks/instructions.py $(BINARY) $(if $(SEED),--seed $(SEED)) $(if $(UPDATE),--update)
 
 # Remote reading against the official clients; and whole runs, with FILE=bench.root.
 bench-remote: environment
@@ -96,7 +112,7 @@ bench-remote: environment
 	$(PYTHON) benchmarks/remote.py $(CARGO_TARGET_DIR)/release/examples/xrdread
 	@if [ -n "$(FILE)" ]; then cargo build --release && $(PYTHON) benchmarks/remote_run.py $(BINARY) $(FILE); fi
 
-# On one Dask cluster, against coffea and distributed RDataFrame: FILES as for bench.
+# On one Dask cluster, against coffea and distributed RDataFrame, with FILES="a.root b.root" of datasets/make_bench.py.
 bench-clusters:
 	cargo build --release
 	$$(python3 tests/python/environment.py benchmarks/cluster_requirements.txt | tail -n 1) benchmarks/clusters.py $(BINARY) $(FILES)

@@ -89,15 +89,19 @@ def query(n, a):
     return np.sqrt(2 * ak.flatten(other.pt) * double(a.MET_pt) * (1 - np.cos(dphi)))
 
 
-def main() -> None:
-    path, n = sys.argv[1], int(sys.argv[2])
+def histogram(path, n, **options):
+    """The bins of query `n` over a file, with under- and overflow; `options` are those of uproot's `iterate`."""
     low, high = BINS[n]
     bins = np.zeros(102, np.int64)
-    for events in uproot.open(path)["Events"].iterate(COLUMNS[n], step_size=200_000):
+    for events in uproot.open(path)["Events"].iterate(filter_name=COLUMNS[n], step_size=200_000, **options):
         values = np.asarray(query(n, events), np.float64)
         place = np.clip(np.floor(100 * (values - low) / (high - low)).astype(np.int64) + 1, 0, 101)
         bins += np.bincount(place, minlength=102)
-    print(json.dumps(bins.tolist()))
+    return bins.tolist()
+
+
+def main() -> None:
+    print(json.dumps(histogram(sys.argv[1], int(sys.argv[2]))))
 
 
 if __name__ == "__main__":

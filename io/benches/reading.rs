@@ -20,6 +20,11 @@ use hep_io::source::{LocalFile, coalesce};
 use hep_io::{EntryFile, EntryReader, Scratch};
 use rustix::time::{ClockId, clock_gettime};
 
+#[path = "../examples/floor/basket.rs"]
+mod basket;
+
+use basket::Basket;
+
 /// Repetitions, of which the fastest counts: the machine may be shared.
 const REPEAT: usize = 9;
 const BATCH: usize = 16 << 10;
@@ -158,36 +163,6 @@ impl Column {
             std::hint::black_box(&numbers);
         }
         cpu() - start
-    }
-}
-
-/// The head of a basket, as `TKey` and `TBasket` write it.
-struct Basket<'a> {
-    name: &'a [u8],
-    payload: &'a [u8],
-    /// The bytes of its payload when decompressed,
-    length: usize,
-    /// and how many of them are values; offsets follow.
-    values: usize,
-}
-
-impl<'a> Basket<'a> {
-    fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let word = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize);
-        let key = usize::from(u16::from_be_bytes(bytes.get(14..16)?.try_into().ok()?));
-        let class = 26 + usize::from(u16::from_be_bytes(bytes.get(4..6)?.try_into().ok()?) > 1000) * 8;
-        let class_length = usize::from(*bytes.get(class)?);
-        let name = class + 1 + class_length;
-        if bytes.get(class + 1..name)? != b"TBasket" {
-            return None;
-        }
-        let name_length = usize::from(*bytes.get(name)?);
-        Some(Self {
-            name: bytes.get(name + 1..name + 1 + name_length)?,
-            payload: bytes.get(key..word(0)?)?,
-            length: word(6)?,
-            values: word(key - 5)? - key,
-        })
     }
 }
 

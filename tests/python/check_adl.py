@@ -62,9 +62,8 @@ def published(query: int) -> Histograms:
     return histograms
 
 
-def live(oracle: Path, file: Path, query: int, folder: Path) -> Histograms:
-    subprocess.run([oracle, file, str(query), folder / "oracle.json"], check=True, capture_output=True)
-    histograms = json.loads((folder / "oracle.json").read_text())["histograms"]
+def live(oracle: Path, file: Path, query: int) -> Histograms:
+    histograms = json.loads(subprocess.check_output([oracle, file, str(query)], text=True))["histograms"]
     return {name: (histograms[name]["bins"], histograms[name]["entries"]) for name in NAMES[query]}
 
 
@@ -80,14 +79,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bench = folder / "bench.root"
-        make = [sys.executable, REPOSITORY / "benchmarks" / "make_bench.py", bench, "--events", "200000", "--seed-file", real]
+        make = [sys.executable, REPOSITORY / "datasets" / "make_bench.py", bench, "--events", "200000", "--seed-file", real]
         subprocess.run([*make, "--codec", "zstd", "--level", "5"], check=True, stdout=subprocess.DEVNULL)
         for query in NAMES:
             got = ours(binary, real, query, folder)
             compare(f"query {query}, 1000 real events, published", got, published(query))
             if oracle is not None:
-                compare(f"query {query}, 1000 real events, compiled", got, live(oracle, real, query, folder))
-                compare(f"query {query}, 200,000 events", ours(binary, bench, query, folder), live(oracle, bench, query, folder))
+                compare(f"query {query}, 1000 real events, compiled", got, live(oracle, real, query))
+                compare(f"query {query}, 200,000 events", ours(binary, bench, query, folder), live(oracle, bench, query))
 
 
 if __name__ == "__main__":
