@@ -48,6 +48,8 @@ class Contest:
                 self.check(turn, reference)
                 self.turns[called(contestant)] = [turn]
             except Lost as why:
+                if isinstance(contestant, HepRun):
+                    raise
                 self.lost[called(contestant)] = str(why)
                 contestant.end()
                 self.contestants.remove(contestant)

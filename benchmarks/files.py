@@ -53,7 +53,7 @@ def make(file: BenchFile, python: Path, seed: Path) -> Path:
         sys.exit(f"no file of real events to draw from at {seed}: name one with SEED=, see datasets/README.md")
     scripts = [DATASETS / "make_bench.py", DATASETS / "to_rntuple.py"]
     content = b"".join(path.read_bytes() for path in [seed, *scripts])
-    folder = cache() / "bench" / hashlib.sha256(content).hexdigest()[:16]
+    folder: Path = cache() / "bench" / hashlib.sha256(content).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{file}.root"
     with alone(f"bench-{file}"):

@@ -5,11 +5,13 @@ seconds of the processor (its children's included) and of the clock, and the bin
 """
 
 import json
+import os
 import resource
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 
 Query = Callable[[], list[int]]
 
@@ -57,11 +59,14 @@ def main() -> None:
     warnings.simplefilter("ignore")
     run = PEERS[name](file, int(number), int(workers))
     print(json.dumps({"startup_cpu": cpu()}), flush=True)
+    answers = sys.stdout
     for _ in sys.stdin:
-        cpu_before, start = cpu(), time.perf_counter()
-        bins = run()
-        wall = time.perf_counter() - start
-        print(json.dumps({"cpu": cpu() - cpu_before, "wall": wall, "bins": bins}), flush=True)
+        # coffea draws its progress on standard output, whatever `status` says.
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            cpu_before, start = cpu(), time.perf_counter()
+            bins = run()
+            wall = time.perf_counter() - start
+        print(json.dumps({"cpu": cpu() - cpu_before, "wall": wall, "bins": bins}), file=answers, flush=True)
 
 
 if __name__ == "__main__":

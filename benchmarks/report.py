@@ -123,7 +123,7 @@ def start_and_memory(records: list[Record]) -> str:
     rows = []
     for name in who:
         start = most(name, lambda record: of(record, name, "startup_cpu"))
-        extra = most(name, lambda record: record["spent"][name]["first_cpu"] - record["spent"][name]["cpu"])
+        extra = most(name, lambda record: max(0.0, record["spent"][name]["first_cpu"] - record["spent"][name]["cpu"]))
         peak = most(name, lambda record: of(record, name, "peak_mb"))
         title, workers = name.rsplit(" ", 1)
         rows.append([TITLES[title], workers, number(start, 2) if title != "hep-run" else "in its figures", number(extra, 2), number(peak, 0)])

@@ -18,7 +18,7 @@ import machine
 import overheads
 import report
 import startup
-from contestants import PEERS, Programs
+from contestants import PEERS, Lost, Programs
 from files import REPOSITORY, SEED, make, parse
 from environment import environment  # of tests/python, whose path files.py has added
 
@@ -94,4 +94,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Lost as why:
+        sys.exit(f"error: {why}")
