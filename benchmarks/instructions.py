@@ -26,7 +26,7 @@ EVENTS = 200_000
 RUNS = {
     "none": range(1, 9), "zstd": (1, 3, 6), "zlib": (1, 3, 6), "lz4": (1, 3), "lzma": (1, 3), "rntuple-zstd": (1, 3, 6),
 }  # fmt: skip
-TOLERANCE = 0.02
+TOLERANCE = 0.01
 
 
 def perf(command: list[str], folder: Path) -> int:

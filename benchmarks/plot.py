@@ -7,7 +7,7 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
-from report import TITLES, files, of, read  # noqa: E402
+from report import TITLES, files, floor_ratio, of, read  # noqa: E402
 
 COLOURS = {"floor": "#bbbbbb", "hep-run": "#c1272d", "RDataFrame": "#0b6e99", "coffea": "#e0a526", "uproot": "#5a8f3c"}
 
@@ -23,7 +23,7 @@ def main() -> None:
     for axis, (label, events, queries) in zip(axes.flat, panels, strict=False):
         where = [record["query"] for record in queries]
         below = [record["floor"]["full_cpu"] / events * 1e9 for record in queries]
-        if max(below) > 0.1:
+        if any(floor_ratio(record) for record in queries):
             axis.bar(where, below, width=0.7, color=COLOURS["floor"], label="decompression alone")
         for name, title in TITLES.items():
             seconds = [of(record, f"{name} 1", "cpu") for record in queries]

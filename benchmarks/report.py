@@ -19,11 +19,12 @@ Record = dict[str, Any]
 
 
 def read(path: Path) -> list[Record]:
-    """What was measured, the later of two that are of the same thing."""
+    """What was measured, the later of two that are of the same thing; and every machine and build it was measured with."""
     latest: dict[tuple[Any, ...], Record] = {}
     for line in path.read_text().splitlines():
         record = json.loads(line)
-        key = (record["kind"], record.get("file"), record.get("query"))
+        build = {name: value for name, value in record.get("machine", {}).items() if name != "load before"}
+        key = (record["kind"], record.get("file"), record.get("query"), json.dumps(build))
         latest.pop(key, None)
         latest[key] = record
     return list(latest.values())
@@ -70,8 +71,10 @@ def peer_ratio(record: Record, name: str, workers: int = 1, what: str = "cpu", o
     return over(of(record, f"{name} {workers}", what), of(record, f"hep-run {workers}", ours or what))
 
 
-def floor_ratio(record: Record, ours: str = "loop") -> float | None:
-    return over(of(record, "hep-run 1", ours), record["floor"]["full_cpu"])
+def floor_ratio(record: Record) -> float | None:
+    """hep-run's ranges in multiples of decompression; none of a file that is not compressed."""
+    below = record["floor"]
+    return over(of(record, "hep-run 1", "loop"), below["full_cpu"]) if below["stored_bytes"] < below["bytes"] else None
 
 
 def one_thread(records: list[Record], events: int) -> str:
@@ -79,21 +82,22 @@ def one_thread(records: list[Record], events: int) -> str:
     def ns(seconds: float | None) -> str:
         return number(seconds / events * 1e9 if seconds else None)
 
-    header = ["query", "floor", "floor to the values", "hep-run (its ranges)", *(TITLES[name] for name in PEERS), "ranges / floor"]
-    header += [f"{TITLES[name]} / hep-run" for name in PEERS]
+    header = ["query", "reading", "floor", "floor to the values", "hep-run (its ranges)", *(TITLES[name] for name in PEERS)]
+    header += ["ranges / floor", "ranges, ns per byte", *(f"{TITLES[name]} / hep-run" for name in PEERS)]
     rows = []
     for record in records:
-        row = [f"Q{record['query']}", ns(record["floor"]["full_cpu"]), ns(record["floor"]["values_cpu"])]
+        row = [f"Q{record['query']}", *(ns(record["floor"][f"{what}_cpu"]) for what in ("read", "full", "values"))]
         row.append(f"{ns(of(record, 'hep-run 1', 'cpu'))} ({ns(of(record, 'hep-run 1', 'loop'))})")
         row += [ns(of(record, f"{name} 1", "cpu")) for name in PEERS]
-        row.append(number(floor_ratio(record), 2))
+        each = over(of(record, "hep-run 1", "loop"), record["floor"]["bytes"])
+        row += [number(floor_ratio(record), 2), number(each * 1e9 if each else None, 2)]
         rows.append(row + [ratio(peer_ratio(record, name)) for name in PEERS])
     if len(records) > 1:
         means = [ratio(mean(peer_ratio(record, name) for record in records)) for name in PEERS]
         loops = [ratio(mean(peer_ratio(record, name, ours="loop") for record in records)) for name in PEERS]
-        blank = ["", "", "", "", "", ""]
-        rows.append(["geometric mean", *blank, number(mean(map(floor_ratio, records)), 2), *means])
-        rows.append(["the same to hep-run's ranges", *blank, "", *loops])
+        blank = [""] * 7
+        rows.append(["geometric mean", *blank, number(mean(map(floor_ratio, records)), 2), "", *means])
+        rows.append(["the same to hep-run's ranges", *blank, "", "", *loops])
     return table(header, rows)
 
 
