@@ -79,7 +79,8 @@ pub trait EntryReader: Send + Sync {
 
 /// Batches of consecutive entries, in order.
 pub trait Batches {
-    /// The next at most `entries` entries, and none at the end of the plan.
+    /// The next at most `entries` entries, and none at the end of the plan. The checksum of a basket may be
+    /// verified with its last entry in the plan: what came of a plan is right once it has come to its end.
     ///
     /// # Errors
     /// Where a basket cannot be decoded: with file, branch, entries and reason.
@@ -118,9 +119,9 @@ impl Scratch {
         self.codec.limit(bytes);
     }
 
-    /// Whether decompression may stop where the values end, before the checksum of a zlib or lzma
-    /// stream: faster by a quarter to two fifths on jagged branches, but a bit flipped on the way may
-    /// go unnoticed. Off unless asked for.
+    /// Whether the checksums of zlib and lzma streams may go unverified where the values end before the
+    /// stream does. Off unless asked for; it saves little where the checksum can be verified without the
+    /// rest of the stream, as it can for branches with a counter.
     pub fn skip_checksums(&mut self, skip: bool) {
         self.codec.skip_checksums(skip);
     }
