@@ -275,7 +275,11 @@ fn a_remote_run_has_the_results_of_a_local_one_whatever_is_read_ahead() {
             assert_eq!(objects(&outcome), want, "{workers} workers, {prefetch} bytes ahead");
             assert_eq!(outcome.ledger.totals().done, 80);
             let book = network.book.lock().unwrap();
-            assert_eq!((book.begun, book.ended, book.in_flight, book.open), (40, 40, 0, 0));
+            assert_eq!((book.ended, book.in_flight, book.open), (book.begun, 0, 0));
+            // Of a range that is not read ahead, only what no range before it has had is read: all ranges of a
+            // file need the same baskets.
+            let most = if (workers, prefetch) == (0, 0) { 2 } else { 40 };
+            assert!((2..=most).contains(&book.begun), "{} reads", book.begun);
         }
     }
 }

@@ -208,13 +208,13 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The bytes of a basket with its key.
+    /// The bytes of a basket with its key, decompressed if it was unpacked.
     fn record(&self, place: &Range<u64>) -> Reason<&'a [u8]> {
-        let at = self
-            .plan
-            .ranges
-            .binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
-        Ok(&self.bytes[at.map_err(|_| "the plan does not have it")?])
+        let plan = self.plan;
+        let at =
+            plan.ranges.binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
+        let at = at.map_err(|_| "the plan does not have it")?;
+        Ok(plan.unpacked.get(&at).unwrap_or(&self.bytes[at]))
     }
 
     fn load_record(&mut self, place: &Range<u64>, codec: &mut Decompressor) -> Reason<()> {

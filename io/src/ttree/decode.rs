@@ -44,10 +44,7 @@ impl<'a> Decoder<'a> {
         bytes: &'a [Bytes],
         scratch: &'a mut Scratch,
     ) -> Result<Self> {
-        let fits = |(range, bytes): (&Range<u64>, &Bytes)| {
-            range.end.checked_sub(range.start) == Some(bytes.len() as u64)
-        };
-        if plan.ranges.len() != bytes.len() || !plan.ranges.iter().zip(bytes).all(fits) {
+        if !plan.fits(bytes) {
             return Err(Error::Format {
                 path: tree.file().path().to_owned(),
                 what: "a plan".to_owned(),
@@ -98,6 +95,8 @@ impl<'a> Decoder<'a> {
         let codec = &mut self.scratch.codec;
         // The counts of each counter, from the first entry needed of it to the start.
         let mut before: HashMap<usize, (u64, ArrayRef)> = HashMap::new();
+        // What they stand for, which is often the same for many branches.
+        let mut skipped: HashMap<(usize, usize, u64), OffsetBuffer<i32>> = HashMap::new();
         for at in 0..self.cursors.len() {
             let (done, rest) = self.cursors.split_at_mut(at);
             let cursor = &mut rest[0];
@@ -111,10 +110,16 @@ impl<'a> Decoder<'a> {
             };
             let first = cursor.first_of_basket();
             if first < start {
-                let (from, counts) = &before[&counter];
-                let counts = counts.slice((first - from) as usize, (start - first) as usize);
-                let offsets = offsets(&counts, leaf).map_err(|reason| done[counter].error(reason))?;
-                cursor.skip_counted(&offsets, codec)?;
+                let offsets = match skipped.entry((counter, leaf, first)) {
+                    Entry::Occupied(made) => made.into_mut(),
+                    Entry::Vacant(place) => {
+                        let (from, counts) = &before[&counter];
+                        let counts = counts.slice((first - from) as usize, (start - first) as usize);
+                        let made = offsets(&counts, leaf);
+                        place.insert(made.map_err(|reason| done[counter].error(reason))?)
+                    }
+                };
+                cursor.skip_counted(offsets, codec)?;
             }
         }
         Ok(())
