@@ -69,6 +69,8 @@ def merge(plugin: str, identity: str, results: Sequence[Result]) -> Result:
 
 def _here(worker: Any, plugin: str, identity: str) -> tuple[Node, Run, Any]:
     node = worker.plugins.get(plugin)
+    if node is None:
+        raise RuntimeError(f"hep-run has no plug-in on worker {worker.address}: {__package__}")
     failure = getattr(node, "failure", "it has not been set up; its log says why")
     if failure:
         time.sleep(UNFIT_PAUSE)
