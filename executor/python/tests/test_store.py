@@ -54,6 +54,24 @@ class Stores(unittest.TestCase):
         self.assertEqual(self.store.users, {"key of a/1": {"ab/1"}, "key of ab/1": {"ab/1"}})
         self.assertEqual(self.store.arriving, {})
 
+    def test_it_knows_whether_other_workers_get_on(self):
+        self.store.put("a", "run", 1, 0, b"{}")
+
+        def tell(run, worker, *ranges):
+            self.store.log_event("topic", {"run": run, "worker": worker, "running": 1, "ranges": list(ranges)})
+
+        tell("run", "w1", [3, 0, 0, 0])
+        tell("another", "w1", [3, 1, 10, 100])
+        for foreign in ("text", {"run": ["run"]}, {"action": "remove-client"}):
+            self.store.log_event("all", foreign)
+        self.assertFalse(self.store.others("run", "w2", 60.0))
+        tell("run", "w1", [3, 0, 0, 0], [4, 1, 10, 100])
+        self.assertTrue(self.store.others("run", "w2", 60.0))
+        self.assertFalse(self.store.others("run", "w1", 60.0))
+        self.assertFalse(self.store.others("run", "w2", -1.0))
+        self.store.drop("a", "run")
+        self.assertEqual(self.store.successes, {})
+
 
 class Scheduler:
     """What the store needs of one; `does` says what a worker does that is told of the plug-in."""

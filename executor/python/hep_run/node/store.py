@@ -8,6 +8,7 @@ for what it lacks, also a worker that comes late, and what nobody uses is droppe
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ class Store(SchedulerPlugin):  # type: ignore[misc]
         self.blobs: dict[str, list[bytes]] = {}
         self.arriving: dict[tuple[str, str], list[bytes]] = {}
         self.users: dict[str, set[str]] = {}
+        # By the runs' identities, when workers last told of a range that they had done.
+        self.successes: dict[str, dict[str, float]] = {}
         # The plug-in's name, the workers that have it, and those that are just being told.
         self.plugin = ""
         self.equipped: set[str] = set()
@@ -34,7 +37,7 @@ class Store(SchedulerPlugin):  # type: ignore[misc]
 
     async def start(self, scheduler: Any) -> None:
         self.scheduler = scheduler
-        for operation in (self.put, self.use, self.drop, self.piece, self.equip):
+        for operation in (self.put, self.use, self.drop, self.piece, self.equip, self.others):
             scheduler.handlers[f"{self.name}-{operation.__name__}"] = operation
 
     async def equip(self, plugin: str, content: bytes, patience: float, lost: Sequence[str] = ()) -> dict[str, str]:
@@ -84,6 +87,17 @@ class Store(SchedulerPlugin):  # type: ignore[misc]
         finally:
             self.telling.pop(worker, None)
 
+    def log_event(self, topic: str, message: Any) -> None:
+        """Hears what workers tell of runs (`progress`), among others."""
+        run = message.get("run") if isinstance(message, dict) else None
+        if isinstance(run, str) and run in self.blobs and any(success for _, success, _, _ in message["ranges"]):
+            self.successes.setdefault(run, {})[message["worker"]] = time.monotonic()
+
+    def others(self, run: str, worker: str, seconds: float) -> bool:
+        """Whether another worker has told within the last `seconds` of a range of this run that it has done."""
+        since = time.monotonic() - seconds
+        return any(other != worker and when > since for other, when in self.successes.get(run, {}).items())
+
     def add_worker(self, scheduler: Any, worker: str) -> None:
         if self.plugin in scheduler.worker_plugins:
             # It gets it with the answer to its registration.
@@ -119,6 +133,7 @@ class Store(SchedulerPlugin):  # type: ignore[misc]
         if not users:
             self.users.pop(key, None)
             self.blobs.pop(key, None)
+            self.successes.pop(key, None)
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         for user, key in [(user, key) for key, users in self.users.items() for user in users if is_of(user, client)]:

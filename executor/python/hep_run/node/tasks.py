@@ -33,17 +33,14 @@ def process(plugin: str, identity: str, index: int) -> Result:
     except Died as death:
         if str(death) == CANCELLED:
             raise RuntimeError(f"range {index} on {worker.address}: {death}") from None
-        node.progress.done(identity, index, False, 0, 0)
-        node.failed(run)
+        node.done(run, index, False, 0, 0)
         return b"", [[index, worker.address, f"its process died: {death}"[:LONGEST]]]
     except Refused as refusal:
         raise RuntimeError(f"range {index} on {worker.address}: {refusal}") from None
     done = bool(answer.get("done"))
-    node.progress.done(identity, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
+    node.done(run, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
     if done:
-        node.failures = 0
         return buffers[0], []
-    node.failed(run)
     return buffers[0] if buffers else b"", [[index, worker.address, str(answer.get("reason"))[:LONGEST]]]
 
 
