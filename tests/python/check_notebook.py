@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import uproot
 from nbclient import NotebookClient
-from oracle import REPOSITORY, passed
+from oracle import REPOSITORY, end_tidily, passed
 
 PACKAGE = REPOSITORY / "executor" / "python"
 DIMUON = REPOSITORY / "datasets" / "dimuon.yaml"
@@ -75,10 +75,12 @@ def main() -> None:
     os.environ["HEP_RUN_BINARY"] = str(binary)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
     sys.path.insert(0, str(PACKAGE))
+    end_tidily()
     with tempfile.TemporaryDirectory() as name:
+        os.environ["HEP_RUN_CACHE"] = name
         same_as_uproot(binary, Path(name))
-    on_a_cluster()
-    notebook()
+        on_a_cluster()
+        notebook()
 
 
 if __name__ == "__main__":
