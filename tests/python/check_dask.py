@@ -162,6 +162,18 @@ def addresses(check: Check) -> None:
     check.failed("no scheduler file", outcome, "missing.json cannot be read: No such file")
     outcome = check.runs.run({"name": "faulty"}, "--executor", "dask", "--python", "/missing/python")
     check.failed("no Python", outcome, "/missing/python cannot be started", "--python", status=USAGE)
+    # The binary is replaced after it was started: what is shipped is what runs.
+    replaced, python = check.folder / "replaced-binary", check.folder / "replacing-python"
+    shutil.copy(check.runs.binary, replaced)
+    python.write_text(f'#!/bin/sh\nrm -f {replaced}\necho other > {replaced}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    command, output = check.runs.command({"name": "faulty"}, "--executor", "dask", "--workers", "1", "--python", str(python))
+    result = subprocess.run([str(replaced), *command[1:]], cwd=check.folder, capture_output=True, text=True, timeout=LONGEST, check=False)
+    check.same("a binary that was replaced meanwhile", check.runs.outcome(result.returncode, result.stderr, output))
+    (check.folder / "here.txt").touch()
+    outcome = check.runs.run({"name": "faulty", "once": "here.txt"}, "--executor", "dask", "--workers", "1")
+    assert "warning: `once` names here.txt, which workers look for in their own folders" in outcome.error, outcome.error
+    check.same("a setting that is a relative path", outcome)
     bare = check.folder / "bare-python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -I "$@"\n')
     bare.chmod(0o755)

@@ -108,8 +108,11 @@ class Engine:
             threads = self.client.sync(self.client.scheduler.ncores, workers=None, callback_timeout=ANSWER)
             within(2 * ANSWER, "taking hep-run's plug-ins", self._register)
             if not self._is_there(sha256):
-                with open(binary, "rb") as file:
-                    content = file.read()
+                try:
+                    with open(binary, "rb") as file:
+                        content = file.read()
+                except OSError as error:
+                    raise Failed(f"the binary that is to be shipped, {binary}, cannot be read: {error.strerror}") from None
                 if hashlib.sha256(content).hexdigest() != sha256:
                     raise Failed(f"{binary} was replaced while it was running: start the run again")
                 self._put(sha256, content)

@@ -97,6 +97,20 @@ class Caches(unittest.TestCase):
             self.cache(self.folder / "file").get(self.sha)
         self.assertEqual(flags, [os.MFD_CLOEXEC | 0x10, os.MFD_CLOEXEC])
 
+    def test_a_folder_that_cannot_be_written_is_not_one_where_nothing_is_executed(self):
+        def denied(*_):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        cache = self.cache()
+        with mock.patch("hep_run.node.binary._store", denied), self.assertLogs("distributed.worker.hep_run") as log:
+            cache.get(self.sha)
+        self.assertIn("cache: Permission denied", log.output[0])
+        attempt, cache = cache.attempt, self.cache()
+        cache.attempt = lambda binary: attempt(binary) if binary.descriptors else denied()
+        with self.assertLogs("distributed.worker.hep_run") as log:
+            cache.get(self.sha)
+        self.assertIn("cache: nothing may be executed there", log.output[0])
+
     def test_no_descriptor_is_left_of_what_is_not_in_memory_any_more(self):
         (self.folder / "file").write_text("")
 

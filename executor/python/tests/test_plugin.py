@@ -61,6 +61,15 @@ class Nodes(unittest.TestCase):
         watch.join(30)
         self.assertFalse(watch.is_alive())
 
+    def test_the_end_of_a_run_says_nothing_about_a_worker(self):
+        def over(_):
+            raise plugin.Over("the run that this task belongs to is over")
+
+        self.node.cache.fetch = over
+        with self.assertRaisesRegex(plugin.Over, "^the run that"):
+            self.node._start("sha")
+        self.assertEqual(self.node.unfit, {})
+
     def pauses(self, ranges, others):
         self.node.stopped = mock.Mock(**{"wait.return_value": False})
         self.addCleanup(setattr, self.node, "stopped", self.node.stopped)

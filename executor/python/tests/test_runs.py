@@ -129,6 +129,11 @@ class Runs(unittest.TestCase):
         ):
             engine.run("test", ["a"], b"{}", support.encoded(support.graph(3)), self.events.append, self.partials.append)
 
+    def test_a_binary_that_cannot_be_read_is_not_the_scheduler_s_fault(self):
+        engine = Engine(self.client)
+        with self.assertRaisesRegex(Failed, "^the binary that is to be shipped, /missing, cannot be read: No such file"):
+            engine.connect("/missing", "0" * 64)
+
     def test_two_engines_of_a_client_do_not_take_from_each_other(self):
         """As two cells of a notebook: nobody's binary, job or events go with the end of another's run."""
         binaries = []

@@ -68,7 +68,7 @@ class Cache:
                 stored = True
                 self.attempt(binary)
             except OSError as error:
-                reasons.append(f"{place}: {_reason(error)}")
+                reasons.append(f"{place}: {_reason(error, stored)}")
                 if stored and error.errno in (errno.ENOEXEC, errno.ENOENT):
                     # It is there and is not what this machine executes, wherever it lies.
                     raise RuntimeError(f"the binary cannot run here: {self._misfit(place, sha, error)}") from None
@@ -77,11 +77,13 @@ class Cache:
             if reasons:
                 log.warning("hep-run's binary is in %s, because of %s", place, "; ".join(reasons))
             return binary
+        stored = False
         try:
             binary = self._in_memory(sha)
+            stored = True
             self.attempt(binary)
         except OSError as error:
-            reasons.append(f"in memory: {_reason(error)}")
+            reasons.append(f"in memory: {_reason(error, stored)}")
             raise RuntimeError("the binary cannot be stored and executed here: " + "; ".join(reasons)) from None
         log.warning("hep-run's binary is in memory, because of %s", "; ".join(reasons))
         self.known[sha] = binary
@@ -128,7 +130,7 @@ class Cache:
                     return f"it is for {machine}, and this is {platform.machine()}"
                 if error.errno == errno.ENOENT:
                     return "the C library that it was linked with is missing: use the static binary"
-        return _reason(error)
+        return _reason(error, stored=True)
 
 
 def _memory(name: str) -> int:
@@ -219,8 +221,8 @@ def _forget(place: Path, keep: str) -> None:
                 path.unlink()
 
 
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EACCES:
+def _reason(error: OSError, stored: bool) -> str:
+    if error.errno == errno.EACCES and stored:
         return "nothing may be executed there (permission denied)"
     if error.errno == errno.ENOSPC:
         return "it is full"

@@ -45,6 +45,10 @@ SLOW, RECENT, PATIENCE = 1.0, 30.0, 30.0
 RUNS = 8
 
 
+class Over(RuntimeError):
+    """The run that a task belongs to has ended, and what it needs is gone."""
+
+
 class Run:
     """What the tasks of a run have in common."""
 
@@ -269,6 +273,9 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 raise RuntimeError(reason)
             try:
                 binary = self.cache.get(sha)
+            except Over:
+                # That says nothing about this worker.
+                raise
             except (RuntimeError, OSError) as error:
                 raise self._unfit(sha, str(error)) from None
         try:
@@ -279,6 +286,8 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 self.cache.known.pop(sha, None)
                 try:
                     child = self._greeted(self.cache.get(sha))
+                except Over:
+                    raise
                 except (Died, OSError, RuntimeError) as error:
                     self.cache.known.pop(sha, None)
                     raise self._unfit(sha, str(error)) from None
@@ -322,7 +331,7 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 ask = getattr(self.worker.scheduler, f"{self.store}-piece")
                 answer = await ask(key=key, index=len(pieces))
                 if answer is None:
-                    raise RuntimeError("the run that this task belongs to is over")
+                    raise Over("the run that this task belongs to is over")
                 pieces.append(bytes(answer[0]))
                 total = answer[1]
             return b"".join(pieces)
