@@ -251,7 +251,7 @@ def pre_emptions(check: Check) -> None:
 
         def hunt(process: subprocess.Popen) -> None:
             # The range takes longer than any worker lives.
-            deadline = time.monotonic() + LONGEST
+            deadline = time.monotonic() + 3 * LONGEST
             while process.poll() is None:
                 assert time.monotonic() < deadline, f"the run goes on and on\n{bed.log()}"
                 for worker in bed.workers:

@@ -232,8 +232,11 @@ def local(options: dict[str, Any], size: Size) -> Started:
     if size.maximum is not None:
         options.setdefault("n_workers", size.maximum)
     cluster = made("a local cluster", LocalCluster, options)
-    if size.minimum is not None and size.maximum is not None:
-        cluster.adapt(minimum=size.minimum, maximum=size.maximum)
+    # Whoever is lost and has not come back after 15 s is given up by Dask otherwise.
+    number = len(cluster.worker_spec)
+    least, most = (number, number) if size.minimum is None or size.maximum is None else (size.minimum, size.maximum)
+    if most:
+        cluster.adapt(minimum=least, maximum=most)
     return Started(cluster, f"{len(cluster.worker_spec)} processes of this machine", ours=True)
 
 

@@ -84,8 +84,6 @@ def fault(kind, header):
         print("a print of the processor", flush=True)
         os.system("echo and one of a program that it starts")
     if kind == "kill-worker":
-        # A nanny gives up a worker that dies before it has told that it is there, which it does after it is given tasks.
-        time.sleep(0.5)
         os.kill(os.getppid(), signal.SIGKILL)
     return kind if kind == "error" else None
 

@@ -8,6 +8,17 @@ import support  # noqa: F401
 from hep_run.clusters import start_cluster
 
 
+class Local(unittest.TestCase):
+    def test_it_is_kept_at_the_size_that_it_has_by_itself(self):
+        options = {"processes": "false", "dashboard_address": ":0"}
+        for given, workers, size in (({}, None, None), ({}, 2, (2, 2)), ({"minimum": "1", "maximum": "3"}, None, (1, 3))):
+            started = start_cluster("local", options | given, workers)
+            with started.target as cluster:
+                kept = cluster._adaptive
+                number = len(cluster.worker_spec)
+                self.assertEqual((kept.minimum, kept.maximum), size or (number, number))
+
+
 class Kubernetes(unittest.TestCase):
     """What dask-kubernetes is asked for. There is none here."""
 

@@ -13,6 +13,7 @@ import time
 import unittest
 from pathlib import Path
 
+import dask
 import support  # first: it says what is logged
 from distributed import Client, LocalCluster
 from hep_run import ship
@@ -23,6 +24,8 @@ from hep_run.execution import Cancelled, Failed, task_of, unfit_worker, without_
 class Runs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        # Otherwise, 15 s after a worker's end its nanny goes too, if the next worker is not there at that very moment.
+        cls.enterClassContext(dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
         cls.cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit="700MB")
         cls.client = Client(cls.cluster, set_as_default=False)
 
