@@ -79,8 +79,8 @@ def without_ranges(folder: Path) -> None:
     from distributed import Client, LocalCluster
 
     with uproot.recreate(folder / "empty.root") as file:
-        file.mktree("Events", {"Muon_pt": np.float32})
-    fileset = {"tree": "Events", "datasets": {"empty": {"files": [str(folder / "empty.root")]}}}
+        file.mktree("Events", {"MET_pt": np.float32})
+    fileset = {"tree": "Events", "processor": "adl_q1", "datasets": {"empty": {"files": [str(folder / "empty.root")]}}}
     said = io.StringIO()
     with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster, Client(cluster) as client:
         with contextlib.redirect_stderr(said):
