@@ -414,21 +414,21 @@ dask.config.get = get
 """)
     bad = ("--preload", str(preload))
     with check.bed(workers=1, nanny=False) as bed:
-        bed.worker(*bad, nanny=False)
+        bed.worker(*bad, nanny=False, HEP_RUN_CACHE="")
         check.same("one worker that cannot be set up", check.run(bed, {"name": "faulty", "delay": 100}))
     with check.bed(workers=0) as bed:
-        bed.worker(*bad, nanny=False)
+        bed.worker(*bad, nanny=False, HEP_RUN_CACHE="")
         outcome = check.run(bed, {"name": "faulty"})
         check.failed("no worker can be set up", outcome, "hep-run cannot run on worker tcp://", "RuntimeError: no configuration today")
     with check.bed(workers=0) as bed:
-        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False), {"name": "faulty"})
+        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False, HEP_RUN_CACHE=""), {"name": "faulty"})
         check.failed("a late worker that cannot be set up", late, "hep-run cannot run on worker tcp://", "RuntimeError: no configuration today")
     preload.write_text("import sys\ndef dask_setup(worker):\n    sys.modules['psutil'] = None\n")
     with check.bed(workers=0) as bed:
-        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False), {"name": "faulty"})
+        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False, HEP_RUN_CACHE=""), {"name": "faulty"})
         check.failed("a late worker that cannot take the plug-in", late, "hep-run cannot run on worker tcp://", "psutil")
     with check.bed(workers=1) as bed:
-        bed.worker(*bad, nanny=False)
+        bed.worker(*bad, nanny=False, HEP_RUN_CACHE="")
         check.same("a worker that cannot take the plug-in", check.run(bed, {"name": "faulty", "delay": 100}))
 
 
