@@ -439,7 +439,7 @@ fn the_index_of_a_jobs_friend_is_read_whatever_is_read_ahead() {
         let plan = Plan::new(&fileset, &*processor, &options, &progress).unwrap();
         let job = plan.job(&name, &nothing, &StorageSettings::default(), None, &options);
         let job = Job::read(&job.to_json().unwrap()).unwrap();
-        let plan = Plan::of_job(&job, &options, &progress).unwrap();
+        let plan = Plan::of_job(&job, &options).unwrap();
         let outcome = plan.run(&*processor, &options, &progress).unwrap();
         let lost = files(&outcome).find_map(|file| file.failed.first()).cloned();
         assert_eq!((outcome.ledger.totals().done, lost), (40, None), "{workers} workers, {prefetch} ahead");
