@@ -58,6 +58,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_zoo.py $(CONFORMANCE)
 	$(PYTHON) tests/python/check_rntuple.py $(CONFORMANCE)
 	$(PYTHON) tests/python/check_parquet.py $(BINARY)
+	$(PYTHON) tests/python/check_checksums.py $(BINARY)
 	$(PYTHON) tests/python/check_friends.py $(BINARY)
 	$(PYTHON) tests/python/check_dimuon.py $(BINARY)
 	$(PYTHON) tests/python/check_merge.py $(BINARY)

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use ring::digest::{Context, SHA256};
@@ -19,6 +20,16 @@ pub fn hash() -> RunResult<String> {
     let own = || File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?));
     let hash = HASH.get_or_init(|| own().and_then(digest).map_err(|error| error.to_string()));
     hash.clone().map_err(|error| Error::Partial(format!("cannot read this process's own binary: {error}")))
+}
+
+/// Where another process of this user reads this process's own binary: of what it was started from, even if another
+/// one has taken its name since. It is there as long as this process.
+///
+/// # Errors
+/// Where the system does not give it.
+pub(crate) fn path() -> io::Result<PathBuf> {
+    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// The SHA-256 of a file, in hexadecimal.

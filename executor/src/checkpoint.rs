@@ -21,6 +21,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
@@ -178,6 +179,20 @@ impl Checkpoints {
         })
     }
 
+    /// Removes what writers that were killed have left: what they had not written to the end a day ago.
+    pub fn sweep(&self) {
+        let long_ago = SystemTime::now() - FORGOTTEN;
+        let parts = fs::read_dir(&self.settings.folder).into_iter().flatten().flatten();
+        for file in parts.filter_map(|part| fs::read_dir(part.path()).ok()).flatten().flatten() {
+            let path = file.path();
+            let is_old = || file.metadata().and_then(|found| found.modified()).is_ok_and(|at| at < long_ago);
+            if path.extension().is_some_and(|extension| extension == "tmp") && is_old() {
+                // It may be another run that removes it.
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+
     fn path(&self, key: Key) -> PathBuf {
         let hex = key.hex();
         self.settings.folder.join(&hex[..2]).join(&hex[2..])
@@ -190,22 +205,17 @@ fn add(context: &mut Context, part: &[u8]) {
     context.update(part);
 }
 
+/// What is written takes no longer, on any file system.
+const FORGOTTEN: Duration = Duration::from_secs(86_400);
+
 /// Files of a folder that a setting names, at most.
 const MOST_FILES: usize = 100_000;
 
 /// Adds the content of the files that settings or metadata name: scale factors, a list of good runs. Of a
 /// folder, its files' names, lengths and times. What those name in turn is not known here.
 fn add_named(context: &mut Context, values: &Map<String, Value>) -> RunResult<()> {
-    fn collect<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
-        match value {
-            Value::String(text) => found.push(text),
-            Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
-            Value::Object(values) => values.values().for_each(|value| collect(value, found)),
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
-    values.values().for_each(|value| collect(value, &mut found));
+    values.values().for_each(|value| texts(value, &mut found));
     for name in found {
         let path = Path::new(name);
         if path.is_file() {
@@ -219,8 +229,18 @@ fn add_named(context: &mut Context, values: &Map<String, Value>) -> RunResult<()
     Ok(())
 }
 
+/// All texts in a value.
+pub(crate) fn texts<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+        Value::Object(values) => values.values().for_each(|value| texts(value, found)),
+        _ => {}
+    }
+}
+
 fn add_folder(context: &mut Context, folder: &Path) -> RunResult<()> {
-    let mut files: Vec<(PathBuf, u64, Option<std::time::SystemTime>)> = Vec::new();
+    let mut files: Vec<(PathBuf, u64, Option<SystemTime>)> = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -311,6 +331,25 @@ mod tests {
         let other = key();
         fs::remove_dir_all(&folder).unwrap();
         assert!(one == again && one != missing && other != one && other != missing);
+    }
+
+    #[test]
+    fn what_a_killed_writer_has_left_is_removed_after_a_day() {
+        let folder = scratch("sweep");
+        let kept = checkpoints(&folder, &Map::new());
+        let part = folder.join("ab");
+        fs::create_dir_all(&part).unwrap();
+        let day = Duration::from_secs(86_400);
+        for (name, age) in [("one", 3 * day), ("one.tmp", day / 2), ("two.tmp", 2 * day)] {
+            let file = File::create(part.join(name)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        }
+        kept.sweep();
+        let mut names: Vec<_> = fs::read_dir(&part).unwrap().map(|file| file.unwrap().file_name()).collect();
+        fs::remove_dir_all(&folder).unwrap();
+        names.sort();
+        assert_eq!(names, ["one", "one.tmp"]);
+        kept.sweep();
     }
 
     #[test]

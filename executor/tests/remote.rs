@@ -275,7 +275,11 @@ fn a_remote_run_has_the_results_of_a_local_one_whatever_is_read_ahead() {
             assert_eq!(objects(&outcome), want, "{workers} workers, {prefetch} bytes ahead");
             assert_eq!(outcome.ledger.totals().done, 80);
             let book = network.book.lock().unwrap();
-            assert_eq!((book.begun, book.ended, book.in_flight, book.open), (40, 40, 0, 0));
+            assert_eq!((book.ended, book.in_flight, book.open), (book.begun, 0, 0));
+            // Of a range that is not read ahead, only what no range before it has had is read: all ranges of a
+            // file need the same baskets.
+            let most = if (workers, prefetch) == (0, 0) { 2 } else { 40 };
+            assert!((2..=most).contains(&book.begun), "{} reads", book.begun);
         }
     }
 }
@@ -435,7 +439,7 @@ fn the_index_of_a_jobs_friend_is_read_whatever_is_read_ahead() {
         let plan = Plan::new(&fileset, &*processor, &options, &progress).unwrap();
         let job = plan.job(&name, &nothing, &StorageSettings::default(), None, &options);
         let job = Job::read(&job.to_json().unwrap()).unwrap();
-        let plan = Plan::of_job(&job, &options, &progress).unwrap();
+        let plan = Plan::of_job(&job, &options).unwrap();
         let outcome = plan.run(&*processor, &options, &progress).unwrap();
         let lost = files(&outcome).find_map(|file| file.failed.first()).cloned();
         assert_eq!((outcome.ledger.totals().done, lost), (40, None), "{workers} workers, {prefetch} ahead");

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::ops::Range;
 
 use arrow_schema::DataType;
@@ -64,6 +65,13 @@ pub trait EntryReader: Send + Sync {
     /// Where a column is absent or unreadable, or its baskets do not cover the range.
     fn plan(&self, columns: &[String], entries: Range<u64>) -> Result<ReadPlan>;
 
+    /// Decompresses the piece `at` of the plan's, whose bytes are given, for [`ReadPlan::unpacked`] of this plan
+    /// and of others that need it. None where that saves nothing, or cannot be done: decoding will say why.
+    fn unpack(&self, plan: &ReadPlan, at: usize, bytes: &[u8], scratch: &mut Scratch) -> Option<Bytes> {
+        let _ = (plan, at, bytes, scratch);
+        None
+    }
+
     /// The batches of a plan, decoded one by one as they are asked for. `bytes` are the plan's
     /// ranges, in order.
     ///
@@ -79,15 +87,25 @@ pub trait EntryReader: Send + Sync {
 
 /// Batches of consecutive entries, in order.
 pub trait Batches {
-    /// The next at most `entries` entries, and none at the end of the plan.
+    /// The next at most `entries` entries, and none at the end of the plan. The checksum of a basket may be
+    /// verified with its last entry in the plan: what came of a plan is right once it has come to its end.
     ///
     /// # Errors
     /// Where a basket cannot be decoded: with file, branch, entries and reason.
     fn next(&mut self, entries: usize) -> Result<Option<Batch>>;
 }
 
-/// The bytes a range of entries needs.
+/// A piece of a plan that has entries outside of it too: a basket or a page that another plan needs as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutPiece {
+    /// Which of [`ReadPlan::ranges`] it is.
+    pub at: usize,
+    /// The entries of which it has values; there may be fewer.
+    pub entries: Range<u64>,
+}
+
+/// The bytes a range of entries needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadPlan {
     /// The entries, half-open.
     pub entries: Range<u64>,
@@ -95,9 +113,22 @@ pub struct ReadPlan {
     pub columns: Vec<String>,
     /// Where the bytes lie in the file, one range for each basket, sorted.
     pub ranges: Vec<Range<u64>>,
+    /// Those of the pieces that have entries outside of the plan too, in order.
+    pub cut: Vec<CutPiece>,
+    /// Pieces that [`EntryReader::unpack`] has decompressed already, by their place in `ranges`: these need not
+    /// be read. None at first.
+    pub unpacked: HashMap<usize, Bytes>,
 }
 
 impl ReadPlan {
+    /// Whether these are the bytes of its ranges. Those of pieces that are unpacked need not be there.
+    pub(crate) fn fits(&self, bytes: &[Bytes]) -> bool {
+        let fits = |(at, (range, bytes)): (usize, (&Range<u64>, &Bytes))| {
+            range.end.checked_sub(range.start) == Some(bytes.len() as u64) || self.unpacked.contains_key(&at)
+        };
+        self.ranges.len() == bytes.len() && self.ranges.iter().zip(bytes).enumerate().all(fits)
+    }
+
     /// How many bytes it needs.
     pub fn bytes(&self) -> u64 {
         self.ranges.iter().map(|range| range.end - range.start).sum()
@@ -118,9 +149,9 @@ impl Scratch {
         self.codec.limit(bytes);
     }
 
-    /// Whether decompression may stop where the values end, before the checksum of a zlib or lzma
-    /// stream: faster by a quarter to two fifths on jagged branches, but a bit flipped on the way may
-    /// go unnoticed. Off unless asked for.
+    /// Whether the checksums of zlib and lzma streams may go unverified where the values end before the
+    /// stream does. Off unless asked for; it saves little where the checksum can be verified without the
+    /// rest of the stream, as it can for branches with a counter.
     pub fn skip_checksums(&mut self, skip: bool) {
         self.codec.skip_checksums(skip);
     }

@@ -23,7 +23,7 @@ pub mod source;
 pub mod ttree;
 pub mod write;
 
-pub use entries::{Batches, ColumnInfo, EntryReader, ReadPlan, Scratch, Stored};
+pub use entries::{Batches, ColumnInfo, CutPiece, EntryReader, ReadPlan, Scratch, Stored};
 pub use error::{Error, Result};
 pub use open::EntryFile;
 pub use source::ByteSource;

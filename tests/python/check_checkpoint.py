@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import uproot
 from faulty import ENTRIES, FILES, LONGEST, Outcome, Runs, write_files
-from oracle import passed, skip
+from oracle import end_tidily, passed, skip
 
 ALL = FILES * ENTRIES
 
@@ -64,9 +64,12 @@ def interrupted(kept: Kept, folder: Path) -> None:
         slow = {"name": "faulty", "delay": 50}
         command, _ = kept.runs.command(slow, "--executor", executor, "--workers", "2", "--checkpoint", str(place))
         with subprocess.Popen(command, cwd=kept.runs.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            while len(kept.files(place) if place.exists() else []) < 5:
-                time.sleep(0.01)
-            process.kill()
+            try:
+                while len(kept.files(place) if place.exists() else []) < 5:
+                    assert process.poll() is None, "it has ended without keeping anything"
+                    time.sleep(0.01)
+            finally:
+                process.kill()
         there = sum(1 for path in kept.files(place) if path.suffix != ".tmp")
         _, entries = kept.run(place, "--resume", processor=slow)
         assert 1000 * (there - 2) <= entries < ALL and entries >= 4000, (there, entries)
@@ -279,6 +282,7 @@ def at_once(kept: Kept, folder: Path) -> None:
 
 
 def main() -> None:
+    end_tidily()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         runs = Runs(Path(sys.argv[1]).resolve(), folder, write_files(folder))

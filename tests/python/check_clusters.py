@@ -27,7 +27,7 @@ from distributed import Client  # noqa: E402
 from faulty import ENTRIES, FILES, Outcome, Runs, write_files  # noqa: E402
 from gateway import Gateway  # noqa: E402
 from network import Unavailable  # noqa: E402
-from oracle import passed, skip  # noqa: E402
+from oracle import end_tidily, passed, skip  # noqa: E402
 from slurm import Slurm  # noqa: E402
 
 from hep_run.clusters import ClusterError, Started, start_cluster  # noqa: E402
@@ -411,9 +411,11 @@ def in_gateway(gateway: Gateway, whole: Whole) -> None:
 def main() -> None:
     write = "--write" in sys.argv
     (binary,) = (argument for argument in sys.argv[1:] if argument != "--write")
+    end_tidily()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.chdir(folder)
+        os.environ["HEP_RUN_CACHE"] = str(folder)
         with dask.config.set({"distributed.logging": {}}):
             for system in FAKES:
                 golden(folder, system, write)

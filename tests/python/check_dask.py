@@ -5,6 +5,7 @@ FAULTY is the binary of tests/src/bin/faulty.rs. HEP_RUN_OTHER_PYTHON may name a
 and of Dask.
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -13,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from dask_bed import LONGEST, Bed, children, cluster, command_of, descendants, wait_for
+from dask_bed import LONGEST, Bed, children, cluster, command_of, descendants, program, wait_for
 from faulty import ENTRIES, FILES, Outcome, Runs, write_files
-from oracle import passed, skip
+from oracle import end_tidily, passed, skip
 
 INCOMPLETE, NOTHING, USAGE = 3, 2, 1
 AT = 13_500  # an entry in the middle of range 13000..14000: 3000..4000 of part1.root
@@ -26,6 +28,24 @@ LOST = [("part1.root", [3000, 4000])]
 # Dask gives up a connection after 30 s, and a worker that is silent after 300 s.
 IMPATIENT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s", "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "3s"}
 SLOWLY = {"name": "faulty", "delay": 60}
+
+
+@dataclass
+class Begun:
+    """A run that goes on."""
+
+    process: subprocess.Popen
+    messages: Path
+    output: Path
+
+    def said(self) -> str:
+        return self.messages.read_text()
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def end(self) -> Outcome:
+        return Runs.outcome(self.process.wait(timeout=LONGEST), self.said(), self.output)
 
 
 class Check:
@@ -57,7 +77,7 @@ class Check:
         before = set(bed.resident())
         with (
             open(said, "wb") as errors,
-            subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | bed.variables) as process,
+            program(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | bed.variables) as process,
         ):  # fmt: skip
             wait_for("a connection", lambda: process.poll() is not None or f"on {bed.address}" in said.read_text())
             if bed.workers and not before:
@@ -68,9 +88,17 @@ class Check:
             try:
                 process.wait(timeout=LONGEST)
             except subprocess.TimeoutExpired:
-                process.kill()
                 raise AssertionError(f"the run does not end\n{said.read_text()}\n{bed.log()}") from None
         return self.runs.outcome(process.returncode, said.read_text(), output)
+
+    @contextlib.contextmanager
+    def begun(self, bed: Bed, processor: dict, binary: Path | None = None) -> Iterator[Begun]:
+        """A run that goes on meanwhile, of this binary."""
+        command, output = self.runs.command(processor, *self.options(bed))
+        command[0] = str(binary or command[0])
+        said = output.with_suffix(".txt")
+        with open(said, "wb") as errors, program(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=errors) as process:
+            yield Begun(process, said, output)
 
     def same(self, name: str, outcome: Outcome, retries: int | None = None) -> None:
         assert outcome.status == 0, f"{name}: ended with {outcome.status}\n{outcome.error}"
@@ -134,6 +162,18 @@ def addresses(check: Check) -> None:
     check.failed("no scheduler file", outcome, "missing.json cannot be read: No such file")
     outcome = check.runs.run({"name": "faulty"}, "--executor", "dask", "--python", "/missing/python")
     check.failed("no Python", outcome, "/missing/python cannot be started", "--python", status=USAGE)
+    # The binary is replaced after it was started: what is shipped is what runs.
+    replaced, python = check.folder / "replaced-binary", check.folder / "replacing-python"
+    shutil.copy(check.runs.binary, replaced)
+    python.write_text(f'#!/bin/sh\nrm -f {replaced}\necho other > {replaced}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    command, output = check.runs.command({"name": "faulty"}, "--executor", "dask", "--workers", "1", "--python", str(python))
+    result = subprocess.run([str(replaced), *command[1:]], cwd=check.folder, capture_output=True, text=True, timeout=LONGEST, check=False)
+    check.same("a binary that was replaced meanwhile", check.runs.outcome(result.returncode, result.stderr, output))
+    (check.folder / "here.txt").touch()
+    outcome = check.runs.run({"name": "faulty", "once": "here.txt"}, "--executor", "dask", "--workers", "1")
+    assert "warning: `once` names here.txt, which workers look for in their own folders" in outcome.error, outcome.error
+    check.same("a setting that is a relative path", outcome)
     bare = check.folder / "bare-python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -I "$@"\n')
     bare.chmod(0o755)
@@ -181,8 +221,7 @@ def deaths(check: Check) -> None:
 
         def child(number: signal.Signals) -> Callable[[subprocess.Popen], None]:
             def act(_: subprocess.Popen) -> None:
-                wait_for("a process of ours", lambda: bed.resident())
-                os.kill(bed.resident()[0], number)
+                os.kill(wait_for("a process of ours", bed.resident)[0], number)
 
             return act
 
@@ -212,7 +251,9 @@ def pre_emptions(check: Check) -> None:
 
         def hunt(process: subprocess.Popen) -> None:
             # The range takes longer than any worker lives.
+            deadline = time.monotonic() + 3 * LONGEST
             while process.poll() is None:
+                assert time.monotonic() < deadline, f"the run goes on and on\n{bed.log()}"
                 for worker in bed.workers:
                     if any(time.time() - started(pid) > 1.0 for pid in worker.resident()):
                         os.kill(worker.pid(), signal.SIGKILL)
@@ -258,10 +299,11 @@ def ends(check: Check) -> None:
     # A cluster of our own ends with its driver.
     for number in (signal.SIGINT, signal.SIGKILL):
         command, _ = check.runs.command(hanging, "--executor", "dask", "--workers", "2")
-        with subprocess.Popen(command, cwd=check.folder, stderr=subprocess.DEVNULL) as process:
+        with program(command, cwd=check.folder, stderr=subprocess.DEVNULL) as process:
             wait_for("a process of ours", lambda: any(command_of(pid)[1:2] == ["worker"] for pid in descendants(process.pid)))
             below = descendants(process.pid)
             process.send_signal(number)
+            process.wait(timeout=LONGEST)
         wait_for("the end of a cluster", lambda: not any(command_of(pid) for pid in below))
         passed(f"dask: a cluster of our own ends when hep-run gets {number.name}")
     with check.bed(variables=IMPATIENT) as bed:
@@ -327,7 +369,7 @@ def nodes(check: Check) -> None:
     else:
         for name, before in {"where nothing is executed": noexec, "that is full": full}.items():
             with check.bed(workers=0) as bed:
-                bed.worker("--local-directory", str(scratch), before=before, TMPDIR=str(scratch))
+                bed.worker("--local-directory", str(scratch), before=before, TMPDIR=str(scratch), HEP_RUN_CACHE="")
                 check.same(f"a scratch folder {name}", check.run(bed, {"name": "faulty"}))
                 assert "hep-run's binary is in memory, because of" in bed.log(), bed.log()
     cache = check.folder / "cache"
@@ -372,21 +414,21 @@ dask.config.get = get
 """)
     bad = ("--preload", str(preload))
     with check.bed(workers=1, nanny=False) as bed:
-        bed.worker(*bad, nanny=False)
+        bed.worker(*bad, nanny=False, HEP_RUN_CACHE="")
         check.same("one worker that cannot be set up", check.run(bed, {"name": "faulty", "delay": 100}))
     with check.bed(workers=0) as bed:
-        bed.worker(*bad, nanny=False)
+        bed.worker(*bad, nanny=False, HEP_RUN_CACHE="")
         outcome = check.run(bed, {"name": "faulty"})
         check.failed("no worker can be set up", outcome, "hep-run cannot run on worker tcp://", "RuntimeError: no configuration today")
     with check.bed(workers=0) as bed:
-        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False), {"name": "faulty"})
+        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False, HEP_RUN_CACHE=""), {"name": "faulty"})
         check.failed("a late worker that cannot be set up", late, "hep-run cannot run on worker tcp://", "RuntimeError: no configuration today")
     preload.write_text("import sys\ndef dask_setup(worker):\n    sys.modules['psutil'] = None\n")
     with check.bed(workers=0) as bed:
-        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False), {"name": "faulty"})
+        late = check.during(bed, lambda _: bed.worker(*bad, nanny=False, HEP_RUN_CACHE=""), {"name": "faulty"})
         check.failed("a late worker that cannot take the plug-in", late, "hep-run cannot run on worker tcp://", "psutil")
     with check.bed(workers=1) as bed:
-        bed.worker(*bad, nanny=False)
+        bed.worker(*bad, nanny=False, HEP_RUN_CACHE="")
         check.same("a worker that cannot take the plug-in", check.run(bed, {"name": "faulty", "delay": 100}))
 
 
@@ -397,24 +439,18 @@ def two_drivers(check: Check) -> None:
         file.write(b"\0")
     for name, second in {"one binary": check.runs.binary, "two binaries": other}.items():
         with check.bed() as bed:
-            commands = []
-            for binary in (check.runs.binary, second):
-                command, output = check.runs.command(SLOWLY, *check.options(bed))
-                commands.append(([str(binary), *command[1:]], output))
-            processes = [subprocess.Popen(command, cwd=check.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for command, _ in commands]
             # One ends in the middle of the other's run: nothing of the other's goes with it.
-            for process, (_, output) in zip(processes, commands, strict=True):
-                _, error = process.communicate(timeout=LONGEST)
-                check.same(f"two drivers with {name}", check.runs.outcome(process.returncode, error, output))
-            command, output = check.runs.command({**SLOWLY, "delay": 100}, *check.options(bed))
-            with subprocess.Popen(command, cwd=check.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as long:
-                victim = subprocess.Popen([str(second), *check.runs.command(SLOWLY, *check.options(bed))[0][1:]],
-                                          cwd=check.folder, stderr=subprocess.DEVNULL)  # fmt: skip
-                time.sleep(2)
-                victim.kill()
-                victim.wait()
-                _, error = long.communicate(timeout=LONGEST)
-            check.same(f"two drivers with {name}, one is killed", check.runs.outcome(long.returncode, error, output))
+            with check.begun(bed, SLOWLY) as one, check.begun(bed, SLOWLY, second) as two:
+                for driver in (one, two):
+                    check.same(f"two drivers with {name}", driver.end())
+            with check.begun(bed, {**SLOWLY, "delay": 200}) as long, check.begun(bed, SLOWLY, second) as victim:
+                for driver in (long, victim):
+                    wait_for("a connection", lambda driver=driver: driver.has_ended() or f"on {bed.address}" in driver.said())
+                    assert not driver.has_ended(), f"it was too fast\n{driver.said()}"
+                victim.process.kill()
+                victim.process.wait()
+                assert not long.has_ended(), f"it was too fast\n{long.said()}"
+                check.same(f"two drivers with {name}, one is killed", long.end())
 
 
 def tls(check: Check) -> None:
@@ -495,8 +531,11 @@ def main() -> None:
         skip("check_dask", f"{sys.executable} has no distributed")
         return
     os.environ.setdefault("HEP_RUN_PYTHON", sys.executable)
+    end_tidily()
     chosen = sys.argv[2:]
     with tempfile.TemporaryDirectory() as name:
+        # What other tests, and runs of this machine's users, have stored is not for these.
+        os.environ["HEP_RUN_CACHE"] = name
         # A folder that every user may pass: some caches belong to others.
         check = Check(Path(sys.argv[1]).resolve(), Path(name).resolve())
         for one in CHECKS:

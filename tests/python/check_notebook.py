@@ -1,6 +1,8 @@
 """check_notebook.py BINARY: the example notebook runs from beginning to end; and `hep_run.run` from Python gives what uproot
 finds in the ROOT output of the same run, on this machine and on a cluster that it leaves as it was."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,9 +11,10 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import uproot
 from nbclient import NotebookClient
-from oracle import REPOSITORY, passed
+from oracle import REPOSITORY, end_tidily, passed
 
 PACKAGE = REPOSITORY / "executor" / "python"
 DIMUON = REPOSITORY / "datasets" / "dimuon.yaml"
@@ -70,15 +73,34 @@ def on_a_cluster() -> None:
     passed("notebook: a client's cluster gives the same, and is left as it was")
 
 
+def without_ranges(folder: Path) -> None:
+    """A run with nothing to do says so to people, and not to its driver."""
+    import hep_run
+    from distributed import Client, LocalCluster
+
+    with uproot.recreate(folder / "empty.root") as file:
+        file.mktree("Events", {"MET_pt": np.float32})
+    fileset = {"tree": "Events", "processor": "adl_q1", "datasets": {"empty": {"files": [str(folder / "empty.root")]}}}
+    said = io.StringIO()
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster, Client(cluster) as client:
+        with contextlib.redirect_stderr(said):
+            out = hep_run.run(fileset, client=client)
+    assert out.complete and "hep-run's driver" not in said.getvalue(), said.getvalue()
+    passed("notebook: a run without ranges")
+
+
 def main() -> None:
     binary = Path(sys.argv[1]).resolve()
     os.environ["HEP_RUN_BINARY"] = str(binary)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))
     sys.path.insert(0, str(PACKAGE))
+    end_tidily()
     with tempfile.TemporaryDirectory() as name:
+        os.environ["HEP_RUN_CACHE"] = name
         same_as_uproot(binary, Path(name))
-    on_a_cluster()
-    notebook()
+        without_ranges(Path(name))
+        on_a_cluster()
+        notebook()
 
 
 if __name__ == "__main__":

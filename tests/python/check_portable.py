@@ -30,7 +30,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "xrootd"))
 from certificates import Authority, Certificate  # noqa: E402
-from oracle import REPOSITORY, passed, run, skip  # noqa: E402
+from oracle import REPOSITORY, end_tidily, passed, run, skip  # noqa: E402
 
 # glibc 2.17 is that of CentOS 7, and older than that of any system in use.
 OLDEST_GLIBC = 17
@@ -245,6 +245,7 @@ def check_dask(system: Path, python: str, portable: Path, usual: Path | None, fo
 
 
 def main() -> None:
+    end_tidily()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("portable", type=Path)
     parser.add_argument("binary", type=Path, nargs="?")

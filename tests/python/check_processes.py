@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faulty import ENTRIES, FILES, LONGEST, Outcome, Runs, write_files
-from oracle import passed
+from oracle import end_tidily, passed
 
 INCOMPLETE = 3
 AT = 13_500  # an entry in the middle of range 13000..14000: 3000..4000 of part1.root
@@ -183,6 +183,7 @@ def prints(runs: Runs, want: str) -> None:
 
 
 def main() -> None:
+    end_tidily()
     faulty = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE / "xrootd"))
 from bed import Bed  # noqa: E402
 from daemons import Daemon, give  # noqa: E402
 from interposer import Interposer  # noqa: E402
-from oracle import passed, skip  # noqa: E402
+from oracle import end_tidily, passed, skip  # noqa: E402
 from recipes import Server  # noqa: E402
 
 EVENTS, CLUSTER = 200_000, 10_000
@@ -404,6 +404,7 @@ def cached(check: Check, server: Server) -> None:
 
 
 def main() -> None:
+    end_tidily()
     binary = Path(sys.argv[1]).resolve()
     names = ["plain", "tls", "tlsdata", "unix", "host", "sss", "ztn", "thr", "man", "redir", "xcache", "wan", "wantls", "wronghost",
              "expired", "otherca", "selfsigned", "http"]  # fmt: skip

@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "xrootd")]
 from htcondor_pool import Pool  # noqa: E402
 from network import Unavailable  # noqa: E402
-from oracle import passed, skip  # noqa: E402
+from oracle import end_tidily, passed, skip  # noqa: E402
 from slurm import Slurm  # noqa: E402
 
 GOLDEN = HERE / "submit"
@@ -472,6 +472,7 @@ def in_htcondor(check: Check, pool: Pool) -> None:
 
 
 def main() -> None:
+    end_tidily()
     arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         check = Check(Path(arguments[0]).resolve(), Path(arguments[1]).resolve(), Path(name), "--write" in sys.argv)

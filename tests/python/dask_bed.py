@@ -10,24 +10,41 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 # Guards against hanging, and measures nothing.
 LONGEST = 120
 
+Answer = TypeVar("Answer")
 
-def wait_for(what: str, condition: Callable[[], object]) -> None:
+
+def wait_for(what: str, condition: Callable[[], Answer]) -> Answer:
+    """What the condition gives when it is true."""
     deadline = time.monotonic() + LONGEST
-    while not condition():
+    while not (answer := condition()):
         assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.02)
+    return answer
+
+
+@contextlib.contextmanager
+def program(command: list[str], **settings: object) -> Iterator[subprocess.Popen]:
+    """A program that ends with the block at the latest: `Popen` alone would wait for it, for ever if it hangs."""
+    with subprocess.Popen(command, **settings) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def children(pid: int) -> list[int]:
-    """Those of each of its threads."""
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    """Those of each of its threads, which come and go."""
+    found: list[int] = []
     with contextlib.suppress(OSError):
-        return sorted(int(child) for thread in threads for child in thread.read_text().split())
-    return []
+        for thread in list(Path(f"/proc/{pid}/task").iterdir()):
+            with contextlib.suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
+    return sorted(found)
 
 
 def descendants(pid: int) -> list[int]:
@@ -52,8 +69,7 @@ class Worker:
         """The process that the tasks are in: the nanny's child, if there is a nanny."""
         if not self.nanny:
             return self.process.pid
-        wait_for("a worker below a nanny", self._below)
-        return self._below()[0]
+        return wait_for("a worker below a nanny", self._below)[0]
 
     def _below(self) -> list[int]:
         return [pid for pid in children(self.process.pid) if "multiprocessing.spawn" in " ".join(command_of(pid))]
@@ -78,13 +94,22 @@ class Bed:
     def __enter__(self) -> "Bed":
         self.folder.mkdir(parents=True)
         self.file = self.folder / "scheduler.json"
-        self.scheduler = self._start(
-            "scheduler", "distributed.cli.dask_scheduler", "--host", f"{self.protocol}://127.0.0.1", "--port", "0",
-            "--no-dashboard", "--scheduler-file", str(self.file)
-        )  # fmt: skip
-        wait_for("a scheduler file", lambda: self.file.exists() and self.file.read_text().rstrip().endswith("}"))
+        try:
+            self.scheduler = self._start(
+                "scheduler", "distributed.cli.dask_scheduler", "--host", f"{self.protocol}://127.0.0.1", "--port", "0",
+                "--no-dashboard", "--scheduler-file", str(self.file)
+            )  # fmt: skip
+            wait_for("a scheduler file", self._is_there)
+        except BaseException:
+            # Python ends only what was begun.
+            self.__exit__()
+            raise
         self.address = json.loads(self.file.read_text())["address"]
         return self
+
+    def _is_there(self) -> bool:
+        assert self.scheduler.poll() is None, f"the scheduler has ended\n{self.log()}"
+        return self.file.exists() and self.file.read_text().rstrip().endswith("}")
 
     def __exit__(self, *_: object) -> None:
         for process in reversed(self.processes):

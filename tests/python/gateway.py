@@ -34,7 +34,7 @@ c.Proxy.address = "127.0.0.1:{http}"
 c.Proxy.tcp_address = "127.0.0.1:{tcp}"
 c.DaskGateway.authenticator_class = "dask_gateway_server.auth.SimpleAuthenticator"
 c.LocalBackend.clusters_directory = "{folder}/clusters"
-c.LocalBackend.inherited_environment = ["PATH", "LANG", "PYTHONPATH"]
+c.LocalBackend.inherited_environment = ["PATH", "LANG", "PYTHONPATH", "HEP_RUN_CACHE"]
 c.LocalBackend.sigint_timeout = 2
 c.LocalBackend.sigterm_timeout = 2
 # A worker is only looked for again after three of its heartbeats.

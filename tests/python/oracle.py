@@ -1,12 +1,24 @@
 """What the oracle scripts share: running our binary, and reporting what was skipped."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIXTURES = Path(os.environ.get("HEP_FIXTURES") or REPOSITORY.parent / "shared" / "fixtures")
+
+
+def end_tidily() -> None:
+    """Lets a request to end, or the end of a terminal, take its way through the `finally` of this script, so that no
+    process of its beds is left."""
+
+    def end(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
 
 
 def skip(name: str, reason: str) -> None:

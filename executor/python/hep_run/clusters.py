@@ -9,6 +9,7 @@ within seconds; by itself dask would wait for workers until its time is out.
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import logging
 import math
@@ -34,6 +35,9 @@ SUBMISSION, ANSWER, CLOSING = 60.0, 30.0, 30.0
 SOONEST, LATEST = 5.0, 60.0
 # Jobs that may end in a row before any worker comes.
 MOST_ENDED = 5
+# Seconds without work after which the operator of Kubernetes deletes a cluster that we have made, if nobody says
+# otherwise: it is what ends one whose driver was killed, as the guard does of a gateway's.
+IDLE = 600
 # Of what a job wrote before it ended.
 LAST_LINES = 12
 
@@ -228,8 +232,11 @@ def local(options: dict[str, Any], size: Size) -> Started:
     if size.maximum is not None:
         options.setdefault("n_workers", size.maximum)
     cluster = made("a local cluster", LocalCluster, options)
-    if size.minimum is not None and size.maximum is not None:
-        cluster.adapt(minimum=size.minimum, maximum=size.maximum)
+    # Whoever is lost and has not come back after 15 s is given up by Dask otherwise.
+    number = len(cluster.worker_spec)
+    least, most = (number, number) if size.minimum is None or size.maximum is None else (size.minimum, size.maximum)
+    if most:
+        cluster.adapt(minimum=least, maximum=most)
     return Started(cluster, f"{len(cluster.worker_spec)} processes of this machine", ours=True)
 
 
@@ -486,6 +493,9 @@ def kubernetes(options: dict[str, Any], size: Size) -> Started:
     options.setdefault("quiet", True)
     if "n_workers" not in options and size.minimum is not None:
         options["n_workers"] = max(size.minimum, 1)
+    # Dask-kubernetes before 2023.6 does not know it.
+    if "idle_timeout" in inspect.signature(make).parameters:
+        options.setdefault("idle_timeout", dask.config.get("kubernetes.idle-timeout", None) or IDLE)
     cluster = made("a cluster of Kubernetes", make, options)
     # Known only after it was made: it decides by whether there was one of that name.
     ours = bool(cluster.shutdown_on_close)

@@ -9,8 +9,9 @@ import json
 import logging
 import os
 import ssl
+import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
 import dask
@@ -24,6 +25,8 @@ from .graph import Graph
 
 log = logging.getLogger("distributed.hep_run")
 
+Heard = Callable[[tuple[float, Any]], None]
+
 # Seconds that the end of a cluster, or of a connection, may take.
 FAREWELL = 10
 # What may be wrong where it is not the network.
@@ -31,11 +34,42 @@ VERSIONS = (
     f"; this Python has distributed {distributed.__version__}, and if the cluster has an older or newer one, "
     "name a Python like the cluster's with --python"
 )
-# Seconds that the scheduler may take for one answer.
-ANSWER = 30
+# Seconds that the scheduler may take for one answer, and the workers to take the plug-in.
+ANSWER, EQUIP = 30, 20
 
 # The binary that each client's last run was of. Only these stay on the scheduler between runs.
 BINARIES: weakref.WeakKeyDictionary[Client, str] = weakref.WeakKeyDictionary()
+
+
+class Listeners:
+    """Who hears what the workers tell a client: Dask calls one function for a topic, and a client may have several runs.
+
+    The topic is the client's id: the scheduler forgets the events of a client when it is gone; other topics stay.
+    """
+
+    of: weakref.WeakKeyDictionary[Client, list[Heard]] = weakref.WeakKeyDictionary()
+    lock = threading.Lock()
+
+    @classmethod
+    def add(cls, client: Client, heard: Heard) -> None:
+        with cls.lock:
+            listeners = cls.of.setdefault(client, [])
+            listeners.append(heard)
+
+            def tell(event: tuple[float, Any]) -> None:
+                for each in tuple(listeners):
+                    each(event)
+
+            if len(listeners) == 1:
+                client.subscribe_topic(client.id, tell)
+
+    @classmethod
+    def remove(cls, client: Client, heard: Heard) -> None:
+        with cls.lock:
+            listeners = cls.of[client]
+            listeners.remove(heard)
+            if not listeners:
+                client.unsubscribe_topic(client.id)
 
 
 class Engine:
@@ -48,6 +82,10 @@ class Engine:
         self.binary = ""
         self.memory: Optional[int] = None
         self.execution: Optional[Execution] = None
+        # Who uses what is put to the scheduler; known with the client.
+        self.user = ""
+        # Workers that have not taken the plug-in, and why.
+        self.lacking: dict[str, str] = {}
         # Nothing is to be begun any more.
         self.ended = False
 
@@ -65,19 +103,26 @@ class Engine:
         self.binary, self.memory = sha256, memory
         if self.client is None:
             self.client = self._client(scheduler, cluster, cluster_options or {}, workers)
+        self.user = f"{self.client.id}/{os.urandom(8).hex()}"
         try:
             threads = self.client.sync(self.client.scheduler.ncores, workers=None, callback_timeout=ANSWER)
-            within(ANSWER, "taking hep-run's plug-ins", self._register)
+            within(2 * ANSWER, "taking hep-run's plug-ins", self._register)
             if not self._is_there(sha256):
-                with open(binary, "rb") as file:
-                    content = file.read()
+                try:
+                    with open(binary, "rb") as file:
+                        content = file.read()
+                except OSError as error:
+                    raise Failed(f"the binary that is to be shipped, {binary}, cannot be read: {error.strerror}") from None
                 if hashlib.sha256(content).hexdigest() != sha256:
                     raise Failed(f"{binary} was replaced while it was running: start the run again")
                 self._put(sha256, content)
-            before = BINARIES.get(self.client, sha256)
-            BINARIES[self.client] = sha256
-            if before != sha256:
-                self._drop(before)
+            if self.given:
+                # Its next run needs it again. Then it goes with the client, or with another binary.
+                self._is_there(sha256, self.client.id)
+                before = BINARIES.get(self.client, sha256)
+                BINARIES[self.client] = sha256
+                if before != sha256:
+                    self._drop(before, self.client.id)
         except Failed:
             raise
         except Exception as error:
@@ -140,20 +185,21 @@ class Engine:
         }
         blobs = {job_key: job, identity: json.dumps(description).encode()}
         self.execution = Execution(
-            client, Graph(json.loads(graph), labels, identity[:8]), identity, emit, deliver, self._waiting
+            client, Graph(json.loads(graph), labels, identity[:8]), identity, emit, deliver, self._waiting, self._equip
         )
+        self.execution.unfit.update(self.lacking)
+        heard = self.execution.heard
         try:
             for key, blob in blobs.items():
                 self._put(key, blob)
             if self.ended:
                 self.execution.cancel()
-            # The scheduler forgets the events of a client when it is gone; other topics stay for ever.
-            client.subscribe_topic(client.id, self.execution.heard)
+            Listeners.add(client, heard)
             return self.execution.run()
         finally:
             self.execution = None
             with contextlib.suppress(Exception):
-                client.unsubscribe_topic(client.id)
+                Listeners.remove(client, heard)
             for key in blobs:
                 self._drop(key)
 
@@ -173,7 +219,8 @@ class Engine:
     def close(self) -> None:
         """Leaves the cluster as it was; ends it if we have started it."""
         if self.given:
-            # Its next run needs the binary again, which goes with the client or with another binary.
+            if self.user:
+                self._drop(self.binary)
             return
         if self.client is not None:
             with contextlib.suppress(Exception):
@@ -192,14 +239,30 @@ class Engine:
         # Their functions are pickled by name from here.
         ship.module("tasks")
         client.register_plugin(ship.StoreRecipe())
-        client.register_plugin(ship.NodeRecipe())
+        self.lacking = self._equip()
 
-    def _is_there(self, key: str) -> bool:
-        """Whether the scheduler's store has a blob. If so, it stays as long as this client, or until it drops it."""
+    def _equip(self, lost: Sequence[str] = ()) -> dict[str, str]:
+        """Gives the plug-in to workers that lack it, or have `lost` it: why some do not take it, by their addresses."""
+        client = self._connected()
+
+        async def equip() -> dict[str, str]:
+            ask = getattr(client.scheduler, f"{ship.STORE}-equip")
+            asked = ask(plugin=ship.NODE, content=recipe, patience=EQUIP, lost=list(lost))
+            return dict(await asyncio.wait_for(asked, ANSWER))
+
+        recipe = ship.node_recipe()
+        lacking: dict[str, str] = client.sync(equip)
+        return {
+            worker: f"hep-run cannot run on worker {worker}: it does not take the plug-in: {reason}"
+            for worker, reason in lacking.items()
+        }
+
+    def _is_there(self, key: str, user: Optional[str] = None) -> bool:
+        """Whether the scheduler's store has a blob. If so, it stays until this user drops it, or the client is gone."""
         client = self._connected()
 
         async def use() -> bool:
-            known = getattr(client.scheduler, f"{ship.STORE}-use")(client=client.id, key=key)
+            known = getattr(client.scheduler, f"{ship.STORE}-use")(user=user or self.user, key=key)
             return bool(await asyncio.wait_for(known, ANSWER))
 
         return bool(client.sync(use))
@@ -215,16 +278,16 @@ class Engine:
             pieces = [blob[start : start + size] for start in range(0, len(blob), size)] or [b""]
             for index, piece in enumerate(pieces):
                 send = getattr(client.scheduler, f"{ship.STORE}-put")
-                sent = send(client=client.id, key=key, pieces=len(pieces), index=index, data=piece)
+                sent = send(user=self.user, key=key, pieces=len(pieces), index=index, data=piece)
                 await asyncio.wait_for(sent, ANSWER)
 
         client.sync(put)
 
-    def _drop(self, key: str) -> None:
+    def _drop(self, key: str, user: Optional[str] = None) -> None:
         client = self._connected()
 
         async def drop() -> None:
-            await getattr(client.scheduler, f"{ship.STORE}-drop")(client=client.id, key=key)
+            await getattr(client.scheduler, f"{ship.STORE}-drop")(user=user or self.user, key=key)
 
         with contextlib.suppress(Exception):
             client.sync(drop, callback_timeout=FAREWELL)

@@ -6,7 +6,7 @@ import ast
 import logging
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from distributed import Client, Future, KilledWorker
@@ -41,10 +41,19 @@ class Cancelled(Exception):
 
 
 class Execution:
-    """`deliver` takes the partial outputs, `tell` says why there is no worker, or raises `Failed` where none will come."""
+    """`deliver` takes the partial outputs, `tell` says why there is no worker, or raises `Failed` where none will come,
+    and `equip` sees to it that all workers have the plug-in, also those that have lost it, and says why some do not
+    take it."""
 
     def __init__(
-        self, client: Client, graph: Graph, identity: str, emit: Emit, deliver: Deliver, tell: Callable[[], str]
+        self,
+        client: Client,
+        graph: Graph,
+        identity: str,
+        emit: Emit,
+        deliver: Deliver,
+        tell: Callable[[], str],
+        equip: Callable[[Sequence[str]], dict[str, str]],
     ) -> None:
         self.client = client
         self.graph = graph
@@ -52,6 +61,7 @@ class Execution:
         self.emit = emit
         self.deliver = deliver
         self.tell = tell
+        self.equip = equip
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self.tally = Tally(identity, list(graph.ranges))
         self.waiting = sorted(graph.blocks.values(), key=lambda block: min(block.ranges), reverse=True)
@@ -65,6 +75,9 @@ class Execution:
         # How many ranges there are in blocks that are submitted and not done.
         self.open: dict[int, int] = {}
         self.killed: dict[int, int] = {}
+        # How often a worker had no plug-in for them, and when the workers were last looked through for that.
+        self.strange: dict[int, int] = {}
+        self.equipped = 0.0
         self.failures: list[Failure] = []
         self.workers: dict[str, int] = {}
         self.unfit: dict[str, str] = {}
@@ -87,6 +100,8 @@ class Execution:
         """The ranges that could not be had; the outputs of the others have been delivered."""
         try:
             self._look()
+            for worker in self.unfit.keys() & self.workers.keys():
+                self._is_unfit(worker, self.unfit.pop(worker))
             self._submit()
             self._loop()
         finally:
@@ -257,16 +272,35 @@ class Execution:
         else:
             text = f"{error}" if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
             if ship.PACKAGE in text:
-                raise Failed(f"a worker could not be set up, and its log says why: {text}")
-            if (worker := unfit_worker(text)) is None:
+                self._was_strange(task, text)
+            elif (worker := unfit_worker(text)) is None:
                 raise Failed(text)
-            if worker not in self.unfit:
-                self.emit({"event": "warning", "message": text})
-            self.unfit[worker] = text
-            self._look()
-            if self.workers and self.unfit.keys() >= self.workers.keys():
-                raise Failed(text)
+            else:
+                self._look()
+                self._is_unfit(worker, text)
         self._again(task)
+
+    def _is_unfit(self, worker: str, text: str) -> None:
+        if worker not in self.unfit:
+            self.emit({"event": "warning", "message": text})
+        self.unfit[worker] = text
+        if self.workers and self.unfit.keys() >= self.workers.keys():
+            raise Failed(text)
+
+    def _was_strange(self, task: int, text: str) -> None:
+        """A worker did not know what its task is: it has no plug-in yet, or has lost it."""
+        times = self.strange[task] = self.strange.get(task, 0) + 1
+        if times > OTHERWISE:
+            raise Failed(f"a worker could not be set up, and its log says why: {text}")
+        if time.monotonic() < self.equipped + LOOK:
+            return
+        try:
+            lacking = self.equip([worker] if (worker := without_plugin(text)) else [])
+        except Exception as error:
+            raise Failed(f"a worker could not be set up: {text}; {error}") from None
+        self.equipped = time.monotonic()
+        for worker, reason in lacking.items():
+            self._is_unfit(worker, reason)
 
     def _was_killed(self, task: int, error: KilledWorker) -> None:
         times = self.killed[task] = self.killed.get(task, 0) + 1
@@ -352,6 +386,12 @@ def task_of(key: Any) -> int:
     parts = ast.literal_eval(key) if isinstance(key, str) else key
     number = int(parts[1])
     return number if parts[0].startswith("process:") else -1 - number
+
+
+def without_plugin(text: str) -> Optional[str]:
+    """The worker that says that our plug-in is not there. One that cannot even import it has no word in what it says."""
+    start, _, rest = text.partition("hep-run has no plug-in on worker ")
+    return rest.split(": ", 1)[0] if rest and not start else None
 
 
 def unfit_worker(text: str) -> Optional[str]:

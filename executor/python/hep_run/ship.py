@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import pickle
 from typing import Any
 
-from distributed import SchedulerPlugin, WorkerPlugin
+from distributed import SchedulerPlugin
 
 from . import loader
 
@@ -71,11 +72,11 @@ class StoreRecipe(SchedulerPlugin):  # type: ignore[misc]
         return _recipe("make", "store", "Store", STORE)
 
 
-class NodeRecipe(WorkerPlugin):  # type: ignore[misc]
-    """Becomes the plug-in on each worker."""
-
-    name = NODE
-    idempotent = True
-
+class _NodeRecipe:
     def __reduce__(self) -> tuple[Any, ...]:
         return _recipe("make_or_tell", "plugin", "Node", NODE, STORE)
+
+
+def node_recipe() -> bytes:
+    """What becomes the plug-in on each worker, of whichever Python."""
+    return pickle.dumps(_NodeRecipe(), protocol=4)

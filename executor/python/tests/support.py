@@ -4,8 +4,12 @@ import hashlib
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
+# What other tests, and this machine's users, have stored is not for these.
+_CACHE = tempfile.TemporaryDirectory(prefix="hep-run-cache-")
+os.environ["HEP_RUN_CACHE"] = _CACHE.name
 # What happens in these tests is what Dask complains about.
 os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import stat
@@ -6,6 +7,7 @@ import tempfile
 import threading
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import support
 from hep_run.node.binary import Cache, hash_of, places
@@ -79,6 +81,65 @@ class Caches(unittest.TestCase):
         (self.folder / "file").write_text("")
         binary = self.cache(self.folder / "file").get(self.sha)
         self.assertRegex(binary.path, "^/proc/self/fd/")
+
+    def test_a_binary_in_memory_may_be_executed_where_that_has_to_be_said(self):
+        flags = []
+        create = os.memfd_create
+
+        def old_kernel(name, flag):
+            flags.append(flag)
+            if flag & ~os.MFD_CLOEXEC:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            return create(name, flag)
+
+        (self.folder / "file").write_text("")
+        with mock.patch("os.memfd_create", old_kernel):
+            self.cache(self.folder / "file").get(self.sha)
+        self.assertEqual(flags, [os.MFD_CLOEXEC | 0x10, os.MFD_CLOEXEC])
+
+    def test_a_folder_that_cannot_be_written_is_not_one_where_nothing_is_executed(self):
+        def denied(*_):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        cache = self.cache()
+        with mock.patch("hep_run.node.binary._store", denied), self.assertLogs("distributed.worker.hep_run") as log:
+            cache.get(self.sha)
+        self.assertIn("cache: Permission denied", log.output[0])
+        attempt, cache = cache.attempt, self.cache()
+        cache.attempt = lambda binary: attempt(binary) if binary.descriptors else denied()
+        with self.assertLogs("distributed.worker.hep_run") as log:
+            cache.get(self.sha)
+        self.assertIn("cache: nothing may be executed there", log.output[0])
+
+    def test_no_descriptor_is_left_of_what_is_not_in_memory_any_more(self):
+        (self.folder / "file").write_text("")
+
+        def opened():
+            return sorted(os.listdir("/proc/self/fd"))
+
+        def no_memory(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        before = opened()
+        cache = self.cache(self.folder / "file")
+        held = cache.get(self.sha)
+        self.assertEqual(len(opened()), len(before) + 1)
+        # Some other thread may just be starting it.
+        del cache.known[self.sha]
+        subprocess.run([held.path], check=True, pass_fds=held.descriptors)
+        del held
+        self.assertEqual(opened(), before)
+        with mock.patch("os.write", no_memory), self.assertRaisesRegex(RuntimeError, "in memory: it is full"):
+            cache.get(self.sha)
+        self.assertEqual(opened(), before)
+        cache.attempt = no_memory
+        with self.assertRaises(RuntimeError):
+            cache.get(self.sha)
+        self.assertEqual(opened(), before)
+        cache.fetch = no_memory
+        with self.assertRaises(RuntimeError):
+            cache.get(self.sha)
+        self.assertEqual(opened(), before)
 
     def test_what_arrives_with_another_content_is_not_used(self):
         self.content = b"something else"

@@ -1,7 +1,9 @@
 """Runs on clusters of real processes, with a small worker in place of the binary."""
 
+import asyncio
 import hashlib
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -11,16 +13,19 @@ import time
 import unittest
 from pathlib import Path
 
+import dask
 import support  # first: it says what is logged
 from distributed import Client, LocalCluster
 from hep_run import ship
 from hep_run.engine import Engine
-from hep_run.execution import Cancelled, Failed, task_of, unfit_worker
+from hep_run.execution import Cancelled, Failed, task_of, unfit_worker, without_plugin
 
 
 class Runs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        # Otherwise, 15 s after a worker's end its nanny goes too, if the next worker is not there at that very moment.
+        cls.enterClassContext(dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
         cls.cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit="700MB")
         cls.client = Client(cls.cluster, set_as_default=False)
 
@@ -127,6 +132,43 @@ class Runs(unittest.TestCase):
         ):
             engine.run("test", ["a"], b"{}", support.encoded(support.graph(3)), self.events.append, self.partials.append)
 
+    def test_a_binary_that_cannot_be_read_is_not_the_scheduler_s_fault(self):
+        engine = Engine(self.client)
+        with self.assertRaisesRegex(Failed, "^the binary that is to be shipped, /missing, cannot be read: No such file"):
+            engine.connect("/missing", "0" * 64)
+
+    def test_two_engines_of_a_client_do_not_take_from_each_other(self):
+        """As two cells of a notebook: nobody's binary, job or events go with the end of another's run."""
+        binaries = []
+        for name in "ab":
+            binary = self.folder / name
+            # No worker has this one in its cache.
+            binary.write_bytes(support.WORKER.read_bytes() + b"# %s" % os.urandom(8).hex().encode())
+            binary.chmod(0o755)
+            binaries.append((str(binary), hashlib.sha256(binary.read_bytes()).hexdigest()))
+        first, second = Engine(self.client), Engine(self.client)
+        first.connect(*binaries[0])
+        second.connect(*binaries[1])
+        events = {first: [], second: []}
+        results = {}
+
+        def run(engine, ranges, seconds):
+            job, graph, partials = support.encoded({"seconds": seconds}), support.encoded(support.graph(ranges)), []
+            failures = engine.run("test", ["a"], job, graph, events[engine].append, partials.append)
+            results[engine] = sorted(number for partial in partials for number in json.loads(partial)["done"]), failures
+
+        long = threading.Thread(target=run, args=(first, 40, 0.1))
+        long.start()
+        run(second, 2, 0.1)
+        second.close()
+        second.close()
+        heard = len(events[first])
+        long.join()
+        self.assertEqual(results, {first: (list(range(40)), []), second: ([0, 1], [])})
+        told = [event["done"] for event in events[first][heard:] if event["event"] == "progress"]
+        self.assertTrue([done for done in told if 0 < done < 40], "nothing was told after the other's end")
+        first.close()
+
     def test_nothing_is_left_on_the_scheduler(self):
         def held(dask_scheduler):
             stores = [plugin for name, plugin in dask_scheduler.plugins.items() if name.startswith("hep-run-store")]
@@ -151,9 +193,83 @@ class Runs(unittest.TestCase):
         self.assertEqual(settled((before[0], 0)), (before[0], 0))
 
 
+class Beginnings(unittest.TestCase):
+    """Clusters that have not seen us yet, in this process."""
+
+    def setUp(self):
+        self.cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
+        self.addCleanup(self.cluster.close)
+        self.tell = self.cluster.scheduler.broadcast
+        self.cluster.scheduler.broadcast = self.broadcast
+        self.told = []
+        self.without = []
+
+    def run_(self):
+        with Client(self.cluster, set_as_default=False) as client:
+            engine, partials, events = Engine(client), [], []
+            engine.connect(str(support.WORKER), support.SHA)
+            without = [worker.address for worker in self.cluster.workers.values() if ship.NODE not in worker.plugins]
+            self.assertEqual(without, self.without)
+            graph = support.encoded(support.graph(20))
+            engine.run("test", ["a"], support.encoded({"seconds": 0.01}), graph, events.append, partials.append)
+            self.assertEqual(sorted(n for partial in partials for n in json.loads(partial)["done"]), list(range(20)))
+            self.assertEqual([event for event in events if event["event"] == "warning"], [])
+
+    async def broadcast(self, *, msg, **more):
+        if msg["op"] == "plugin-add":
+            self.told.append(more.get("workers"))
+            await self.fault()
+        return await self.tell(msg=msg, **more)
+
+    def test_a_second_driver_waits_until_the_workers_have_the_plug_in(self):
+        begun = threading.Event()
+
+        async def slowly():
+            begun.set()
+            await asyncio.sleep(1.0)
+
+        self.fault = slowly
+        errors = []
+
+        def first():
+            try:
+                self.run_()
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        begun.wait(30)
+        self.run_()
+        thread.join()
+        self.assertEqual(errors, [])
+
+    def test_a_worker_that_could_not_be_told_is_told_again(self):
+        async def once():
+            if len(self.told) == 1:
+                raise OSError("connection refused")
+
+        self.fault = once
+        self.run_()
+        self.run_()
+
+    def test_a_worker_that_has_lost_the_plug_in_gets_it_again(self):
+        async def well():
+            pass
+
+        self.fault = well
+        self.run_()
+        first, second = self.cluster.workers.values()
+        asyncio.run_coroutine_threadsafe(first.plugin_remove(name=ship.NODE), self.cluster.loop.asyncio_loop).result(30)
+        self.without = [first.address]
+        self.run_()
+        self.assertIn(ship.NODE, first.plugins)
+        self.assertEqual(self.told, [[first.address], [second.address], [first.address]])
+
+
 class Shipping(unittest.TestCase):
     def test_nothing_has_to_be_installed(self):
-        pickled = pickle.dumps(ship.NodeRecipe())
+        pickled = ship.node_recipe()
         code = "import pickle, sys; plugin = pickle.load(sys.stdin.buffer); print(type(plugin).__module__, plugin.name)"
         said = subprocess.run([sys.executable, "-c", code], input=pickled, capture_output=True, check=True, cwd="/")
         self.assertEqual(said.stdout.decode().split(), [f"{ship.PACKAGE}.plugin", ship.NODE])
@@ -171,6 +287,8 @@ class Names(unittest.TestCase):
     def test_a_worker_that_cannot_run_is_found_in_the_message(self):
         self.assertEqual(unfit_worker("hep-run cannot run on worker tls://h:1: because"), "tls://h:1")
         self.assertIsNone(unfit_worker("merging on tls://h:1: because"))
+        self.assertEqual(without_plugin("hep-run has no plug-in on worker tls://h:1: hep_run_node"), "tls://h:1")
+        self.assertIsNone(without_plugin("hep-run cannot run on worker tls://h:1: because"))
 
 
 if __name__ == "__main__":

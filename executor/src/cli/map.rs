@@ -53,7 +53,7 @@ pub(super) fn map(registry: &Registry, args: &MapArgs) -> RunResult<u8> {
         ..Options::of_job(&job, &*processor)?
     };
     let progress = Progress::new(args.progress);
-    let mut plan = Plan::of_job(&job, &options, &progress).map_err(named)?;
+    let mut plan = Plan::of_job(&job, &options).map_err(named)?;
     let entries: Vec<u64> = job.ranges.iter().map(|(_, start, end)| end - start).collect();
     let asked = ranges.ranges(&entries).map_err(|why| Error::Usage(format!("{ranges}: {why}")))?;
     plan.ask_for(asked, &format!("map {ranges}"));

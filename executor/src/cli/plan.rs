@@ -121,7 +121,9 @@ impl PlanArgs {
         let checkpoints = |settings| {
             let metadata = fileset.datasets.iter().map(|dataset| &dataset.metadata);
             let skip_checksums = self.skip_checksums;
-            Checkpoints::new(settings, &name, &values, skip_checksums, &*processor, metadata).map(Arc::new)
+            let kept = Checkpoints::new(settings, &name, &values, skip_checksums, &*processor, metadata)?;
+            kept.sweep();
+            Ok::<_, Error>(Arc::new(kept))
         };
         let options = Options { checkpoints: self.checkpoint().map(checkpoints).transpose()?, ..options };
         let progress = Progress::new(self.progress);

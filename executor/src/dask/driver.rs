@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::process::Child;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,15 +15,19 @@ use crate::{Error, RunResult};
 
 /// The version of what is asked and answered.
 const PROTOCOL: u64 = 1;
-/// How long the driver may take to leave the cluster.
+/// How long the driver may take to leave the cluster, and to end a cluster that it has started, which it gives
+/// up itself after 90 s.
 const FAREWELL: Duration = Duration::from_secs(30);
+const CLOSING: Duration = Duration::from_secs(100);
+
+type Answers = BufReader<Box<dyn Read + Send>>;
 
 /// A driver that answers one request at a time.
 pub(super) struct Driver {
     child: Option<Child>,
     /// None once it has been told that nothing will follow.
     requests: Option<Box<dyn Write>>,
-    answers: BufReader<Box<dyn Read>>,
+    answers: Answers,
     last: u64,
 }
 
@@ -46,7 +51,7 @@ impl Driver {
         Self::new(None, Box::new(requests), Box::new(answers))
     }
 
-    fn new(child: Option<Child>, requests: Box<dyn Write>, answers: Box<dyn Read>) -> RunResult<Self> {
+    fn new(child: Option<Child>, requests: Box<dyn Write>, answers: Box<dyn Read + Send>) -> RunResult<Self> {
         let answers = BufReader::with_capacity(1 << 16, answers);
         let mut driver = Self { child, requests: Some(requests), answers, last: 0 };
         let (hello, _) = driver.read()?;
@@ -119,8 +124,29 @@ impl Driver {
     }
 
     /// Lets the driver leave the cluster, and waits for it.
-    pub(super) fn close(mut self) {
-        let _ = self.ask(json!({"op": "close"}), &[], |_, _| Ok(()));
+    pub(super) fn close(self) {
+        self.close_within(CLOSING);
+    }
+
+    fn close_within(mut self, deadline: Duration) {
+        self.last += 1;
+        let header = json!({"op": "close", "id": self.last});
+        let Some(Ok(())) = self.requests.as_mut().map(|to| frames::write::<Vec<u8>>(to, &header, &[])) else {
+            return;
+        };
+        // Where it does not answer, a thread is left that waits for it, and goes with this process.
+        let nothing: Box<dyn Read + Send> = Box::new(io::empty());
+        let (mut answers, last) = (std::mem::replace(&mut self.answers, BufReader::new(nothing)), self.last);
+        let (tell, told) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            while let Ok(Some((answer, _))) = frames::read::<Value>(&mut answers) {
+                if answer["id"].as_u64() == Some(last) {
+                    break;
+                }
+            }
+            drop(tell);
+        });
+        let _ = told.recv_timeout(deadline);
     }
 }
 
@@ -138,5 +164,36 @@ impl Drop for Driver {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_driver_that_does_not_answer_is_not_waited_for_for_ever() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        frames::write::<Vec<u8>>(&mut theirs, &json!({"event": "hello", "protocol": PROTOCOL}), &[]).unwrap();
+        let driver = Driver::new(None, Box::new(ours.try_clone().unwrap()), Box::new(ours)).unwrap();
+        driver.close_within(Duration::from_millis(20));
+        assert_eq!(frames::read::<Value>(&mut theirs).unwrap().unwrap().0["op"], "close");
+    }
+
+    #[test]
+    fn a_driver_that_has_left_is_waited_for() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        frames::write::<Vec<u8>>(&mut theirs, &json!({"event": "hello", "protocol": PROTOCOL}), &[]).unwrap();
+        let driver = Driver::new(None, Box::new(ours.try_clone().unwrap()), Box::new(ours)).unwrap();
+        let (left, has_left) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (request, _) = frames::read::<Value>(&mut theirs).unwrap().unwrap();
+            left.send(()).unwrap();
+            frames::write::<Vec<u8>>(&mut theirs, &json!({"event": "progress", "id": 0}), &[]).unwrap();
+            frames::write::<Vec<u8>>(&mut theirs, &json!({"event": "ok", "id": request["id"]}), &[]).unwrap();
+        });
+        driver.close();
+        has_left.try_recv().unwrap();
     }
 }

@@ -8,6 +8,7 @@ mod python;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -21,7 +22,7 @@ use crate::partial::{Account, Cost, Partial, Reduction};
 use crate::progress::{Elsewhere, Progress};
 use crate::registry::AnyProcessor;
 use crate::run::{Plan, PlannedRange, show};
-use crate::{Error, RunResult, binary};
+use crate::{Error, RunResult, binary, checkpoint};
 
 /// Partials that are merged at once: what a worker holds of them, and how deep the graph is.
 const FAN_IN: usize = 16;
@@ -74,7 +75,16 @@ impl Dask {
             told: (0, 0),
         };
         if plan.ranges().is_empty() {
+            if self.stdio {
+                // Our standard output is the driver's. What is printed later must not get to it.
+                Driver::of_parent()?.close();
+            }
             return Ok(run.reduction);
+        }
+        for (setting, path) in elsewhere(job) {
+            progress.warn(&format!(
+                "`{setting}` names {path}, which workers look for in their own folders: make it absolute"
+            ));
         }
         let mut driver = self.connect(progress)?;
         progress.start(plan.entries(), plan.ranges().len(), plan.files().len());
@@ -85,7 +95,7 @@ impl Dask {
     }
 
     fn connect(&self, progress: &Progress) -> RunResult<Driver> {
-        let binary = std::env::current_exe()
+        let own = binary::path()
             .map_err(|error| Error::Dask(format!("this process's own binary cannot be found: {error}")))?;
         let mut driver = match self.stdio {
             true => Driver::of_parent()?,
@@ -94,7 +104,7 @@ impl Dask {
         let header = json!({
             "op": "connect", "scheduler": self.scheduler, "cluster": self.cluster,
             "cluster_options": self.cluster_options, "workers": self.workers,
-            "binary": binary, "sha256": binary::hash()?,
+            "binary": own, "sha256": binary::hash()?,
         });
         let (answer, _) = driver.ask(header, &[], |event, _| {
             warn(event, progress);
@@ -108,6 +118,24 @@ impl Dask {
         progress.say(&message);
         Ok(driver)
     }
+}
+
+/// What the settings and the metadata name by a path that is relative to this process's folder: whose values
+/// they are, and the path. Of a text nothing else is known than that there is such a file.
+fn elsewhere(job: &Job) -> Vec<(String, String)> {
+    let settings = job.settings.iter().map(|(name, value)| (name.clone(), value));
+    let metadata = job.datasets.iter().flat_map(|dataset| {
+        dataset.metadata.iter().map(|(name, value)| (format!("{}: {name}", dataset.name), value))
+    });
+    let mut found = Vec::new();
+    for (name, value) in settings.chain(metadata) {
+        let mut texts = Vec::new();
+        checkpoint::texts(value, &mut texts);
+        let relative =
+            texts.into_iter().filter(|text| Path::new(text).is_relative() && Path::new(text).is_file());
+        found.extend(relative.map(|text| (name.clone(), text.to_owned())));
+    }
+    found
 }
 
 fn warn(event: &Value, progress: &Progress) {

@@ -10,7 +10,6 @@ use super::{Options, Plan, PlannedFile, PlannedRange};
 use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::job::{Job, VERSION};
 use crate::ledger::{DatasetLedger, Ledger};
-use crate::progress::Progress;
 use crate::registry::AnyProcessor;
 use crate::storage::StorageSettings;
 use crate::{Error, RunResult};
@@ -89,7 +88,7 @@ impl Plan {
     ///
     /// # Errors
     /// Where the friends do not fit, which the job's maker would have found.
-    pub fn of_job(job: &Job, options: &Options, _: &Progress) -> RunResult<Self> {
+    pub fn of_job(job: &Job, options: &Options) -> RunResult<Self> {
         let mut plan = Self::to_conclude(job, options);
         plan.friends.align(&plan.fileset, &mut plan.files);
         for &(file, ..) in &job.ranges {

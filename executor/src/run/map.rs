@@ -8,6 +8,7 @@ use hep_io::Scratch;
 use super::prefetch::{Ahead, Needed};
 use super::read::{Arrived, Needs, Underway};
 use super::retry::retrying;
+use super::shared::SharedPieces;
 use super::{Options, Plan, PlannedFile, PlannedRange, show};
 use crate::checkpoint::{Checkpoints, Found, Key};
 use crate::friends::Join;
@@ -43,6 +44,7 @@ pub(crate) struct Mapper<'a> {
     options: &'a Options,
     progress: &'a Progress,
     datasets: Vec<Dataset>,
+    shared: Option<&'a SharedPieces<'a>>,
 }
 
 /// The reading of a range, begun, or why it could not be.
@@ -68,7 +70,12 @@ impl<'a> Mapper<'a> {
         options: &'a Options,
         progress: &'a Progress,
     ) -> Self {
-        Self { plan, processor, options, progress, datasets: plan.datasets() }
+        Self { plan, processor, options, progress, datasets: plan.datasets(), shared: None }
+    }
+
+    /// Decompresses what ranges have in common once: those of this process.
+    pub(super) fn sharing(self, shared: &'a SharedPieces<'a>) -> Self {
+        Self { shared: Some(shared), ..self }
     }
 
     /// Whether a range is read over the network.
@@ -125,8 +132,8 @@ impl<'a> Mapper<'a> {
         mut ahead: Option<RunResult<Ahead<'_, Needs>>>,
         watch: &dyn Fn(u64) -> bool,
     ) -> Mapped {
-        let PlannedRange { file, entries } = &self.plan.ranges[at];
-        let file = &self.plan.files[*file];
+        let PlannedRange { file: number, entries } = &self.plan.ranges[at];
+        let file = &self.plan.files[*number];
         let (started, begun, cpu) = (Instant::now(), Cost::now(), thread_cpu());
         let checkpoint = self.checkpoint(at);
         let mut notice = None;
@@ -146,7 +153,7 @@ impl<'a> Mapper<'a> {
         let retries = file.retries(self.options.retries);
         let (result, tries) = retrying(retries, self.progress, &file.ledger.path, || {
             let work = || {
-                let arrived = match ahead.take() {
+                let mut arrived = match ahead.take() {
                     Some(ahead) => {
                         let Ahead { reading, share } = ahead?;
                         cpu_elsewhere = reading.cpu;
@@ -154,8 +161,16 @@ impl<'a> Mapper<'a> {
                         drop(share);
                         arrived?
                     }
-                    None => self.needs(file, entries)?.start().wait()?,
+                    None => {
+                        let mut needs = self.needs(file, entries)?;
+                        self.shared.iter().for_each(|shared| needs.take(*number, shared));
+                        needs.start().wait()?
+                    }
                 };
+                if let Some(shared) = self.shared {
+                    workspace.scratch.skip_checksums(self.options.skip_checksums);
+                    shared.unpack(*number, &mut arrived, &mut workspace.scratch);
+                }
                 self.process(&arrived, &self.datasets[file.dataset], workspace, watch)
             };
             without_panic(work).unwrap_or_else(|panic| {

@@ -7,6 +7,7 @@ mod plan;
 mod prefetch;
 mod read;
 mod retry;
+mod shared;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,7 @@ pub(crate) use map::{Begun, Mapper, Workspace};
 pub use plan::{Plan, PlannedFile, PlannedRange};
 use prefetch::Prefetch;
 use read::Needs;
+use shared::SharedPieces;
 
 /// How a run goes about.
 #[derive(Clone, Debug)]
@@ -141,12 +143,14 @@ impl Plan {
         progress.start(self.entries(), asked.len(), self.files.len());
         // Of the opening of the files.
         tell(&*options.storage, &reduction, progress);
-        let mapper = Mapper::new(self, processor, options, progress);
+        let shared = SharedPieces::new(&self.ranges, &asked);
+        let mapper = Mapper::new(self, processor, options, progress).sharing(&shared);
         let ahead = self.prefetch(&asked, &mapper, options);
         let process_range = |workspace: &mut Workspace, turn: usize| {
             let at = asked[turn];
             let begun = ahead.as_ref().and_then(|ahead| ahead.take(turn));
             let mapped = mapper.range_ahead(workspace, at, begun, &|_| true);
+            shared.range_ended(at);
             if let Some(reason) = reduction.note(|account| mapper.account(at, &mapped, true, account)) {
                 progress.warn(&reason);
             }

@@ -10,6 +10,7 @@ use hep_io::source::{Reading, coalesce};
 
 use super::plan::PlannedFile;
 use super::prefetch::Needed;
+use super::shared::SharedPieces;
 use crate::RunResult;
 use crate::friends::{Fetched, Fetching, ToFetch};
 use crate::range::Opened;
@@ -62,6 +63,13 @@ impl Needs {
     }
 }
 
+impl Needs {
+    /// Takes what others have decompressed already, so that it is not read.
+    pub(super) fn take(&mut self, file: usize, shared: &SharedPieces<'_>) {
+        shared.take(file, &mut self.plan);
+    }
+}
+
 impl Needed for Needs {
     type Reading = Underway;
 
@@ -72,7 +80,10 @@ impl Needed for Needs {
 
     fn start(self) -> Underway {
         let Self { opened, plan, friends, cpu } = self;
-        let reading = coalesce::start(&opened.source, plan.ranges.clone());
+        let is_there = |at: &usize| plan.unpacked.contains_key(at);
+        let missing = plan.ranges.iter().enumerate().filter(|(at, _)| !is_there(at));
+        let missing = missing.map(|(_, range)| range.clone()).collect();
+        let reading = coalesce::start(&opened.source, missing);
         Underway { opened, plan, reading, friends: friends.start(), cpu }
     }
 }
@@ -84,14 +95,20 @@ impl Underway {
     /// Where the storage fails, or the file is shorter than it says.
     pub(super) fn wait(self) -> RunResult<Arrived> {
         let Self { opened, plan, reading, friends, .. } = self;
-        let bytes = reading.wait()?;
+        let mut read = reading.wait()?.into_iter();
+        // Of what is there already nothing was read.
+        let bytes = (0..plan.ranges.len()).map(|at| match plan.unpacked.contains_key(&at) {
+            true => Bytes::new(),
+            false => read.next().unwrap_or_default(),
+        });
+        let bytes = bytes.collect();
         Ok(Arrived { opened, plan, bytes, friends: friends.wait()? })
     }
 }
 
 impl Arrived {
-    /// The compressed bytes that were asked for.
+    /// The compressed bytes that were read.
     pub(super) fn size(&self) -> u64 {
-        self.plan.bytes() + self.friends.bytes()
+        self.bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>() + self.friends.bytes()
     }
 }

@@ -66,7 +66,7 @@ impl Worker {
         }
         let (_, processor) = registry.make(Some(&job.processor), &job.settings)?;
         let options = Options::of_job(&job, &*processor)?;
-        let plan = Plan::of_job(&job, &options, &progress)?;
+        let plan = Plan::of_job(&job, &options)?;
         Ok(Self {
             key: key_of(json),
             shape: plan.shape(),

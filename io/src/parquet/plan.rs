@@ -80,7 +80,7 @@ pub(super) fn plan(file: &ParquetFile, columns: &[String], entries: Range<u64>) 
         }
         ranges.push(start..end);
     }
-    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges })
+    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges, ..ReadPlan::default() })
 }
 
 /// The bytes of a leaf that a part needs: with an offset index its pages and the dictionary, else the

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::clusters::{ColumnPages, Part};
+use super::clusters::{ColumnPages, Page, Part};
 use super::encoding::{Encoding, PageBytes};
 use super::envelope::{CHECKSUM, checksum};
 use super::ntuple::Ntuple;
@@ -183,18 +183,15 @@ impl<'a> Cursor<'a> {
         let range = page.range();
         let ranges = &self.given.plan.ranges;
         let at = ranges.binary_search_by_key(&(range.start, range.end), |range| (range.start, range.end));
-        let record: &'a [u8] = &self.given.bytes[at.map_err(|_| "the plan does not have it")?];
-        let stored = match record.split_last_chunk::<CHECKSUM>() {
-            Some((stored, seal)) if page.checked => {
-                let (found, said) = (checksum(stored), u64::from_le_bytes(*seal));
-                if found != said {
-                    return Err(format!("its checksum is {found:016x}, and the file says {said:016x}"));
-                }
-                stored
-            }
-            _ => record,
-        };
+        let at = at.map_err(|_| "the plan does not have it")?;
         let length = encoding.page_length(page.elements);
+        if let Some(unpacked) = self.given.plan.unpacked.get(&at) {
+            self.held = Some(unpacked.get(..length).ok_or("it was decompressed as another page")?);
+            self.loaded = Some(number);
+            return Ok(());
+        }
+        let record: &'a [u8] = &self.given.bytes[at];
+        let stored = unsealed(record, page.checked)?;
         if stored.len() == length {
             self.held = Some(stored);
         } else {
@@ -212,6 +209,36 @@ impl<'a> Cursor<'a> {
     pub(super) fn error(&self, cluster: usize, reason: impl Into<String>) -> crate::Error {
         self.given.ntuple.page_error(self.column, &self.pages, cluster, None, reason.into())
     }
+}
+
+/// A page without the checksum that may lie behind it, which it must match.
+fn unsealed(record: &[u8], checked: bool) -> Reason<&[u8]> {
+    match record.split_last_chunk::<CHECKSUM>() {
+        Some((stored, seal)) if checked => {
+            let (found, said) = (checksum(stored), u64::from_le_bytes(*seal));
+            if found != said {
+                return Err(format!("its checksum is {found:016x}, and the file says {said:016x}"));
+            }
+            Ok(stored)
+        }
+        _ => Ok(record),
+    }
+}
+
+/// The content of a compressed page, if it is one and in order.
+pub(super) fn unpack(
+    record: &[u8],
+    page: &Page,
+    encoding: Encoding,
+    codec: &mut Decompressor,
+) -> Option<Bytes> {
+    let stored = unsealed(record, page.checked).ok()?;
+    let length = encoding.page_length(page.elements);
+    let mut content = Vec::new();
+    if stored.len() == length || codec.decompress_into(stored, &mut content, length).is_err() {
+        return None;
+    }
+    (content.len() == length).then(|| content.into())
 }
 
 fn fail_at(cursor: &Cursor<'_>, cluster: usize, number: usize, reason: String) -> crate::Error {

@@ -73,10 +73,7 @@ impl<'a> Decoder<'a> {
         bytes: &'a [Bytes],
         scratch: &'a mut Scratch,
     ) -> Result<Self> {
-        let fits = |(range, bytes): (&Range<u64>, &Bytes)| {
-            range.end.checked_sub(range.start) == Some(bytes.len() as u64)
-        };
-        if plan.ranges.len() != bytes.len() || !plan.ranges.iter().zip(bytes).all(fits) {
+        if !plan.fits(bytes) {
             return Err(Error::Format {
                 path: ntuple.file().path().to_owned(),
                 what: "a plan".to_owned(),

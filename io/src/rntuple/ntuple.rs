@@ -280,6 +280,10 @@ impl EntryReader for Ntuple {
         plan::plan(self, columns, entries)
     }
 
+    fn unpack(&self, plan: &ReadPlan, at: usize, bytes: &[u8], scratch: &mut Scratch) -> Option<Bytes> {
+        plan::unpack(self, plan, at, bytes, &mut scratch.codec)
+    }
+
     fn decode<'a>(
         &'a self,
         plan: &'a ReadPlan,

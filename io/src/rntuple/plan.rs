@@ -5,16 +5,18 @@
 //! so that the range is read with the pages it needs and no others. Clusters have a hundred megabytes
 //! and more, and are cut often.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::clusters::Part;
-use super::cursor::{Cursor, Given, Segment, Stretch, Zeros};
+use super::cursor::{self, Cursor, Given, Segment, Stretch, Zeros};
 use super::ntuple::Ntuple;
 use super::steps::{Need, Scope, Steps};
 use crate::root::codec::Decompressor;
 use crate::source::coalesce;
-use crate::{Error, ReadPlan, Result};
+use crate::{CutPiece, Error, ReadPlan, Result};
 
 /// The end of one list: that of element `element` of a column in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +43,7 @@ struct Needed {
 pub(super) fn plan(ntuple: &Ntuple, columns: &[String], entries: Range<u64>) -> Result<ReadPlan> {
     ntuple.check_range(&entries)?;
     let steps = ntuple.steps(columns)?;
-    let mut pages = Pages { ntuple, ranges: BTreeSet::new() };
+    let mut pages = Pages { ntuple, ranges: BTreeMap::new() };
     for needed in needed(ntuple, &steps, &entries)? {
         for need in steps.needs() {
             if let Some(extent) = &needed.extents[need.scope] {
@@ -49,8 +51,29 @@ pub(super) fn plan(ntuple: &Ntuple, columns: &[String], entries: Range<u64>) -> 
             }
         }
     }
+    let cut = pages.cut();
     let ranges = pages.ranges()?;
-    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges })
+    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges, cut, ..ReadPlan::default() })
+}
+
+/// The content of a piece of the plan, which is a page of one of its columns.
+pub(super) fn unpack(
+    ntuple: &Ntuple,
+    plan: &ReadPlan,
+    at: usize,
+    bytes: &[u8],
+    codec: &mut Decompressor,
+) -> Option<Bytes> {
+    let place = plan.ranges.get(at)?;
+    let steps = ntuple.steps(&plan.columns).ok()?;
+    steps.needs().find_map(|need| {
+        let pages = ntuple.pages(need.column).ok()?;
+        ntuple.overlapping(&plan.entries).find_map(|cluster| {
+            let Part::Pages { stored, pages: of_cluster, .. } = &pages.parts[cluster] else { return None };
+            let page = pages.pages[of_cluster.clone()].iter().find(|page| page.range() == *place)?;
+            cursor::unpack(bytes, page, ntuple.schema().stored[*stored].encoding, codec)
+        })
+    })
 }
 
 /// What each cluster of `entries` has to give.
@@ -133,12 +156,12 @@ fn follow(
 fn read_cuts(ntuple: &Ntuple, steps: &Steps, cuts: &BTreeSet<Cut>) -> Result<()> {
     let needs: Vec<Need> = steps.needs().collect();
     let each = |column: usize| needs.iter().find(|need| need.column == column && need.before)?.each;
-    let mut pages = Pages { ntuple, ranges: BTreeSet::new() };
+    let mut pages = Pages { ntuple, ranges: BTreeMap::new() };
     for cut in cuts {
         let need = Need { column: cut.column, scope: 0, each: each(cut.column), before: false };
         pages.add(&need, cut.cluster, &Extent::Some(cut.element..cut.element.saturating_add(1)))?;
     }
-    let plan = ReadPlan { entries: 0..0, columns: Vec::new(), ranges: pages.ranges()? };
+    let plan = ReadPlan { ranges: pages.ranges()?, ..ReadPlan::default() };
     let bytes = coalesce::read(&**ntuple.file().source(), &plan.ranges)?;
     let given = Given { ntuple, plan: &plan, bytes: &bytes };
     let (mut codec, mut ends) = (Decompressor::default(), Vec::new());
@@ -161,7 +184,8 @@ fn read_cuts(ntuple: &Ntuple, steps: &Steps, cuts: &BTreeSet<Cut>) -> Result<()>
 /// The bytes of pages.
 struct Pages<'a> {
     ntuple: &'a Ntuple,
-    ranges: BTreeSet<(u64, u64)>,
+    /// Where each lies; and, if it has elements that are not needed, the entries of its cluster.
+    ranges: BTreeMap<(u64, u64), Option<Range<u64>>>,
 }
 
 impl Pages<'_> {
@@ -189,14 +213,24 @@ impl Pages<'_> {
                 return Err(ntuple.page_error(need.column, &pages, cluster, Some(number), reason));
             }
             if !range.is_empty() {
-                self.ranges.insert((range.start, range.end));
+                let page = &pages.pages[number];
+                let last = page.first + u64::from(page.elements);
+                let is_cut = page.first < wanted.start || last > wanted.end;
+                let entries = is_cut.then(|| ntuple.clusters()[cluster].entries.clone());
+                self.ranges.insert((range.start, range.end), entries);
             }
         }
         Ok(())
     }
 
+    /// The pages that other ranges may need too.
+    fn cut(&self) -> Vec<CutPiece> {
+        let pages = self.ranges.values().enumerate();
+        pages.filter_map(|(at, cut)| Some(CutPiece { at, entries: cut.clone()? })).collect()
+    }
+
     fn ranges(self) -> Result<Vec<Range<u64>>> {
-        let ranges: Vec<Range<u64>> = self.ranges.into_iter().map(|(start, end)| start..end).collect();
+        let ranges: Vec<Range<u64>> = self.ranges.into_keys().map(|(start, end)| start..end).collect();
         // Pages may be the same bytes, but no others may overlap: so a plan is never larger than the file.
         match ranges.windows(2).find(|pair| pair[1].start < pair[0].end) {
             None => Ok(ranges),

@@ -5,6 +5,7 @@
 //! that the file itself describes.
 
 mod buffer;
+mod checksum;
 pub mod codec;
 mod directory;
 mod file;
@@ -13,6 +14,7 @@ mod layout;
 pub mod streamer;
 
 pub use buffer::{Buffer, Malformed, Object, Parse, Version};
+pub use checksum::Unverified;
 pub use directory::{Directory, Entry};
 pub use file::{ObjectBytes, RootFile};
 pub use key::Key;

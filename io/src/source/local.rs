@@ -1,11 +1,12 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 
 use super::{ByteSource, check_range};
 use crate::{Error, Result};
@@ -38,6 +39,25 @@ impl LocalFile {
     }
 }
 
+impl LocalFile {
+    /// Into memory that is not set to zero first.
+    fn read_range(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
+        let length = (range.end - range.start) as usize;
+        let mut buffer = Vec::with_capacity(length);
+        while buffer.len() < length {
+            let at = range.start + buffer.len() as u64;
+            match pread(&self.file, spare_capacity(&mut buffer), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // There may have been room for more.
+        buffer.truncate(length);
+        Ok(buffer)
+    }
+}
+
 fn io_error(action: &'static str, path: &str, source: io::Error) -> Error {
     Error::Io { action, path: path.to_owned(), source: Arc::new(source) }
 }
@@ -56,11 +76,8 @@ impl ByteSource for LocalFile {
             .iter()
             .map(|range| {
                 check_range(&self.path, self.size, range)?;
-                let mut buffer = vec![0; (range.end - range.start) as usize];
-                self.file
-                    .read_exact_at(&mut buffer, range.start)
-                    .map_err(|source| io_error("read", &self.path, source))?;
-                Ok(Bytes::from(buffer))
+                let bytes = self.read_range(range).map_err(|source| io_error("read", &self.path, source))?;
+                Ok(Bytes::from(bytes))
             })
             .collect()
     }

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use crate::root::codec::Decompressor;
-use crate::root::{Buffer, Key, Malformed, Parse};
+use crate::root::{Buffer, Key, Malformed, Parse, Unverified};
 
 /// Where a branch's entries lie.
 #[derive(Clone, Debug, Default)]
@@ -150,21 +150,33 @@ pub(super) fn embedded(buffer: &mut Buffer<'_>) -> Parse<(u64, Place)> {
     Ok((entries, Place::Tree { values: start..start + values, key_length, table }))
 }
 
+/// Where the content of a basket is.
+pub(super) enum Content {
+    /// In its record, as it is not compressed.
+    Record(Range<usize>),
+    /// Decompressed; with its checksum, if it was left before that could be verified.
+    Out(Option<Unverified>),
+}
+
 /// Decompresses the first `bytes` bytes of a basket: of its values, or with the table of entry offsets
-/// behind them. `None` where they are not compressed: they are then `record[range]`.
+/// behind them. It may `leave` them unverified if the caller knows that table.
 pub(super) fn decompress(
     record: &[u8],
     head: &Head,
     bytes: usize,
     codec: &mut Decompressor,
     out: &mut Vec<u8>,
-) -> Result<Option<Range<usize>>, String> {
+    leave: bool,
+) -> Result<Content, String> {
     let stored = &record[head.key_length..];
     if head.object_length <= stored.len() {
-        return Ok(Some(head.key_length..head.key_length + bytes));
+        return Ok(Content::Record(head.key_length..head.key_length + bytes));
+    }
+    if leave {
+        return codec.decompress_unverified(stored, out, head.object_length, bytes).map(Content::Out);
     }
     codec.decompress_start(stored, out, head.object_length, bytes)?;
-    Ok(None)
+    Ok(Content::Out(None))
 }
 
 /// Where each entry begins in the `values` bytes of a basket, and where the last one ends, by its table of

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use super::basket::{Baskets, Place, embedded};
@@ -20,6 +21,8 @@ pub(super) struct Branch {
     /// The interpretation after a look at its first basket, where that was needed.
     pub(super) revealed: OnceLock<Result<Interpretation, String>>,
     pub(super) baskets: Baskets,
+    /// Whether a table of entry offsets was seen that is not as [`Table`](super::table::Table) makes it.
+    pub(super) odd_tables: AtomicBool,
 }
 
 impl Branch {
@@ -63,7 +66,13 @@ impl Branch {
     }
 
     fn new(interpretation: Result<Interpretation, String>, unseen: Vec<Arc<str>>, baskets: Baskets) -> Self {
-        Self { interpretation, unseen, revealed: OnceLock::new(), baskets }
+        Self {
+            interpretation,
+            unseen,
+            revealed: OnceLock::new(),
+            baskets,
+            odd_tables: AtomicBool::new(false),
+        }
     }
 }
 

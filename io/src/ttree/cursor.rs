@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray, ListArray, StructArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
@@ -9,12 +10,13 @@ use arrow_schema::{DataType, FieldRef, Fields};
 use bytes::Bytes;
 
 use super::Element;
-use super::basket::{Head, Place, decompress, entry_starts};
+use super::basket::{Content, Head, Place, decompress, entry_starts};
 use super::branch::Branch;
 use super::element::{Stored, dispatch};
 use super::interpretation::{Interpretation, Member, Run, fixed, item, product};
 use super::object::{Column, Layout, Stream};
 use super::plan::position;
+use super::table::Table;
 use super::tree::Tree;
 use crate::root::Malformed;
 use crate::root::codec::Decompressor;
@@ -111,6 +113,8 @@ pub(super) struct Cursor<'a> {
     at: usize,
     /// Where each entry begins, if that must be known and is.
     starts: Vec<usize>,
+    /// The table of entry offsets of the loaded basket, while it is to be verified.
+    table: Option<Table>,
 }
 
 impl<'a> Cursor<'a> {
@@ -143,6 +147,7 @@ impl<'a> Cursor<'a> {
             key_length: 0,
             at: 0,
             starts: Vec::new(),
+            table: None,
         }
     }
 
@@ -180,6 +185,7 @@ impl<'a> Cursor<'a> {
             self.range = branch.baskets.range(basket);
             self.at = 0;
             self.starts.clear();
+            self.table = None;
             self.left = self.range.end - self.range.start;
             if self.left == 0 {
                 continue;
@@ -202,19 +208,31 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    /// The bytes of a basket with its key, decompressed if it was unpacked.
+    fn record(&self, place: &Range<u64>) -> Reason<&'a [u8]> {
+        let plan = self.plan;
+        let at =
+            plan.ranges.binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
+        let at = at.map_err(|_| "the plan does not have it")?;
+        Ok(plan.unpacked.get(&at).unwrap_or(&self.bytes[at]))
+    }
+
     fn load_record(&mut self, place: &Range<u64>, codec: &mut Decompressor) -> Reason<()> {
-        let at = self
-            .plan
-            .ranges
-            .binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
-        let record: &'a [u8] = &self.bytes[at.map_err(|_| "the plan does not have it")?];
+        let record = self.record(place)?;
         let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
         self.values = head.values;
         self.key_length = head.key_length;
         // The table of entry offsets behind the values is hardly ever needed.
         let bytes = if matches!(*self.decode, Decode::CString) { head.object_length } else { head.values };
-        let range = decompress(record, &head, bytes, codec, &mut self.buffer)?;
-        self.held = range.and_then(|range| record.get(range));
+        let leave = self.knows_table(&head);
+        match decompress(record, &head, bytes, codec, &mut self.buffer, leave)? {
+            Content::Record(range) => self.held = record.get(range),
+            Content::Out(sum) => {
+                self.held = None;
+                let entries = self.range.end - self.range.start;
+                self.table = sum.map(|sum| Table::new(sum, self.key_length, self.values, entries));
+            }
+        }
         if self.held.is_none() && self.buffer.len() < self.values {
             return Err(format!("it has {} of {} bytes", self.buffer.len(), self.values));
         }
@@ -224,6 +242,34 @@ impl<'a> Cursor<'a> {
             let table = all.get(head.values + COUNT..bytes).unwrap_or_default().to_vec();
             self.find_entries(&table, head.sizes)?;
         }
+        Ok(())
+    }
+
+    /// Whether the loaded basket's table of entry offsets will be known when its last entry has been taken.
+    fn knows_table(&self, head: &Head) -> bool {
+        let length = Table::length(self.range.end - self.range.start);
+        matches!(*self.decode, Decode::Counted { .. })
+            && self.range.end <= self.plan.entries.end
+            && !head.sizes
+            && length == Some(head.object_length - head.values)
+            && !self.branch.odd_tables.load(Ordering::Relaxed)
+    }
+
+    /// Verifies the loaded basket, of which all entries were taken, if that is still to be done.
+    fn verify(&mut self, codec: &mut Decompressor) -> Reason<()> {
+        if self.table.take().is_none_or(|table| table.agrees()) {
+            return Ok(());
+        }
+        let Some(Place::File(place)) = self.branch.baskets.places.get(self.next - 1) else { return Ok(()) };
+        let record = self.record(place)?;
+        let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
+        let mut whole = Vec::new();
+        decompress(record, &head, head.object_length, codec, &mut whole, false)?;
+        if whole.get(..self.values) != self.buffer.get(..self.values) {
+            return Err("it does not match its checksum".to_owned());
+        }
+        // It is the table that is written in another way.
+        self.branch.odd_tables.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -249,7 +295,20 @@ impl<'a> Cursor<'a> {
         codec: &mut Decompressor,
         mut take: impl FnMut(Range<usize>, &[u8]) -> Reason<usize>,
     ) -> Result<()> {
-        self.each_at(n, codec, |entries, values, at, _| take(entries, &values[at..]))
+        self.walk(n, None, codec, |entries, values, at, _| take(entries, &values[at..]))
+    }
+
+    /// The same where an entry has so many objects of `size` bytes as the offsets say, if given.
+    fn each_counted(
+        &mut self,
+        n: usize,
+        offsets: Option<&OffsetBuffer<i32>>,
+        size: usize,
+        codec: &mut Decompressor,
+        mut take: impl FnMut(Range<usize>, &[u8]) -> Reason<usize>,
+    ) -> Result<()> {
+        let counted = offsets.map(|offsets| (&**offsets, size));
+        self.walk(n, counted, codec, |entries, values, at, _| take(entries, &values[at..]))
     }
 
     /// The same with all values of the basket, where in them the first entry lies, and the length of
@@ -257,6 +316,16 @@ impl<'a> Cursor<'a> {
     fn each_at(
         &mut self,
         n: usize,
+        codec: &mut Decompressor,
+        take: impl FnMut(Range<usize>, &[u8], usize, usize) -> Reason<usize>,
+    ) -> Result<()> {
+        self.walk(n, None, codec, take)
+    }
+
+    fn walk(
+        &mut self,
+        n: usize,
+        counted: Option<(&[i32], usize)>,
         codec: &mut Decompressor,
         mut take: impl FnMut(Range<usize>, &[u8], usize, usize) -> Reason<usize>,
     ) -> Result<()> {
@@ -267,12 +336,18 @@ impl<'a> Cursor<'a> {
             let values = self.held.unwrap_or(&self.buffer);
             let used = take(done..done + now, &values[..self.values], self.at, self.key_length)
                 .map_err(|reason| self.error(reason))?;
+            if let (Some(table), Some((offsets, size))) = (&mut self.table, counted) {
+                table.follow(self.at, &offsets[done..=done + now], size);
+            }
             self.at += used;
             self.left -= now as u64;
             done += now;
-            if self.left == 0 && self.at != self.values {
-                let rest = self.values - self.at;
-                return Err(self.error(format!("{rest} of its {} bytes belong to no entry", self.values)));
+            if self.left == 0 {
+                self.verify(codec).map_err(|reason| self.error(reason))?;
+                if self.at != self.values {
+                    let rest = self.values - self.at;
+                    return Err(self.error(format!("{rest} of its {} bytes belong to no entry", self.values)));
+                }
             }
         }
         Ok(())
@@ -319,7 +394,12 @@ impl<'a> Cursor<'a> {
         let rest = self.values - self.at;
         let size = each * element.size();
         match count.checked_mul(size).filter(|bytes| *bytes <= rest) {
-            Some(bytes) => self.at += bytes,
+            Some(bytes) => {
+                if let Some(table) = &mut self.table {
+                    table.follow(self.at, offsets, size);
+                }
+                self.at += bytes;
+            }
             None => return Err(self.error(too_few(rest, count, size))),
         }
         self.left = self.left.saturating_sub(offsets.len() as u64 - 1);
@@ -422,7 +502,7 @@ impl<'a> Cursor<'a> {
         };
         let whole = count(&(0..n)).saturating_mul(each);
         let size = each * T::SIZE;
-        self.each(n, codec, |entries, rest| {
+        self.each_counted(n, offsets, size, codec, |entries, rest| {
             let used = stretch(rest, count(&entries), size)?;
             // All at once, where what was seen makes it plausible that they come.
             let room = if whole / 4 * T::SIZE <= rest.len() { whole } else { used / T::SIZE };
@@ -445,7 +525,7 @@ impl<'a> Cursor<'a> {
         codec: &mut Decompressor,
     ) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.each(n, codec, |entries, rest| {
+        self.each_counted(n, offsets, each * size, codec, |entries, rest| {
             let count = match offsets {
                 Some(offsets) => (offsets[entries.end] - offsets[entries.start]) as usize,
                 None => entries.len(),

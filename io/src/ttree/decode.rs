@@ -15,7 +15,7 @@ use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
-use arrow_buffer::{ArrowNativeType, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, OffsetBuffer};
 use arrow_schema::DataType;
 use bytes::Bytes;
 use hep_columns::Batch;
@@ -44,10 +44,7 @@ impl<'a> Decoder<'a> {
         bytes: &'a [Bytes],
         scratch: &'a mut Scratch,
     ) -> Result<Self> {
-        let fits = |(range, bytes): (&Range<u64>, &Bytes)| {
-            range.end.checked_sub(range.start) == Some(bytes.len() as u64)
-        };
-        if plan.ranges.len() != bytes.len() || !plan.ranges.iter().zip(bytes).all(fits) {
+        if !plan.fits(bytes) {
             return Err(Error::Format {
                 path: tree.file().path().to_owned(),
                 what: "a plan".to_owned(),
@@ -98,6 +95,8 @@ impl<'a> Decoder<'a> {
         let codec = &mut self.scratch.codec;
         // The counts of each counter, from the first entry needed of it to the start.
         let mut before: HashMap<usize, (u64, ArrayRef)> = HashMap::new();
+        // What they stand for, which is often the same for many branches.
+        let mut skipped: HashMap<(usize, usize, u64), OffsetBuffer<i32>> = HashMap::new();
         for at in 0..self.cursors.len() {
             let (done, rest) = self.cursors.split_at_mut(at);
             let cursor = &mut rest[0];
@@ -111,10 +110,16 @@ impl<'a> Decoder<'a> {
             };
             let first = cursor.first_of_basket();
             if first < start {
-                let (from, counts) = &before[&counter];
-                let counts = counts.slice((first - from) as usize, (start - first) as usize);
-                let offsets = offsets(&counts, leaf).map_err(|reason| done[counter].error(reason))?;
-                cursor.skip_counted(&offsets, codec)?;
+                let offsets = match skipped.entry((counter, leaf, first)) {
+                    Entry::Occupied(made) => made.into_mut(),
+                    Entry::Vacant(place) => {
+                        let (from, counts) = &before[&counter];
+                        let counts = counts.slice((first - from) as usize, (start - first) as usize);
+                        let made = offsets(&counts, leaf);
+                        place.insert(made.map_err(|reason| done[counter].error(reason))?)
+                    }
+                };
+                cursor.skip_counted(offsets, codec)?;
             }
         }
         Ok(())
@@ -174,29 +179,19 @@ fn offsets(counts: &dyn Array, leaf: usize) -> Result<OffsetBuffer<i32>, String>
 
 fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>, String> {
     let counts = counts.as_primitive::<T>().values();
-    let mut sums = Vec::with_capacity(counts.len() + 1);
-    sums.push(0);
-    let mut total = 0_u64;
-    let mut absurd = false;
-    // `extend` of an iterator of known length, not `push`: no capacity check for each entry.
-    sums.extend(counts.iter().map(|count| {
-        // A negative count becomes a huge one.
-        let count = count.as_usize() as u64;
-        absurd |= count > i32::MAX as u64;
-        total = total.wrapping_add(count);
-        total as i32
-    }));
-    if absurd {
+    // A negative count becomes a huge one.
+    let largest = counts.iter().map(|count| count.as_usize()).max().unwrap_or(0);
+    if largest > i32::MAX as usize {
         let worst = counts.iter().find(|count| count.as_usize() > i32::MAX as usize);
         return Err(format!(
             "it counts {} values in an entry",
             worst.map_or_else(String::new, |n| format!("{n:?}"))
         ));
     }
-    if total > i32::MAX as u64 {
-        return Err(format!("a batch of {total} values is too large: ask for fewer entries at once"));
-    }
-    Ok(OffsetBuffer::new(ScalarBuffer::from(sums)))
+    OffsetBuffer::try_from_lengths(counts.iter().map(|count| count.as_usize())).map_err(|_| {
+        let total: u64 = counts.iter().map(|count| count.as_usize() as u64).sum();
+        format!("a batch of {total} values is too large: ask for fewer entries at once")
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod object;
 mod packed;
 mod plan;
 mod reveal;
+mod table;
 mod tree;
 
 pub use element::{Element, Packed};

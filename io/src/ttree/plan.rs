@@ -1,11 +1,11 @@
 //! Which bytes a range of entries needs, and where to cut ranges. Pure functions of the tree's record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::basket::Place;
 use super::tree::Tree;
-use crate::{EntryReader, Error, ReadPlan, Result};
+use crate::{CutPiece, EntryReader, Error, ReadPlan, Result};
 
 /// The branches that a set of columns needs, counters included, each with the entries needed of it.
 ///
@@ -44,7 +44,8 @@ pub(super) fn plan(tree: &Tree, columns: &[String], entries: Range<u64>) -> Resu
         });
     }
     let size = tree.file().size();
-    let mut ranges = BTreeSet::new();
+    // Where each lies, and its entries.
+    let mut pieces = BTreeMap::new();
     for (node, needed) in needs(tree, columns, &entries)? {
         let branch = tree.branch(node)?;
         let baskets = &branch.baskets;
@@ -64,11 +65,14 @@ pub(super) fn plan(tree: &Tree, columns: &[String], entries: Range<u64>) -> Resu
                     format!("its {} bytes pass the end of the file at byte {size}", place.end - place.start);
                 return Err(tree.basket_error(node, baskets.range(at), position(at, place.start), reason));
             }
-            ranges.insert((place.start, place.end));
+            pieces.insert((place.start, place.end), baskets.range(at));
         }
     }
-    let ranges = ranges.into_iter().map(|(start, end)| start..end).collect();
-    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges })
+    let is_cut = |of: &Range<u64>| of.start < entries.start || of.end > entries.end;
+    let cut = pieces.values().enumerate().filter(|(_, of)| is_cut(of));
+    let cut = cut.map(|(at, of)| CutPiece { at, entries: of.clone() }).collect();
+    let ranges = pieces.into_keys().map(|(start, end)| start..end).collect();
+    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges, cut, ..ReadPlan::default() })
 }
 
 /// A basket's place, as errors say it.

@@ -1,6 +1,6 @@
 //! Types that only the entries tell: what a `TClonesArray` holds is not in the description of a file.
 
-use super::basket::{Head, Place, decompress};
+use super::basket::{Content, Head, Place, decompress};
 use super::branch::Branch;
 use super::interpretation::{Interpretation, Run};
 use super::object::{ItemClasses, Layout, reveal};
@@ -75,8 +75,9 @@ impl Tree {
         let head =
             Head::read(record).map_err(|wrong| error(format!("its key is damaged: {}", wrong.reason)))?;
         let mut values = Vec::new();
-        let plain = decompress(record, &head, head.values, &mut Decompressor::default(), &mut values);
-        if let Some(range) = plain.map_err(error)? {
+        let codec = &mut Decompressor::default();
+        let content = decompress(record, &head, head.values, codec, &mut values, false);
+        if let Content::Record(range) = content.map_err(error)? {
             values = record.get(range).unwrap_or_default().to_vec();
         }
         values.truncate(head.values);

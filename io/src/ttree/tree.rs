@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::basket::{Content, Head, decompress};
 use super::branch::Branch;
 use super::index::Index;
 use super::interpretation::{Counter, Interpretation};
@@ -231,6 +232,16 @@ impl EntryReader for Tree {
 
     fn plan(&self, columns: &[String], entries: Range<u64>) -> Result<ReadPlan> {
         plan::plan(self, columns, entries)
+    }
+
+    fn unpack(&self, _: &ReadPlan, _: usize, bytes: &[u8], scratch: &mut Scratch) -> Option<Bytes> {
+        let head = Head::read(bytes).ok()?;
+        let (codec, mut content) = (&mut scratch.codec, Vec::new());
+        match decompress(bytes, &head, head.object_length, codec, &mut content, false).ok()? {
+            Content::Record(_) => None,
+            // A basket like one that was never compressed.
+            Content::Out(_) => Some([&bytes[..head.key_length], &content].concat().into()),
+        }
     }
 
     fn decode<'a>(

@@ -13,6 +13,7 @@ import stat
 import struct
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,16 +25,21 @@ log = logging.getLogger("distributed.worker.hep_run")
 PATIENCE = 120.0
 # Binaries that nobody has used for so long are removed.
 FORGET = 14 * 86400.0
+# Of `memfd_create`: what may be executed, where the system asks for that. Linux before 6.3 does not know it.
+MFD_EXEC = 0x10
 # Machines of ELF binaries, as `platform.machine` calls them.
 MACHINES = {0x3E: "x86_64", 0xB7: "aarch64", 0x15: "ppc64le", 0xF3: "riscv64", 0x16: "s390x"}
 
 
-@dataclass
 class Binary:
-    """A binary that can be started: a path, and a descriptor to pass on where the path is in `/proc/self/fd`."""
+    """A binary that can be started: a path, and a descriptor to pass on where the path is in `/proc/self/fd`. That is
+    closed when nobody has this any more."""
 
-    path: str
-    descriptors: tuple[int, ...] = ()
+    def __init__(self, path: str, descriptors: tuple[int, ...] = ()) -> None:
+        self.path = path
+        self.descriptors = descriptors
+        for descriptor in descriptors:
+            weakref.finalize(self, os.close, descriptor)
 
 
 @dataclass
@@ -62,7 +68,7 @@ class Cache:
                 stored = True
                 self.attempt(binary)
             except OSError as error:
-                reasons.append(f"{place}: {_reason(error)}")
+                reasons.append(f"{place}: {_reason(error, stored)}")
                 if stored and error.errno in (errno.ENOEXEC, errno.ENOENT):
                     # It is there and is not what this machine executes, wherever it lies.
                     raise RuntimeError(f"the binary cannot run here: {self._misfit(place, sha, error)}") from None
@@ -71,16 +77,13 @@ class Cache:
             if reasons:
                 log.warning("hep-run's binary is in %s, because of %s", place, "; ".join(reasons))
             return binary
+        stored = False
         try:
             binary = self._in_memory(sha)
-            try:
-                self.attempt(binary)
-            except BaseException:
-                for descriptor in binary.descriptors:
-                    os.close(descriptor)
-                raise
+            stored = True
+            self.attempt(binary)
         except OSError as error:
-            reasons.append(f"in memory: {_reason(error)}")
+            reasons.append(f"in memory: {_reason(error, stored)}")
             raise RuntimeError("the binary cannot be stored and executed here: " + "; ".join(reasons)) from None
         log.warning("hep-run's binary is in memory, because of %s", "; ".join(reasons))
         self.known[sha] = binary
@@ -101,20 +104,21 @@ class Cache:
     def _in_memory(self, sha: str) -> Binary:
         if not hasattr(os, "memfd_create"):
             raise OSError(errno.ENOTSUP, "this system cannot execute from memory")
-        descriptor = os.memfd_create(f"hep-run-{sha[:16]}", 0)
         content = self.fetch(sha)
         if hashlib.sha256(content).hexdigest() != sha:
-            os.close(descriptor)
             raise OSError(errno.EIO, "what came is not what was sent")
-        data = memoryview(content)
-        while data.nbytes:
-            data = data[os.write(descriptor, data) :]
-        # Read-only from here on: a file that is open for writing cannot be executed.
-        path = f"/proc/self/fd/{descriptor}"
-        reader = os.open(path, os.O_RDONLY)
-        os.close(descriptor)
+        descriptor = _memory(f"hep-run-{sha[:16]}")
+        try:
+            data = memoryview(content)
+            while data.nbytes:
+                data = data[os.write(descriptor, data) :]
+            # Read-only from here on: a file that is open for writing cannot be executed.
+            reader = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY)
+        finally:
+            os.close(descriptor)
+        binary = Binary(f"/proc/self/fd/{reader}", (reader,))
         os.set_inheritable(reader, True)
-        return Binary(f"/proc/self/fd/{reader}", (reader,))
+        return binary
 
     def _misfit(self, place: Path, sha: str, error: OSError) -> str:
         with contextlib.suppress(OSError, struct.error):
@@ -126,7 +130,17 @@ class Cache:
                     return f"it is for {machine}, and this is {platform.machine()}"
                 if error.errno == errno.ENOENT:
                     return "the C library that it was linked with is missing: use the static binary"
-        return _reason(error)
+        return _reason(error, stored=True)
+
+
+def _memory(name: str) -> int:
+    """A file in memory that can be executed, and that no other process gets."""
+    try:
+        return os.memfd_create(name, os.MFD_CLOEXEC | MFD_EXEC)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.memfd_create(name, os.MFD_CLOEXEC)
 
 
 def places(configured: Optional[str], scratch: str) -> list[Path]:
@@ -207,8 +221,8 @@ def _forget(place: Path, keep: str) -> None:
                 path.unlink()
 
 
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EACCES:
+def _reason(error: OSError, stored: bool) -> str:
+    if error.errno == errno.EACCES and stored:
         return "nothing may be executed there (permission denied)"
     if error.errno == errno.ENOSPC:
         return "it is full"

@@ -38,10 +38,15 @@ CANCELLED = "cancelled"
 AGAIN = 5.0
 # Jobs that a child is sure to keep.
 JOBS = 4
-# What a worker waits after a range that failed, if those before it failed too.
-SLOW = 1.0
+# What a worker waits after a range that failed, if those before it failed too; how long ago another worker may have had
+# one so that this is of use, and for how long in all a run is waited for without that.
+SLOW, RECENT, PATIENCE = 1.0, 30.0, 30.0
 # Runs whose description and job are kept.
 RUNS = 8
+
+
+class Over(RuntimeError):
+    """The run that a task belongs to has ended, and what it needs is gone."""
 
 
 class Run:
@@ -57,6 +62,8 @@ class Run:
         timeout, memory_limit = description.get("range_timeout"), description.get("memory")
         self.timeout = None if timeout is None else float(timeout)
         self.memory = None if memory_limit is None else int(memory_limit)
+        # Seconds that were waited after ranges that failed, though no other worker had any.
+        self.waited = 0.0
 
 
 class Node(WorkerPlugin):  # type: ignore[misc]
@@ -97,12 +104,15 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         self.pending: set[Any] = set()
         self.unwanted: set[Any] = set()
         self.stopped = threading.Event()
+        # There may be something for the watch to look after.
+        self.awake = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="hep-run-watch").start()
 
     def teardown(self, worker: Any) -> None:
         if self.failure:
             return
         self.stopped.set()
+        self.awake.set()
         memory.unwatch(worker, self.name)
         with self.lock:
             children = [child for _, child in self.idle] + [child for _, child in self.busy.values()]
@@ -147,12 +157,35 @@ class Node(WorkerPlugin):  # type: ignore[misc]
             child.deadline = time.monotonic() + run.timeout if run.timeout else None
             return child.call({**header, "job": run.job_key}, buffers)
 
-    def failed(self, run: Run) -> None:
-        """A range failed, in its task's thread. A worker that can read nothing fails faster than others work, and would
-        get all there is to do: from the third failure in a row on it takes its time, if others may try again."""
-        self.failures += 1
-        if self.failures >= 3 and not run.last:
-            self.stopped.wait(SLOW)
+    def done(self, run: Run, index: int, success: bool, entries: int, size: int) -> None:
+        """A range has ended, in its task's thread. A worker that can read nothing fails faster than others work, and
+        would get all there is to do: from the third failure in a row on it takes its time, if others may try again.
+        Where nobody can read anything, that is of no use, and has an end."""
+        with self.lock:
+            self.runs.setdefault(run.identity, run)
+            self.progress.done(run.identity, index, success, entries, size)
+        self.awake.set()
+        self.failures = 0 if success else self.failures + 1
+        if self.failures < 3 or run.last:
+            return
+        if not self._others_succeed(run):
+            if run.waited >= PATIENCE:
+                return
+            run.waited += SLOW
+        self.stopped.wait(SLOW)
+
+    def _others_succeed(self, run: Run) -> bool:
+        """Whether another worker has lately done a range of this run."""
+
+        async def others() -> bool:
+            ask = getattr(self.worker.scheduler, f"{self.store}-others")
+            return bool(await ask(run=run.identity, worker=self.worker.address, seconds=RECENT))
+
+        try:
+            return bool(sync(self.worker.loop, others, callback_timeout=10))
+        except Exception:
+            log.exception("hep-run cannot ask how other workers get on")
+            return False
 
     def run(self, identity: str) -> Run:
         """The run with this identity."""
@@ -177,6 +210,8 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         with self.lock:
             self.pending.add(key)
             self.unwanted.discard(key)
+            self.runs.setdefault(run.identity, run)
+        self.awake.set()
         try:
             child = self._take(run)
             with self.lock:
@@ -238,6 +273,9 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 raise RuntimeError(reason)
             try:
                 binary = self.cache.get(sha)
+            except Over:
+                # That says nothing about this worker.
+                raise
             except (RuntimeError, OSError) as error:
                 raise self._unfit(sha, str(error)) from None
         try:
@@ -248,6 +286,8 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 self.cache.known.pop(sha, None)
                 try:
                     child = self._greeted(self.cache.get(sha))
+                except Over:
+                    raise
                 except (Died, OSError, RuntimeError) as error:
                     self.cache.known.pop(sha, None)
                     raise self._unfit(sha, str(error)) from None
@@ -291,7 +331,7 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 ask = getattr(self.worker.scheduler, f"{self.store}-piece")
                 answer = await ask(key=key, index=len(pieces))
                 if answer is None:
-                    raise RuntimeError("the run that this task belongs to is over")
+                    raise Over("the run that this task belongs to is over")
                 pieces.append(bytes(answer[0]))
                 total = answer[1]
             return b"".join(pieces)
@@ -300,12 +340,26 @@ class Node(WorkerPlugin):  # type: ignore[misc]
         return found
 
     def _watch(self) -> None:
-        """Looks after memory, time and progress, ten times a second."""
-        while not self.stopped.wait(TICK):
+        """Looks after memory, time and progress, ten times a second while there are children or something to tell."""
+        while True:
+            # Before it is looked at what there is: who sets it has added something.
+            self.awake.clear()
+            if self.stopped.wait(TICK):
+                return
             try:
                 self._look()
+                if self._rests():
+                    self.awake.wait()
             except Exception:
                 log.exception("hep-run's watch")
+
+    def _rests(self) -> bool:
+        """Whether there is nothing to look after. What is known of runs is forgotten then."""
+        with self.lock:
+            rests = not self.busy and not self.idle and not self.pending and self.progress.quiet()
+            if rests:
+                self.runs.clear()
+            return rests
 
     def _look(self) -> None:
         now = time.monotonic()

@@ -22,6 +22,11 @@ class Progress:
         with self._lock:
             self._done.setdefault(run, []).append([index, int(success), entries, size])
 
+    def quiet(self) -> bool:
+        """Whether there is nothing to tell, now or when what runs has ended."""
+        with self._lock:
+            return not self._done and not self._told
+
     def take(self, running: dict[str, int]) -> list[tuple[str, dict[str, Any]]]:
         """Messages by run, where there is something new; `running` is how many tasks each run has here."""
         now = time.monotonic()

@@ -33,17 +33,14 @@ def process(plugin: str, identity: str, index: int) -> Result:
     except Died as death:
         if str(death) == CANCELLED:
             raise RuntimeError(f"range {index} on {worker.address}: {death}") from None
-        node.progress.done(identity, index, False, 0, 0)
-        node.failed(run)
+        node.done(run, index, False, 0, 0)
         return b"", [[index, worker.address, f"its process died: {death}"[:LONGEST]]]
     except Refused as refusal:
         raise RuntimeError(f"range {index} on {worker.address}: {refusal}") from None
     done = bool(answer.get("done"))
-    node.progress.done(identity, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
+    node.done(run, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
     if done:
-        node.failures = 0
         return buffers[0], []
-    node.failed(run)
     return buffers[0] if buffers else b"", [[index, worker.address, str(answer.get("reason"))[:LONGEST]]]
 
 
@@ -69,6 +66,8 @@ def merge(plugin: str, identity: str, results: Sequence[Result]) -> Result:
 
 def _here(worker: Any, plugin: str, identity: str) -> tuple[Node, Run, Any]:
     node = worker.plugins.get(plugin)
+    if node is None:
+        raise RuntimeError(f"hep-run has no plug-in on worker {worker.address}: {__package__}")
     failure = getattr(node, "failure", "it has not been set up; its log says why")
     if failure:
         time.sleep(UNFIT_PAUSE)
