@@ -52,6 +52,7 @@ mod cutflow;
 mod error;
 mod events;
 pub mod hist;
+pub mod mask;
 mod merge;
 mod objects;
 mod output;

@@ -68,6 +68,30 @@ impl Regular {
     }
 }
 
+/// As [`Regular::index`], for many numbers: a loop that becomes SIMD.
+#[inline(always)]
+pub(super) fn places(axis: &Regular, numbers: &[f64; BLOCK], places: &mut [u32; BLOCK]) {
+    /// A sum with it is rounded to an integer, which stands in the last bits of the sum.
+    const ROUND: f64 = 6755399441055744.0; // 1.5 * 2^52
+    let (bins, high) = (axis.bins as f64, axis.high);
+    let Regular { low, density, width, .. } = *axis;
+    for (place, &x) in places.iter_mut().zip(numbers) {
+        // The quotient rounded to an integer, down or, half way, to either side; then compared with the edges.
+        // Doubles all the way, because baseline x86 has no vectors of wide integers; out of range what they give is
+        // not used.
+        let below = (((x - low) * density - 0.5) + ROUND) - ROUND;
+        let too_high = if x < low + below * width { 1.0 } else { 0.0 };
+        let too_low = if x >= low + (below + 1.0) * width { 1.0 } else { 0.0 };
+        let inside = 1.0 + below + too_low - too_high;
+        let inside = if x < high { inside } else { bins + 1.0 };
+        let inside = if x < low { 0.0 } else { inside };
+        *place = (inside + ROUND).to_bits() as u32;
+    }
+}
+
+/// Numbers that are given a place at once.
+pub(super) const BLOCK: usize = 256;
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     bins: usize,

@@ -29,9 +29,9 @@ impl Processor for AdlQ5 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
+        let on_the_z = |mass: f64| mass > 60.0 && mass < 120.0;
         for event in events {
             let mut pairs = event.muons.iter().pairs().filter(|(a, b)| a.charge != b.charge);
-            let on_the_z = |mass: f64| mass > 60.0 && mass < 120.0;
             if pairs.any(|(a, b)| on_the_z((a.p4() + b.p4()).mass())) {
                 out.met.fill(event.met);
             }

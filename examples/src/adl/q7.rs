@@ -38,12 +38,11 @@ impl Processor for AdlQ7 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        for event in events {
-            let leptons = event.electrons.iter().chain(event.muons).filter(|lepton| lepton.pt > 10.0);
-            let near_lepton = |jet: &Object| leptons.clone().any(|lepton| jet.delta_r(&lepton) < 0.4);
-            let jets = event.jets.iter().filter(|jet| jet.pt > 30.0 && !near_lepton(jet));
-            out.sum_pt.fill(jets.map(|jet| f64::from(jet.pt)).sum::<f64>());
-        }
+        let hard = events.jets.mask(|jet| jet.pt > 30.0);
+        let near_electron = events.jets.near(&events.electrons, 0.4, |electron| electron.pt > 10.0);
+        let near_muon = events.jets.near(&events.muons, 0.4, |muon| muon.pt > 10.0);
+        let chosen = hard & !(near_electron | near_muon);
+        out.sum_pt.fill_all(events.jets.sum_where(&chosen, |jet| jet.pt.into()));
         Ok(())
     }
 }
