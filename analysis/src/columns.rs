@@ -286,7 +286,7 @@ impl<'a, T: Columnar> List<'a, T> {
     /// Object `i`, if there are so many: what an index branch such as `Muon_jetIdx` points at.
     #[inline(always)]
     pub fn get(self, i: usize) -> Option<T::Item<'a>> {
-        (i < self.len()).then(|| T::item(self.content, self.start + i))
+        if i < self.len() { Some(T::item(self.content, self.start + i)) } else { None }
     }
 
     /// Object `i`.
@@ -356,11 +356,14 @@ impl<'a, T: Columnar> Iterator for ListIter<'a, T> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<T::Item<'a>> {
+        // Not `then`, whose closure may stay a call: the iterator would have to be in memory.
         let at = self.0.start;
-        (at < self.0.end).then(|| {
+        if at < self.0.end {
             self.0.start = at + 1;
-            T::item(self.0.content, at)
-        })
+            Some(T::item(self.0.content, at))
+        } else {
+            None
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

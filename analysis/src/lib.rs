@@ -52,11 +52,11 @@ mod cutflow;
 mod error;
 mod events;
 pub mod hist;
-pub mod mask;
 mod merge;
 mod objects;
 mod output;
 mod processor;
+pub mod selection;
 pub mod vector;
 
 pub use columns::{Columnar, Jagged, List};

@@ -105,14 +105,20 @@ pub(super) fn sinh_cosh(x: f64) -> (f64, f64) {
 
     // sinh r - r and cosh r - 1 as Taylor series: what is left out is below 2^-60 of sinh r and cosh r.
     let z = r * r;
+    // In pairs of terms (Estrin's scheme), which do not wait for each other.
+    let zz = z * z;
+    let series = |c: [f64; 6]| (c[0] + c[1] * z) + zz * ((c[2] + c[3] * z) + zz * (c[4] + c[5] * z));
     let sinh_r = (r * z)
-        * (1.0 / 6.0
-            + z * (1.0 / 120.0
-                + z * (1.0 / 5040.0 + z * (1.0 / 362880.0 + z * (1.0 / 39916800.0 + z / 6227020800.0)))));
-    let cosh_r = z
-        * (0.5
-            + z * (1.0 / 24.0
-                + z * (1.0 / 720.0 + z * (1.0 / 40320.0 + z * (1.0 / 3628800.0 + z / 479001600.0)))));
+        * series([
+            1.0 / 6.0,
+            1.0 / 120.0,
+            1.0 / 5040.0,
+            1.0 / 362880.0,
+            1.0 / 39916800.0,
+            1.0 / 6227020800.0,
+        ]);
+    let cosh_r =
+        z * series([0.5, 1.0 / 24.0, 1.0 / 720.0, 1.0 / 40320.0, 1.0 / 3628800.0, 1.0 / 479001600.0]);
 
     // The addition theorems, large terms first; what the first addition rounds off is added to the small ones
     // (Dekker's fast two-sum: sinh_k is 0 or larger than the other term).

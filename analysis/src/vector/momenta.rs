@@ -125,7 +125,7 @@ pub struct P4s<'a> {
     search: &'a mut TripleSearch,
 }
 
-impl P4s<'_> {
+impl<'a> P4s<'a> {
     /// How many there are.
     #[inline(always)]
     pub fn len(&self) -> usize {
@@ -151,7 +151,7 @@ impl P4s<'_> {
 
     /// All of them, in the objects' order.
     #[inline(always)]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = P4> + Clone {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = P4> + Clone + use<'a> {
         let [px, py, pz, e] = self.components.map(|part| &part[..self.len]);
         (0..self.len).map(move |i| P4::new(px[i], py[i], pz[i], e[i]))
     }

@@ -38,11 +38,12 @@ impl Processor for AdlQ7 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        let hard = events.jets.mask(|jet| jet.pt > 30.0);
-        let near_electron = events.jets.near(&events.electrons, 0.4, |electron| electron.pt > 10.0);
-        let near_muon = events.jets.near(&events.muons, 0.4, |muon| muon.pt > 10.0);
-        let chosen = hard & !(near_electron | near_muon);
-        out.sum_pt.fill_all(events.jets.sum_where(&chosen, |jet| jet.pt.into()));
+        let jets = events
+            .jets
+            .select(|jet| jet.pt > 30.0)
+            .away_from(&events.electrons, 0.4, |electron| electron.pt > 10.0)
+            .away_from(&events.muons, 0.4, |muon| muon.pt > 10.0);
+        out.sum_pt.fill_all(jets.sums(|jet| jet.pt.into()));
         Ok(())
     }
 }
