@@ -1,8 +1,9 @@
 //! Fills of whole columns, faster than one at a time: the places are found in vectorised loops, and counts are
 //! summed in small tables first.
 
-use super::regular::{BLOCK, places};
+use super::regular::{BLOCK, Places};
 use super::{Axis, Bins, Coordinate, Counts, Histogram, Weighted};
+use crate::simd::widest;
 
 impl Histogram<Counts, [Axis; 1]> {
     /// Adds an entry for each of `values`: the same as [`fill`](Self::fill) for each, at less than half the
@@ -42,7 +43,7 @@ impl Histogram<Counts, [Axis; 1]> {
         let (mut numbers, mut count) = ([0.0; BLOCK], 0);
         let mut flush = |numbers: &[f64; BLOCK], count: usize| {
             let mut at = [0; BLOCK];
-            places(&axis, numbers, &mut at);
+            widest(Places { axis: &axis, numbers, places: &mut at });
             match &mut tables {
                 Some(tables) => tables.add(&at[..count], self),
                 None => at[..count].iter().for_each(|&at| self.put_many(at as usize, 1, 1)),
@@ -76,7 +77,7 @@ impl Histogram<Weighted, [Axis; 1]> {
         let (mut numbers, mut weights, mut count) = ([0.0; BLOCK], [0.0; BLOCK], 0);
         let mut flush = |numbers: &[f64; BLOCK], weights: &[f64]| {
             let mut at = [0; BLOCK];
-            places(&axis, numbers, &mut at);
+            widest(Places { axis: &axis, numbers, places: &mut at });
             for (&at, &weight) in at.iter().zip(weights) {
                 self.put_many(at as usize, [weight, weight * weight], 1);
             }

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::simd::Kernel;
+
 /// Bins of equal width over the half-open interval `low..high`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
@@ -68,24 +70,34 @@ impl Regular {
     }
 }
 
-/// As [`Regular::index`], for many numbers: a loop that becomes SIMD.
-#[inline(always)]
-pub(super) fn places(axis: &Regular, numbers: &[f64; BLOCK], places: &mut [u32; BLOCK]) {
-    /// A sum with it is rounded to an integer, which stands in the last bits of the sum.
-    const ROUND: f64 = 6755399441055744.0; // 1.5 * 2^52
-    let (bins, high) = (axis.bins as f64, axis.high);
-    let Regular { low, density, width, .. } = *axis;
-    for (place, &x) in places.iter_mut().zip(numbers) {
-        // The quotient rounded to an integer, down or, half way, to either side; then compared with the edges.
-        // Doubles all the way, because baseline x86 has no vectors of wide integers; out of range what they give is
-        // not used.
-        let below = (((x - low) * density - 0.5) + ROUND) - ROUND;
-        let too_high = if x < low + below * width { 1.0 } else { 0.0 };
-        let too_low = if x >= low + (below + 1.0) * width { 1.0 } else { 0.0 };
-        let inside = 1.0 + below + too_low - too_high;
-        let inside = if x < high { inside } else { bins + 1.0 };
-        let inside = if x < low { 0.0 } else { inside };
-        *place = (inside + ROUND).to_bits() as u32;
+/// The places of many numbers on an axis, each that of [`Regular::index`].
+pub(super) struct Places<'a> {
+    pub(super) axis: &'a Regular,
+    pub(super) numbers: &'a [f64; BLOCK],
+    pub(super) places: &'a mut [u32; BLOCK],
+}
+
+impl Kernel for Places<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        /// A sum with it is rounded to an integer, which stands in the last bits of the sum.
+        const ROUND: f64 = 6755399441055744.0; // 1.5 * 2^52
+        let Regular { bins, low, high, density, width } = *self.axis;
+        let overflow = bins as f64 + 1.0;
+        for (place, &x) in self.places.iter_mut().zip(self.numbers) {
+            // The quotient rounded to an integer, down or, half way, to either side; then compared with the edges.
+            // Doubles all the way, because baseline x86 has no vectors of wide integers; out of range what they
+            // give is not used.
+            let below = (((x - low) * density - 0.5) + ROUND) - ROUND;
+            let too_high = if x < low + below * width { 1.0 } else { 0.0 };
+            let too_low = if x >= low + (below + 1.0) * width { 1.0 } else { 0.0 };
+            let inside = 1.0 + below + too_low - too_high;
+            let inside = if x < high { inside } else { overflow };
+            let inside = if x < low { 0.0 } else { inside };
+            *place = (inside + ROUND).to_bits() as u32;
+        }
     }
 }
 

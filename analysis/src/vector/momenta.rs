@@ -4,6 +4,7 @@ use super::triples::{LANES, TripleSearch};
 use super::{Momentum, P4, is_ordinary};
 use crate::Columnar;
 use crate::columns::{JaggedColumn, List};
+use crate::simd::{Kernel, widest};
 
 /// Four-momenta that are made at once: 16 kB of components, which stay in the first-level cache.
 const BLOCK: usize = 512;
@@ -55,65 +56,54 @@ where
     fn make(&mut self, needed: &Range<usize>) {
         let end = needed.start.saturating_add(BLOCK).min(self.objects.object_count()).max(needed.end);
         self.made = needed.start..end;
-        let room = self.made.len().next_multiple_of(STEP) + LANES;
+        let (count, room) = (self.made.len(), self.made.len().next_multiple_of(STEP));
         for part in &mut self.components {
-            part.resize(room.max(part.len()), 0.0);
+            part.resize(part.len().max(room + LANES), 0.0);
         }
-        for start in self.made.clone().step_by(STEP) {
-            let mut given = Polar::default();
-            for at in 0..STEP.min(end - start) {
-                given.put(at, &T::item(self.objects, start + at));
-            }
-            let to = start - self.made.start..start - self.made.start + STEP;
-            for (part, made) in self.components.iter_mut().zip(given.cartesian()) {
-                part[to.clone()].copy_from_slice(&made);
-            }
+        // Polar coordinates first, then cartesian ones in their place.
+        let [pts, etas, phis, masses] = self.components.each_mut().map(|part| &mut part[..room]);
+        let parts = pts.iter_mut().zip(&mut *etas).zip(&mut *phis).zip(&mut *masses);
+        for ((((pt, eta), phi), mass), i) in parts.zip(self.made.clone()) {
+            let object = T::item(self.objects, i);
+            (*pt, *eta, *phi, *mass) = (object.pt(), object.eta(), object.phi(), object.mass());
         }
+        pts[count..].fill(1.0);
+        for part in [&mut *etas, phis, masses] {
+            part[count..].fill(0.0);
+        }
+        widest(ToCartesian([pts, etas, phis, masses]));
     }
 }
 
 /// Objects that go through the elementary functions together.
-const STEP: usize = 16;
+const STEP: usize = 8;
 
-/// Polar coordinates of a few objects.
-struct Polar {
-    pt: [f64; STEP],
-    eta: [f64; STEP],
-    phi: [f64; STEP],
-    mass: [f64; STEP],
-}
+/// Columns of `pt`, `eta`, `phi` and `mass`, a multiple of [`STEP`] long, that become `px`, `py`, `pz` and `e`.
+struct ToCartesian<'a>([&'a mut [f64]; 4]);
 
-impl Default for Polar {
-    fn default() -> Self {
-        Self { pt: [1.0; STEP], eta: [0.0; STEP], phi: [0.0; STEP], mass: [0.0; STEP] }
-    }
-}
+impl Kernel for ToCartesian<'_> {
+    type Output = ();
 
-impl Polar {
     #[inline(always)]
-    fn put(&mut self, at: usize, object: &impl Momentum) {
-        (self.pt[at], self.eta[at]) = (object.pt(), object.eta());
-        (self.phi[at], self.mass[at]) = (object.phi(), object.mass());
-    }
-
-    /// `px`, `py`, `pz` and `e` of each.
-    #[inline(always)]
-    fn cartesian(&self) -> [[f64; STEP]; 4] {
-        let Self { pt, eta, phi, mass } = self;
-        let mut parts = [[0.0; STEP]; 4];
-        let mut ordinary = true;
-        for at in 0..STEP {
-            let v = P4::ordinary(pt[at], eta[at], phi[at], mass[at]);
-            [parts[0][at], parts[1][at], parts[2][at], parts[3][at]] = [v.px, v.py, v.pz, v.e];
-            ordinary &= is_ordinary(pt[at], eta[at], phi[at]);
-        }
-        if !ordinary {
+    fn run(self) {
+        let [a, b, c, d] = self.0.map(|part| part.chunks_exact_mut(STEP));
+        for (((a, b), c), d) in a.zip(b).zip(c).zip(d) {
+            let (mut pt, mut eta, mut phi, mut mass) = ([0.0; STEP], [0.0; STEP], [0.0; STEP], [0.0; STEP]);
+            (pt.copy_from_slice(a), eta.copy_from_slice(b));
+            (phi.copy_from_slice(c), mass.copy_from_slice(d));
+            let mut unusual = 0;
             for at in 0..STEP {
-                let v = P4::from_pt_eta_phi_mass(pt[at], eta[at], phi[at], mass[at]);
-                [parts[0][at], parts[1][at], parts[2][at], parts[3][at]] = [v.px, v.py, v.pz, v.e];
+                unusual += u64::from(!is_ordinary(pt[at], eta[at], phi[at]));
+                let v = P4::ordinary(pt[at], eta[at], phi[at], mass[at]);
+                (a[at], b[at], c[at], d[at]) = (v.px, v.py, v.pz, v.e);
+            }
+            if unusual > 0 {
+                for at in 0..STEP {
+                    let v = P4::from_pt_eta_phi_mass(pt[at], eta[at], phi[at], mass[at]);
+                    (a[at], b[at], c[at], d[at]) = (v.px, v.py, v.pz, v.e);
+                }
             }
         }
-        parts
     }
 }
 

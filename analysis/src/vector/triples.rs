@@ -1,4 +1,5 @@
 use super::P4;
+use crate::simd::{Kernel, widest};
 
 /// Doubles that are added and compared at once.
 pub(super) const LANES: usize = 4;
@@ -58,6 +59,15 @@ impl TripleSearch {
                 part.resize(MOST * (MOST - 1) / 2 + LANES, 0.0);
             }
         }
+        match widest(Search { buffers: self, components, n, mass }) {
+            Some(place) => TRIPLES.get(place).map(|triple| triple.map(usize::from)),
+            None => one_by_one(components, n, mass),
+        }
+    }
+
+    /// The place of the closest triple, in the order of [`TRIPLES`]; none if several may be.
+    #[inline(always)]
+    fn place(&mut self, components: [&[f64]; 4], n: usize, mass: f64) -> Option<usize> {
         self.add_pairs(components, n);
         self.square_masses(components, n);
         let count = triples(n);
@@ -68,16 +78,10 @@ impl TripleSearch {
         let (below, above) = around(squares, signed_square(mass));
         let distance = |square: f64| (square.abs().sqrt().copysign(square) - mass).abs();
         let closest = distance(below).min(distance(above));
-        if closest == f64::INFINITY {
-            return one_by_one(components, n, mass);
-        }
         // Far wider than the few roundings between a square and a distance.
         let slack = 8.0 * f64::EPSILON * (mass.abs() + closest);
         let window = [signed_square(mass - closest - slack), signed_square(mass + closest + slack)];
-        match only_one(squares, window) {
-            Some(at) => TRIPLES.get(at).map(|triple| triple.map(usize::from)),
-            None => one_by_one(components, n, mass),
-        }
+        if closest == f64::INFINITY { None } else { only_one(squares, window) }
     }
 
     #[inline(always)]
@@ -118,6 +122,22 @@ impl TripleSearch {
             }
             row = &mut row[count..];
         }
+    }
+}
+
+struct Search<'a> {
+    buffers: &'a mut TripleSearch,
+    components: [&'a [f64]; 4],
+    n: usize,
+    mass: f64,
+}
+
+impl Kernel for Search<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run(self) -> Option<usize> {
+        self.buffers.place(self.components, self.n, self.mass)
     }
 }
 
