@@ -1,7 +1,6 @@
 use std::ops::Range;
 
-use super::triples::{LANES, TripleSearch};
-use super::{Momentum, P4, is_ordinary};
+use super::{Momentum, P4, is_ordinary, triples};
 use crate::Columnar;
 use crate::columns::{JaggedColumn, List};
 use crate::simd::{Kernel, widest};
@@ -16,10 +15,9 @@ const BLOCK: usize = 512;
 /// [`Momentum::p4`].
 pub struct FourMomenta<'a, T: Columnar> {
     objects: &'a JaggedColumn<T>,
-    /// Which objects the components below are of. Behind them is room for a vector more.
+    /// Which objects the components below are of, as far as they go.
     made: Range<usize>,
     components: [Vec<f64>; 4],
-    search: TripleSearch,
 }
 
 impl<'a, T: Columnar> FourMomenta<'a, T>
@@ -27,12 +25,7 @@ where
     for<'b> T::Item<'b>: Momentum,
 {
     pub(crate) fn new(objects: &'a JaggedColumn<T>) -> Self {
-        Self {
-            objects,
-            made: 0..0,
-            components: std::array::from_fn(|_| vec![0.0; LANES]),
-            search: TripleSearch::default(),
-        }
+        Self { objects, made: 0..0, components: Default::default() }
     }
 
     /// The four-momenta of one event's objects, in their order.
@@ -47,8 +40,8 @@ where
             self.make(&range);
         }
         let (start, len) = (range.start - self.made.start, range.len());
-        let components = self.components.each_ref().map(|part| &part[start..start + len + LANES]);
-        P4s { len, components, search: &mut self.search }
+        let components = self.components.each_ref().map(|part| &part[start..start + len]);
+        P4s { len, components }
     }
 
     /// Makes a block that begins with the objects `needed`.
@@ -58,7 +51,7 @@ where
         self.made = needed.start..end;
         let (count, room) = (self.made.len(), self.made.len().next_multiple_of(STEP));
         for part in &mut self.components {
-            part.resize(part.len().max(room + LANES), 0.0);
+            part.resize(part.len().max(room), 0.0);
         }
         // Polar coordinates first, then cartesian ones in their place.
         let [pts, etas, phis, masses] = self.components.each_mut().map(|part| &mut part[..room]);
@@ -86,33 +79,34 @@ impl Kernel for ToCartesian<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let [a, b, c, d] = self.0.map(|part| part.chunks_exact_mut(STEP));
-        for (((a, b), c), d) in a.zip(b).zip(c).zip(d) {
-            let (mut pt, mut eta, mut phi, mut mass) = ([0.0; STEP], [0.0; STEP], [0.0; STEP], [0.0; STEP]);
-            (pt.copy_from_slice(a), eta.copy_from_slice(b));
-            (phi.copy_from_slice(c), mass.copy_from_slice(d));
-            let mut unusual = 0;
+        let [a, b, c, d] = self.0.map(|part| part.as_chunks_mut::<STEP>().0);
+        for (((a, b), c), d) in a.iter_mut().zip(b).zip(c).zip(d) {
+            // Copies, since what is written might otherwise be what is read next.
+            let (pt, eta, phi, mass) = (*a, *b, *c, *d);
+            let ([mut px, mut py], [mut pz, mut e]) = ([[0.0; STEP]; 2], [[0.0; STEP]; 2]);
+            let mut ordinary = [0; STEP];
             for at in 0..STEP {
-                unusual += u64::from(!is_ordinary(pt[at], eta[at], phi[at]));
+                ordinary[at] = u64::from(is_ordinary(pt[at], eta[at], phi[at]));
                 let v = P4::ordinary(pt[at], eta[at], phi[at], mass[at]);
-                (a[at], b[at], c[at], d[at]) = (v.px, v.py, v.pz, v.e);
+                (px[at], py[at], pz[at], e[at]) = (v.px, v.py, v.pz, v.e);
             }
-            if unusual > 0 {
+            if ordinary != [1; STEP] {
                 for at in 0..STEP {
                     let v = P4::from_pt_eta_phi_mass(pt[at], eta[at], phi[at], mass[at]);
-                    (a[at], b[at], c[at], d[at]) = (v.px, v.py, v.pz, v.e);
+                    (px[at], py[at], pz[at], e[at]) = (v.px, v.py, v.pz, v.e);
                 }
             }
+            (*a, *b, *c, *d) = (px, py, pz, e);
         }
     }
 }
 
 /// The four-momenta of one event's objects.
+#[derive(Clone, Copy)]
 pub struct P4s<'a> {
     len: usize,
-    /// `px`, `py`, `pz`, `e`, each with room for a vector behind.
+    /// `px`, `py`, `pz`, `e`.
     components: [&'a [f64]; 4],
-    search: &'a mut TripleSearch,
 }
 
 impl<'a> P4s<'a> {
@@ -159,7 +153,7 @@ impl<'a> P4s<'a> {
     /// `triples().closest_to(mass, …)` gives, for the mass `(a + b + c).mass()`, the first of equally close ones.
     /// `None` with fewer than three objects, or if every mass is NaN.
     #[inline]
-    pub fn closest_triple(&mut self, mass: f64) -> Option<[usize; 3]> {
-        if self.len < 3 { None } else { self.search.closest(self.components, self.len, mass) }
+    pub fn closest_triple(&self, mass: f64) -> Option<[usize; 3]> {
+        if self.len < 3 { None } else { triples::closest(self.components, self.len, mass) }
     }
 }

@@ -43,7 +43,7 @@ impl Processor for AdlQ6 {
         // Each jet is in many triples: its four-momentum is made once.
         let mut four_momenta = events.jets.four_momenta();
         for event in events {
-            let mut jets = four_momenta.of(event.jets);
+            let jets = four_momenta.of(event.jets);
             let Some(trijet) = jets.closest_triple(172.5) else { continue };
             out.trijet_pt.fill(jets.sum(trijet).pt());
             let [a, b, c] = trijet.map(|i| event.jets.at(i).btag);
