@@ -78,8 +78,6 @@ pub(super) struct Places<'a> {
 }
 
 impl Kernel for Places<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         /// A sum with it is rounded to an integer, which stands in the last bits of the sum.
@@ -122,5 +120,38 @@ impl TryFrom<Stored> for Regular {
 impl From<Regular> for Stored {
     fn from(axis: Regular) -> Self {
         Self { bins: axis.bins, low: axis.low, high: axis.high }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Width, run};
+
+    #[test]
+    fn vectors_of_every_width_find_the_places_that_are_found_one_at_a_time() {
+        for (bins, low, high) in [(100, 15.0, 60.0), (7, 0.1, 0.7), (100_000, -1e6, 1e7), (1, 0.0, 1e-9)] {
+            let axis = Regular::new(bins, low, high).unwrap();
+            let step = (bins / 80).max(1);
+            let edges = (0..=bins).step_by(step).map(|i| low + i as f64 * axis.width);
+            let mut numbers: Vec<f64> =
+                edges.flat_map(|edge| [edge.next_down(), edge, edge.next_up()]).take(BLOCK - 8).collect();
+            numbers.extend([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, high, low, -0.0]);
+            numbers.resize(BLOCK, 0.5 * (low + high));
+            for width in Width::all() {
+                let mut places = [u32::MAX; BLOCK];
+                run(
+                    Places { axis: &axis, numbers: numbers[..].try_into().unwrap(), places: &mut places },
+                    width,
+                );
+                for (place, &x) in places.iter().zip(&numbers) {
+                    assert_eq!(
+                        *place as usize,
+                        axis.index(x),
+                        "{x:e} on {bins} bins of {low}..{high}, {width:?}"
+                    );
+                }
+            }
+        }
     }
 }

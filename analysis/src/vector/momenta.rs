@@ -75,8 +75,6 @@ const STEP: usize = 8;
 struct ToCartesian<'a>([&'a mut [f64]; 4]);
 
 impl Kernel for ToCartesian<'_> {
-    type Output = ();
-
     #[inline(always)]
     fn run(self) {
         let [a, b, c, d] = self.0.map(|part| part.as_chunks_mut::<STEP>().0);
@@ -155,5 +153,40 @@ impl<'a> P4s<'a> {
     #[inline]
     pub fn closest_triple(&self, mass: f64) -> Option<[usize; 3]> {
         if self.len < 3 { None } else { triples::closest(self.components, self.len, mass) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Width, run};
+
+    #[test]
+    fn vectors_of_every_width_give_the_bits_of_one_object_alone() {
+        // All angles and pseudorapidities of a detector, and now and then what is none.
+        let part = |i: usize, step: f64| (i as f64 * step).fract();
+        let golden = |i: usize| part(i, 0.618_033_988_749_894_9);
+        let polar: [Vec<f64>; 4] = [
+            (0..4096).map(|i| if i % 97 == 0 { -999.0 } else { 300.0 * part(i, 0.414_213_562) }).collect(),
+            (0..4096).map(|i| if i % 89 == 0 { f64::NAN } else { 16.0 * golden(i) - 8.0 }).collect(),
+            (0..4096)
+                .map(|i| if i % 83 == 0 { 40.0 } else { std::f64::consts::TAU * part(i, 0.7) - 3.2 })
+                .collect(),
+            (0..4096).map(|i| if i % 79 == 0 { -0.1 } else { 20.0 * part(i, 0.3) }).collect(),
+        ];
+        for width in Width::all() {
+            let mut made = polar.clone();
+            run(ToCartesian(made.each_mut().map(|part| &mut part[..])), width);
+            for i in 0..4096 {
+                let [pt, eta, phi, mass] = polar.each_ref().map(|part| part[i]);
+                let one = P4::from_pt_eta_phi_mass(pt, eta, phi, mass);
+                for (ours, one) in
+                    made.each_ref().map(|part| part[i]).into_iter().zip([one.px, one.py, one.pz, one.e])
+                {
+                    let same = ours.to_bits() == one.to_bits() || ours.is_nan() && one.is_nan();
+                    assert!(same, "{width:?}: {ours:e}, alone {one:e}, of {:?}", [pt, eta, phi, mass]);
+                }
+            }
+        }
     }
 }
