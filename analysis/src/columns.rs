@@ -1,13 +1,15 @@
 //! From a struct to columns and back to rows: what `#[derive(Columnar)]` stands on.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BinaryArray, StringArray};
 use arrow_buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use hep_columns::{ColumnError, Kind, Number, Schema, Scope};
+
+use crate::vector::{FourMomenta, Momentum};
 
 /// Something that is stored as columns and read back entry by entry.
 ///
@@ -218,6 +220,19 @@ impl<T: Columnar> JaggedColumn<T> {
     pub fn offsets(&self) -> &[i32] {
         &self.offsets
     }
+
+    /// The number of objects of all entries.
+    pub fn object_count(&self) -> usize {
+        self.offsets.last() as usize
+    }
+
+    /// The four-momenta of all objects, for those that are in many combinations.
+    pub fn four_momenta(&self) -> FourMomenta<'_, T>
+    where
+        for<'a> T::Item<'a>: Momentum,
+    {
+        FourMomenta::new(self)
+    }
 }
 
 impl<T: Columnar> Columnar for Jagged<T> {
@@ -271,7 +286,28 @@ impl<'a, T: Columnar> List<'a, T> {
     /// Object `i`, if there are so many: what an index branch such as `Muon_jetIdx` points at.
     #[inline(always)]
     pub fn get(self, i: usize) -> Option<T::Item<'a>> {
-        (i < self.len()).then(|| T::item(self.content, self.start + i))
+        if i < self.len() { Some(T::item(self.content, self.start + i)) } else { None }
+    }
+
+    /// Object `i`.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    #[inline(always)]
+    pub fn at(self, i: usize) -> T::Item<'a> {
+        assert!(i < self.len(), "object {i} of {}", self.len());
+        T::item(self.content, self.start + i)
+    }
+
+    /// The places of the objects in the columns over all entries.
+    #[inline(always)]
+    pub fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_of(self, column: &JaggedColumn<T>) -> bool {
+        std::ptr::eq(self.content, &raw const column.content)
     }
 
     /// The first object, if there is one.
@@ -320,11 +356,14 @@ impl<'a, T: Columnar> Iterator for ListIter<'a, T> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<T::Item<'a>> {
+        // Not `then`, whose closure may stay a call: the iterator would have to be in memory.
         let at = self.0.start;
-        (at < self.0.end).then(|| {
+        if at < self.0.end {
             self.0.start = at + 1;
-            T::item(self.0.content, at)
-        })
+            Some(T::item(self.0.content, at))
+        } else {
+            None
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

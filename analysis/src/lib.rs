@@ -1,4 +1,4 @@
-//! Physics in memory: no files, no threads, no `unsafe`.
+//! Physics in memory: no files, no threads.
 //!
 //! Three nouns, and how they meet: a [`Processor`] declares its event as a [`Columnar`] struct, is
 //! given [`Events`] of it a batch at a time, and fills an [`Output`]: histograms, cutflows, counts.
@@ -41,7 +41,7 @@
 //! ```
 //!
 //! Energies, momenta and masses are in GeV, angles in radians, everywhere.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 // The derives write `::hep_run::…`, the name every user's crate knows.
 extern crate self as hep_run;
@@ -56,6 +56,8 @@ mod merge;
 mod objects;
 mod output;
 mod processor;
+pub mod selection;
+mod simd;
 pub mod vector;
 
 pub use columns::{Columnar, Jagged, List};

@@ -8,8 +8,12 @@ fn polar(c: &[f64]) -> P4 {
     P4::from_pt_eta_phi_mass(c[0], c[1], c[2], c[3])
 }
 
-/// Sines and exponentials differ by an ulp between C libraries; squares and roots do not.
+/// Sines and exponentials differ by an ulp or two between libraries; squares and roots do not.
 const LIBM: u64 = 2;
+
+/// An energy is a multiple of a hyperbolic cosine: two ulps of the one can be three of the other, and there are
+/// roundings on both sides.
+const ENERGY: u64 = 4;
 
 #[test]
 fn cartesian_components_are_those_of_root() {
@@ -23,7 +27,7 @@ fn cartesian_components_are_those_of_root() {
         for (part, (ours, root)) in [ours.px, ours.py, ours.pz].into_iter().zip(&root).enumerate() {
             assert!(ulps(ours, *root) <= LIBM, "component {part} of {given:?}: {ours:e}, ROOT {root:e}");
         }
-        assert!(ulps(ours.e, root[3]) <= LIBM, "energy of {given:?}: {}, ROOT {}", ours.e, root[3]);
+        assert!(ulps(ours.e, root[3]) <= ENERGY, "energy of {given:?}: {}, ROOT {}", ours.e, root[3]);
     }
 }
 

@@ -219,6 +219,12 @@ pub trait Coordinate: Copy {
     /// Its place on `axis`.
     fn index(self, axis: &Axis) -> usize;
 
+    /// Itself as a number, if it is one.
+    #[inline(always)]
+    fn number(self) -> Option<f64> {
+        None
+    }
+
     /// The name of the category it would add to a growing axis.
     #[inline(always)]
     fn category(&self) -> Option<&str> {
@@ -233,6 +239,11 @@ macro_rules! coordinates {
             fn index(self, axis: &Axis) -> usize {
                 axis.index_of_number(f64::from(self))
             }
+
+            #[inline(always)]
+            fn number(self) -> Option<f64> {
+                Some(f64::from(self))
+            }
         }
     )*};
 }
@@ -245,6 +256,11 @@ macro_rules! wide_coordinates {
             #[inline(always)]
             fn index(self, axis: &Axis) -> usize {
                 axis.index_of_number(self as f64)
+            }
+
+            #[inline(always)]
+            fn number(self) -> Option<f64> {
+                Some(self as f64)
             }
         }
     )*};

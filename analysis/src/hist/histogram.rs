@@ -113,6 +113,13 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         self.entries += 1;
     }
 
+    /// Adds to a bin what several fills have put there.
+    #[inline(always)]
+    pub(super) fn put_many(&mut self, at: usize, cell: S::Cell, entries: u64) {
+        S::add(&mut self.cells[at], cell);
+        self.entries += entries;
+    }
+
     /// The place of `x` on axis `axis`, which grows if it is of that kind.
     #[inline(always)]
     fn place(&mut self, axis: usize, x: impl Coordinate) -> usize {

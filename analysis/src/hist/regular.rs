@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::simd::Kernel;
+
 /// Bins of equal width over the half-open interval `low..high`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
@@ -68,6 +70,38 @@ impl Regular {
     }
 }
 
+/// The places of many numbers on an axis, each that of [`Regular::index`].
+pub(super) struct Places<'a> {
+    pub(super) axis: &'a Regular,
+    pub(super) numbers: &'a [f64; BLOCK],
+    pub(super) places: &'a mut [u32; BLOCK],
+}
+
+impl Kernel for Places<'_> {
+    #[inline(always)]
+    fn run(self) {
+        /// A sum with it is rounded to an integer, which stands in the last bits of the sum.
+        const ROUND: f64 = 6755399441055744.0; // 1.5 * 2^52
+        let Regular { bins, low, high, density, width } = *self.axis;
+        let overflow = bins as f64 + 1.0;
+        for (place, &x) in self.places.iter_mut().zip(self.numbers) {
+            // The quotient rounded to an integer, down or, half way, to either side; then compared with the edges.
+            // Doubles all the way, because baseline x86 has no vectors of wide integers; out of range what they
+            // give is not used.
+            let below = (((x - low) * density - 0.5) + ROUND) - ROUND;
+            let too_high = if x < low + below * width { 1.0 } else { 0.0 };
+            let too_low = if x >= low + (below + 1.0) * width { 1.0 } else { 0.0 };
+            let inside = 1.0 + below + too_low - too_high;
+            let inside = if x < high { inside } else { overflow };
+            let inside = if x < low { 0.0 } else { inside };
+            *place = (inside + ROUND).to_bits() as u32;
+        }
+    }
+}
+
+/// Numbers that are given a place at once.
+pub(super) const BLOCK: usize = 256;
+
 #[derive(Serialize, Deserialize)]
 struct Stored {
     bins: usize,
@@ -86,5 +120,38 @@ impl TryFrom<Stored> for Regular {
 impl From<Regular> for Stored {
     fn from(axis: Regular) -> Self {
         Self { bins: axis.bins, low: axis.low, high: axis.high }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Width, run};
+
+    #[test]
+    fn vectors_of_every_width_find_the_places_that_are_found_one_at_a_time() {
+        for (bins, low, high) in [(100, 15.0, 60.0), (7, 0.1, 0.7), (100_000, -1e6, 1e7), (1, 0.0, 1e-9)] {
+            let axis = Regular::new(bins, low, high).unwrap();
+            let step = (bins / 80).max(1);
+            let edges = (0..=bins).step_by(step).map(|i| low + i as f64 * axis.width);
+            let mut numbers: Vec<f64> =
+                edges.flat_map(|edge| [edge.next_down(), edge, edge.next_up()]).take(BLOCK - 8).collect();
+            numbers.extend([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, high, low, -0.0]);
+            numbers.resize(BLOCK, 0.5 * (low + high));
+            for width in Width::all() {
+                let mut places = [u32::MAX; BLOCK];
+                run(
+                    Places { axis: &axis, numbers: numbers[..].try_into().unwrap(), places: &mut places },
+                    width,
+                );
+                for (place, &x) in places.iter().zip(&numbers) {
+                    assert_eq!(
+                        *place as usize,
+                        axis.index(x),
+                        "{x:e} on {bins} bins of {low}..{high}, {width:?}"
+                    );
+                }
+            }
+        }
     }
 }

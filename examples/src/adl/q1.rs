@@ -26,9 +26,7 @@ impl Processor for AdlQ1 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        for event in events {
-            out.met.fill(event.met);
-        }
+        out.met.fill_all(events.met.iter().copied());
         Ok(())
     }
 }

@@ -33,11 +33,8 @@ impl Processor for AdlQ3 {
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
         // Which event a jet is in does not matter: take the whole columns.
-        for (&pt, &eta) in events.jets.pt.iter().zip(&*events.jets.eta) {
-            if eta.abs() < 1.0 {
-                out.jet_pt.fill(pt);
-            }
-        }
+        let jets = events.jets.pt.iter().zip(&*events.jets.eta);
+        out.jet_pt.fill_where(jets.map(|(&pt, &eta)| (pt, eta.abs() < 1.0)));
         Ok(())
     }
 }

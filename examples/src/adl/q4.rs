@@ -28,11 +28,8 @@ impl Processor for AdlQ4 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        for event in events {
-            if event.jet_pt.values().iter().filter(|&&pt| pt > 40.0).count() >= 2 {
-                out.met.fill(event.met);
-            }
-        }
+        let hard_jets = events.jet_pt.count_where(|pt| pt > 40.0);
+        out.met.fill_where(events.met.iter().zip(hard_jets).map(|(&met, jets)| (met, jets >= 2)));
         Ok(())
     }
 }

@@ -29,10 +29,12 @@ impl Processor for AdlQ5 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
+        let on_the_z = |mass: f64| mass > 60.0 && mass < 120.0;
+        let mut four_momenta = events.muons.four_momenta();
         for event in events {
-            let mut pairs = event.muons.iter().pairs().filter(|(a, b)| a.charge != b.charge);
-            let on_the_z = |mass: f64| mass > 60.0 && mass < 120.0;
-            if pairs.any(|(a, b)| on_the_z((a.p4() + b.p4()).mass())) {
+            let muons = event.muons.iter().zip(four_momenta.of(event.muons).iter());
+            let mut pairs = muons.pairs().filter(|((a, _), (b, _))| a.charge != b.charge);
+            if pairs.any(|((_, a), (_, b))| on_the_z((a + b).mass())) {
                 out.met.fill(event.met);
             }
         }

@@ -40,23 +40,15 @@ impl Processor for AdlQ6 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        // Each jet is in many triples: its four-vector is made once. The buffer lives as long as the
-        // batch, so that no event allocates.
-        let mut jets = Vec::new();
+        // Each jet is in many triples: its four-momentum is made once.
+        let mut four_momenta = events.jets.four_momenta();
         for event in events {
-            if event.jets.len() < 3 {
-                continue;
-            }
-            jets.clear();
-            jets.extend(event.jets.iter().map(|jet| (jet.p4(), jet.btag)));
-            let mass = |(a, b, c): &(Jet4, Jet4, Jet4)| (a.0 + b.0 + c.0).mass();
-            let Some((a, b, c)) = jets.iter().copied().triples().closest_to(172.5, mass) else { continue };
-            out.trijet_pt.fill((a.0 + b.0 + c.0).pt());
-            out.max_btag.fill(a.1.max(b.1).max(c.1));
+            let jets = four_momenta.of(event.jets);
+            let Some(trijet) = jets.closest_triple(172.5) else { continue };
+            out.trijet_pt.fill(jets.sum(trijet).pt());
+            let [a, b, c] = trijet.map(|i| event.jets.at(i).btag);
+            out.max_btag.fill(a.max(b).max(c));
         }
         Ok(())
     }
 }
-
-/// A jet's four-vector and b-tag.
-type Jet4 = (P4, f32);

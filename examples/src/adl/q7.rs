@@ -38,12 +38,12 @@ impl Processor for AdlQ7 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        for event in events {
-            let leptons = event.electrons.iter().chain(event.muons).filter(|lepton| lepton.pt > 10.0);
-            let near_lepton = |jet: &Object| leptons.clone().any(|lepton| jet.delta_r(&lepton) < 0.4);
-            let jets = event.jets.iter().filter(|jet| jet.pt > 30.0 && !near_lepton(jet));
-            out.sum_pt.fill(jets.map(|jet| f64::from(jet.pt)).sum::<f64>());
-        }
+        let jets = events
+            .jets
+            .select(|jet| jet.pt > 30.0)
+            .away_from(&events.electrons, 0.4, |electron| electron.pt > 10.0)
+            .away_from(&events.muons, 0.4, |muon| muon.pt > 10.0);
+        out.sum_pt.fill_all(jets.sums(|jet| jet.pt.into()));
         Ok(())
     }
 }

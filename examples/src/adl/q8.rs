@@ -43,23 +43,27 @@ impl Processor for AdlQ8 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
+        // Each lepton is in several pairs: its four-momentum is made once. The buffer lives as long as the
+        // batch, so that no event allocates.
+        let mut buffer = Vec::new();
         for event in events {
             if event.electrons.len() + event.muons.len() < 3 {
                 continue;
             }
-            let electrons = event.electrons.iter().map(|lepton| (Flavour::Electron, lepton));
-            let muons = event.muons.iter().map(|lepton| (Flavour::Muon, lepton));
-            let leptons = electrons.chain(muons).enumerate();
+            buffer.clear();
+            buffer.extend(event.electrons.iter().map(|lepton| (Flavour::Electron, lepton, lepton.p4())));
+            buffer.extend(event.muons.iter().map(|lepton| (Flavour::Muon, lepton, lepton.p4())));
+            let leptons = buffer.iter().enumerate();
 
             let same_flavour_opposite_charge =
                 leptons.clone().pairs().filter(|((_, a), (_, b))| a.0 == b.0 && a.1.charge != b.1.charge);
-            let mass = |((_, a), (_, b)): &Pair| (a.1.p4() + b.1.p4()).mass();
+            let mass = |((_, a), (_, b)): &Pair| (a.2 + b.2).mass();
             let Some(((i, _), (j, _))) = same_flavour_opposite_charge.closest_to(91.2, mass) else {
                 continue;
             };
 
             let others = leptons.filter(|(k, _)| *k != i && *k != j);
-            let Some((_, (_, other))) = others.leading(|(_, (_, lepton))| lepton.pt) else { continue };
+            let Some((_, (_, other, _))) = others.leading(|(_, (_, lepton, _))| lepton.pt) else { continue };
             out.transverse_mass.fill(transverse_mass(
                 other.pt(),
                 other.phi(),
@@ -71,5 +75,7 @@ impl Processor for AdlQ8 {
     }
 }
 
+type Lepton = (Flavour, Charged, P4);
+
 /// Two leptons with their places in the event.
-type Pair = ((usize, (Flavour, Charged)), (usize, (Flavour, Charged)));
+type Pair<'a> = ((usize, &'a Lepton), (usize, &'a Lepton));

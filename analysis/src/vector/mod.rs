@@ -2,6 +2,13 @@
 //!
 //! The definitions are those of `ROOT::Math::LorentzVector`, so that a histogram of a mass equals
 //! RDataFrame's bin for bin; two of its corner cases are not followed, see [`P4::from_pt_eta_phi_mass`].
+
+mod elementary;
+mod momenta;
+mod triples;
+
+pub use momenta::{FourMomenta, P4s};
+
 use std::f64::consts::{PI, TAU};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
@@ -40,13 +47,36 @@ impl P4 {
     /// finite one).
     #[inline]
     pub fn from_pt_eta_phi_mass(pt: f64, eta: f64, phi: f64, mass: f64) -> Self {
+        if is_ordinary(pt, eta, phi) {
+            Self::ordinary(pt, eta, phi, mass)
+        } else {
+            Self::unusual(pt, eta, phi, mass)
+        }
+    }
+
+    /// Of what [`is_ordinary`], without a branch.
+    #[inline(always)]
+    fn ordinary(pt: f64, eta: f64, phi: f64, mass: f64) -> Self {
+        let ((sin, cos), (sinh, cosh)) = (elementary::sin_cos(phi), elementary::sinh_cosh(eta));
+        Self::with_energy(pt * cos, pt * sin, pt * sinh, pt * cosh, mass)
+    }
+
+    /// Of anything.
+    #[cold]
+    fn unusual(pt: f64, eta: f64, phi: f64, mass: f64) -> Self {
         let phi = if phi > -PI && phi <= PI { phi } else { phi - (phi / TAU + 0.5).floor() * 2.0 * PI };
         let (sin, cos) = phi.sin_cos();
         let (pz, p) = if pt > 0.0 { (pt * eta.sinh(), pt * eta.cosh()) } else { along_beam(pt, eta) };
+        Self::with_energy(pt * cos, pt * sin, pz, p, mass)
+    }
+
+    /// From a momentum, its magnitude and the mass.
+    #[inline(always)]
+    fn with_energy(px: f64, py: f64, pz: f64, p: f64, mass: f64) -> Self {
         // Written so that NaN stays NaN.
         let e2 = p * p + mass * mass.abs();
         let e = if e2 < 0.0 { 0.0 } else { e2.sqrt() };
-        Self { px: pt * cos, py: pt * sin, pz, e }
+        Self { px, py, pz, e }
     }
 
     /// Transverse momentum.
@@ -125,6 +155,13 @@ impl P4 {
         let mt2 = self.e * self.e - self.pz * self.pz;
         mt2.abs().sqrt().copysign(mt2)
     }
+}
+
+/// Whether a direction and a transverse momentum are those of a particle in a detector, as all but fill values
+/// are. `false` where one of them is NaN.
+#[inline(always)]
+fn is_ordinary(pt: f64, eta: f64, phi: f64) -> bool {
+    (pt > 0.0) & (eta.abs() <= elementary::MAX_ETA) & (phi.abs() <= PI)
 }
 
 /// `pz` and |p| of a vector without transverse momentum, or with a senseless one.
@@ -315,13 +352,10 @@ pub fn delta_phi(from: f64, to: f64) -> f64 {
     if angle.abs() > TAU {
         angle %= TAU;
     }
-    if angle > PI {
-        angle - TAU
-    } else if angle <= -PI {
-        angle + TAU
-    } else {
-        angle
-    }
+    // A difference without a branch, which angles to both sides would mispredict.
+    let turn = if angle > PI { TAU } else { 0.0 };
+    let turn = if angle <= -PI { -TAU } else { turn };
+    angle - turn
 }
 
 /// The mass of a pair, as `(a.p4() + b.p4()).mass()`.

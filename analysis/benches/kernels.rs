@@ -1,0 +1,176 @@
+//! `cargo bench -p hep-analysis --bench kernels [-- NAME]`
+//!
+//! What the loops cost that follow decompression: nanoseconds a fill, a four-momentum, a combination, an event;
+//! the least of several runs on one thread, over generated events of the size of a batch. With `NAME`, only what
+//! contains it: then `perf stat -e instructions:u` says more than the time.
+#![allow(clippy::print_stdout)]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow_array::types::{Float32Type, Int32Type};
+use arrow_array::{ArrayRef, ListArray, PrimitiveArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
+use hep_analysis::prelude::*;
+use hep_columns::Batch;
+
+extern crate hep_analysis as hep_run;
+
+/// Repetitions, of which the fastest counts: the machine may be shared.
+const REPEAT: usize = 200;
+const EVENTS: usize = 16_384;
+
+#[derive(Columnar)]
+struct Event {
+    #[column("Jet")]
+    jets: Jagged<Charged>,
+    #[column("Muon")]
+    muons: Jagged<Charged>,
+}
+
+fn main() {
+    let only = std::env::args().skip(1).find(|argument| argument != "--bench");
+    let events = Events::<Event>::new(batch()).expect("the columns are there");
+    let jets = events.jets.pt.len();
+    let triples: usize = events.iter().map(|event| event.jets.iter().triples().count()).sum();
+    let measure = |name: &str, each: &str, count: usize, run: &mut dyn FnMut()| {
+        if only.as_ref().is_some_and(|only| !name.contains(only)) {
+            return;
+        }
+        let mut least = f64::MAX;
+        for _ in 0..REPEAT {
+            let start = Instant::now();
+            run();
+            least = least.min(start.elapsed().as_secs_f64());
+        }
+        println!("{name:<44} {:8.2} ns a {each}", least * 1e9 / count as f64);
+    };
+
+    let axis = || Axis::regular(100, 15.0, 60.0);
+    let edges = || Axis::variable((0..=100).map(|i| 15.0 + 0.45 * f64::from(i)));
+    let pts = &*events.jets.pt;
+    let mut count = Count::new(axis());
+    measure("fill: regular, counts", "fill", jets, &mut || pts.iter().for_each(|&pt| count.fill(pt)));
+    measure("fill_all: regular, counts", "fill", jets, &mut || count.fill_all(pts.iter().copied()));
+    let mut weighted = Hist::new(axis());
+    measure("fill: regular, weights", "fill", jets, &mut || {
+        pts.iter().for_each(|&pt| weighted.fill(pt, 0.5))
+    });
+    measure("fill_all: regular, weights", "fill", jets, &mut || {
+        weighted.fill_all(pts.iter().map(|&pt| (pt, 0.5)));
+    });
+    let mut count = Count::new(edges());
+    measure("fill: variable, counts", "fill", jets, &mut || pts.iter().for_each(|&pt| count.fill(pt)));
+    let mut count = Count::new(Axis::integer(0, 50));
+    measure("fill: integer, counts", "fill", jets, &mut || pts.iter().for_each(|&pt| count.fill(pt)));
+    let mut two = Hist2::new([axis(), Axis::regular(50, -2.5, 2.5)]);
+    measure("fill: two regular axes, weights", "fill", jets, &mut || {
+        pts.iter().zip(&*events.jets.eta).for_each(|(&pt, &eta)| two.fill(pt, eta, 0.5));
+    });
+
+    measure("p4 of each jet", "jet", jets, &mut || {
+        for event in &events {
+            black_box(event.jets.iter().map(|jet| jet.p4()).sum::<P4>());
+        }
+    });
+    measure("four_momenta of the column", "jet", jets, &mut || {
+        let mut four_momenta = events.jets.four_momenta();
+        for event in &events {
+            black_box(four_momenta.of(event.jets).len());
+        }
+    });
+
+    measure("triples().closest_to", "triple", triples, &mut || {
+        let mut jets = Vec::new();
+        for event in &events {
+            jets.clear();
+            jets.extend(event.jets.iter().map(|jet| jet.p4()));
+            let mass = |(a, b, c): &(P4, P4, P4)| (*a + *b + *c).mass();
+            black_box(jets.iter().copied().triples().closest_to(172.5, mass));
+        }
+    });
+    measure("closest_triple", "triple", triples, &mut || {
+        let mut four_momenta = events.jets.four_momenta();
+        for event in &events {
+            black_box(four_momenta.of(event.jets).closest_triple(172.5));
+        }
+    });
+
+    measure("delta_r in a loop over events", "event", EVENTS, &mut || {
+        for event in &events {
+            for jet in event.jets {
+                black_box(event.muons.iter().any(|muon| muon.pt > 10.0 && jet.delta_r(&muon) < 0.4));
+            }
+        }
+    });
+    measure("away_from", "event", EVENTS, &mut || {
+        let jets = events.jets.select(|_| true);
+        black_box(jets.away_from(&events.muons, 0.4, |muon| muon.pt > 10.0).len());
+    });
+    measure("count in a loop over events", "event", EVENTS, &mut || {
+        let hard = |jets: List<'_, Charged>| jets.iter().filter(|jet| jet.pt > 40.0).count();
+        black_box(events.iter().filter(|event| hard(event.jets) >= 2).count());
+    });
+    measure("count_where", "event", EVENTS, &mut || {
+        black_box(events.jets.count_where(|jet| jet.pt > 40.0).iter().filter(|&&hard| hard >= 2).count());
+    });
+}
+
+/// Numbers of a linear congruential generator (Knuth's MMIX), the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    /// In `0..1`.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+fn batch() -> Batch {
+    let mut numbers = Numbers(1);
+    let (mut names, mut columns) = (HashMap::new(), Vec::<ArrayRef>::new());
+    for (name, mean) in [("Jet", 4.0_f64), ("Muon", 1.3)] {
+        // Geometrically distributed numbers of objects.
+        let counts: Vec<usize> = (0..EVENTS)
+            .map(|_| ((1.0 - numbers.next()).ln() / (mean / (1.0 + mean)).ln()) as usize)
+            .collect();
+        let objects = counts.iter().sum();
+        let offsets = OffsetBuffer::<i32>::from_lengths(counts.iter().map(|&count| count.min(12)));
+        let mut floats = |make: &dyn Fn(f64) -> f64| -> ArrayRef {
+            Arc::new(
+                (0..objects)
+                    .map(|_| Some(make(numbers.next()) as f32))
+                    .collect::<PrimitiveArray<Float32Type>>(),
+            )
+        };
+        let values = [
+            ("pt", floats(&|x| 15.0 - 20.0 * (1.0 - x).ln())),
+            ("eta", floats(&|x| 5.0 * x - 2.5)),
+            ("phi", floats(&|x| 6.28 * x - 3.14)),
+            ("mass", floats(&|x| 10.0 * x)),
+            (
+                "charge",
+                Arc::new(
+                    (0..objects).map(|i| Some(1 - 2 * (i as i32 % 2))).collect::<PrimitiveArray<Int32Type>>(),
+                ),
+            ),
+        ];
+        for (field, values) in values {
+            let kind = if field == "charge" { DataType::Int32 } else { DataType::Float32 };
+            let last = offsets.last() as usize;
+            let list = ListArray::new(
+                Arc::new(Field::new_list_field(kind, false)),
+                offsets.clone(),
+                values.slice(0, last),
+                None,
+            );
+            names.insert(format!("{name}_{field}"), columns.len());
+            columns.push(Arc::new(list));
+        }
+    }
+    Batch::new(0..EVENTS as u64, Arc::new(names), columns)
+}

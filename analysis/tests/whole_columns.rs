@@ -1,0 +1,317 @@
+//! What works on whole columns against the plain loops over events, on random and on awkward input.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float32Array, ListArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
+use hep_analysis::hist::AnyHist;
+use hep_analysis::prelude::*;
+use hep_columns::Batch;
+
+extern crate hep_analysis as hep_run;
+
+#[derive(Clone, Copy, Columnar, Momentum)]
+struct Jet {
+    pt: f32,
+    eta: f32,
+    phi: f32,
+    mass: f32,
+}
+
+#[derive(Columnar)]
+struct Event {
+    #[column("Jet")]
+    jets: Jagged<Jet>,
+    #[column("Muon")]
+    muons: Jagged<Jet>,
+}
+
+/// Numbers of a linear congruential generator (Knuth's MMIX).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() * end as f64) as usize
+    }
+
+    fn jet(&mut self) -> [f32; 4] {
+        let pt = 15.0 - 20.0 * (1.0 - self.next()).ln();
+        [pt, 6.0 * self.next() - 3.0, 6.28 * self.next() - 3.14, 10.0 * self.next()].map(|x| x as f32)
+    }
+
+    /// One that a detector does not give: fill values, none, endless, along the beam, a whole number.
+    fn awkward_jet(&mut self) -> [f32; 4] {
+        const AWKWARD: [f32; 16] = [
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            -999.0,
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            3.0,
+            std::f32::consts::PI,
+            -std::f32::consts::PI,
+            16.9,
+            17.1,
+            f32::MAX,
+            f32::MIN_POSITIVE,
+            1e-42,
+        ];
+        self.jet().map(|usual| if self.below(3) == 0 { AWKWARD[self.below(16)] } else { usual })
+    }
+}
+
+/// Events with these jets and muons.
+fn events(jets: &[Vec<[f32; 4]>], muons: &[Vec<[f32; 4]>]) -> Events<Event> {
+    let (mut names, mut columns) = (HashMap::new(), Vec::<ArrayRef>::new());
+    for (collection, objects) in [("Jet", jets), ("Muon", muons)] {
+        let offsets = OffsetBuffer::<i32>::from_lengths(objects.iter().map(Vec::len));
+        for (part, field) in ["pt", "eta", "phi", "mass"].into_iter().enumerate() {
+            let values = Float32Array::from_iter_values(objects.iter().flatten().map(|object| object[part]));
+            let item = Arc::new(Field::new_list_field(DataType::Float32, false));
+            names.insert(format!("{collection}_{field}"), columns.len());
+            columns.push(Arc::new(ListArray::new(item, offsets.clone(), Arc::new(values), None)));
+        }
+    }
+    let batch = Batch::new(0..jets.len() as u64, Arc::new(names), columns);
+    Events::new(batch).expect("the columns are there")
+}
+
+/// Events of up to `most` objects each, of which some are awkward.
+fn random_events(seed: u64, count: usize, most: usize) -> Events<Event> {
+    let mut numbers = Numbers(seed);
+    let mut collection = || -> Vec<Vec<[f32; 4]>> {
+        let mut event = || {
+            let awkward = numbers.below(4) == 0;
+            let objects = numbers.below(most + 1);
+            (0..objects).map(|_| if awkward { numbers.awkward_jet() } else { numbers.jet() }).collect()
+        };
+        (0..count).map(|_| event()).collect()
+    };
+    events(&collection(), &collection())
+}
+
+fn same(a: P4, b: P4) -> bool {
+    [(a.px, b.px), (a.py, b.py), (a.pz, b.pz), (a.e, b.e)]
+        .into_iter()
+        .all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan())
+}
+
+fn triple_of_plain_search(jets: &[P4], mass: f64) -> Option<[usize; 3]> {
+    let triples = (0..jets.len()).triples();
+    triples.closest_to(mass, |&(i, j, k)| (jets[i] + jets[j] + jets[k]).mass()).map(|(i, j, k)| [i, j, k])
+}
+
+#[test]
+fn four_momenta_of_a_column_are_those_of_its_objects() {
+    let events = random_events(1, 3000, 9);
+    let mut jets = events.jets.four_momenta();
+    for event in &events {
+        let jets = jets.of(event.jets);
+        assert_eq!(jets.len(), event.jets.len());
+        for ((jet, column), i) in event.jets.iter().zip(jets.iter()).zip(0..) {
+            assert!(same(jet.p4(), column), "{column:?}");
+            assert!(same(jet.p4(), jets.at(i)));
+        }
+    }
+}
+
+#[test]
+fn four_momenta_may_be_asked_for_in_any_order() {
+    let events = random_events(2, 700, 9);
+    let rows: Vec<_> = events.iter().collect();
+    let mut jets = events.jets.four_momenta();
+    for event in rows.iter().rev().chain(rows.iter().step_by(7)) {
+        for (jet, column) in event.jets.iter().zip(jets.of(event.jets).iter()) {
+            assert!(same(jet.p4(), column));
+        }
+    }
+}
+
+#[test]
+fn one_event_may_have_more_objects_than_a_block() {
+    let mut numbers = Numbers(3);
+    let jets: Vec<Vec<_>> =
+        [0, 1000, 3, 513, 0].into_iter().map(|n| (0..n).map(|_| numbers.jet()).collect()).collect();
+    let events = events(&jets, &vec![Vec::new(); 5]);
+    let mut jets = events.jets.four_momenta();
+    for event in &events {
+        assert!(event.jets.iter().zip(jets.of(event.jets).iter()).all(|(jet, p4)| same(jet.p4(), p4)));
+    }
+}
+
+#[test]
+#[should_panic(expected = "another collection")]
+fn four_momenta_of_other_objects_are_not_given() {
+    let events = random_events(4, 10, 3);
+    let mut jets = events.jets.four_momenta();
+    for event in &events {
+        jets.of(event.muons);
+    }
+}
+
+#[test]
+fn the_closest_triple_is_that_of_the_plain_search() {
+    for (seed, most) in [(5, 5), (6, 12), (7, 30)] {
+        let events = random_events(seed, 400, most);
+        let mut jets = events.jets.four_momenta();
+        for event in &events {
+            let plain: Vec<P4> = event.jets.iter().map(|jet| jet.p4()).collect();
+            for mass in [172.5, 0.0, -20.0, 1e6, f64::INFINITY, f64::NAN] {
+                let ours = jets.of(event.jets).closest_triple(mass);
+                assert_eq!(ours, triple_of_plain_search(&plain, mass), "{mass}: {plain:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_of_equally_close_triples_is_the_closest() {
+    // Copies of a few jets: most masses are there several times, each exactly alike.
+    let mut numbers = Numbers(8);
+    let mut event = || {
+        let jets: Vec<_> = (0..3).map(|_| numbers.jet()).collect();
+        (0..9).map(|_| jets[numbers.below(3)]).collect()
+    };
+    let jets: Vec<Vec<_>> = (0..300).map(|_| event()).collect();
+    let events = events(&jets, &vec![Vec::new(); 300]);
+    let mut jets = events.jets.four_momenta();
+    let mut ties = 0;
+    for event in &events {
+        let plain: Vec<P4> = event.jets.iter().map(|jet| jet.p4()).collect();
+        let closest = triple_of_plain_search(&plain, 172.5);
+        assert_eq!(jets.of(event.jets).closest_triple(172.5), closest);
+        let mass = |[i, j, k]: [usize; 3]| (plain[i] + plain[j] + plain[k]).mass();
+        let closest = mass(closest.unwrap());
+        ties += usize::from(
+            plain
+                .iter()
+                .combinations()
+                .filter(|p| {
+                    let [a, b, c] = p;
+                    (**a + **b + **c).mass() == closest
+                })
+                .count()
+                > 1,
+        );
+    }
+    assert!(ties > 200, "{ties} ties");
+}
+
+#[test]
+fn as_many_triples_as_one_can_wait_for_are_searched() {
+    let mut numbers = Numbers(9);
+    for n in [0, 1, 2, 3, 4, 23, 24, 25, 26, 60] {
+        let jets: Vec<_> = (0..n).map(|_| numbers.jet()).collect();
+        let events = events(&[jets], &[Vec::new()]);
+        for event in &events {
+            let plain: Vec<P4> = event.jets.iter().map(|jet| jet.p4()).collect();
+            let ours = events.jets.four_momenta().of(event.jets).closest_triple(172.5);
+            assert_eq!(ours, triple_of_plain_search(&plain, 172.5), "{n} jets");
+        }
+    }
+}
+
+#[test]
+fn away_from_is_what_delta_r_says() {
+    for (seed, most) in [(10, 4), (11, 12)] {
+        let events = random_events(seed, 1000, most);
+        for delta_r in [0.4, 2.0, 100.0, f64::NAN] {
+            let jets = events.jets.select(|jet| jet.pt > 20.0);
+            let before = jets.len();
+            let jets = jets.away_from(&events.muons, delta_r, |muon| muon.pt > 20.0);
+            let plain = events.iter().map(|event| {
+                let muons = event.muons.iter().filter(|muon| muon.pt > 20.0);
+                let away = |jet: &Jet| !muons.clone().any(|muon| jet.delta_r(&muon) < delta_r);
+                event.jets.iter().filter(|jet| jet.pt > 20.0 && away(jet)).count() as u32
+            });
+            assert_eq!(jets.counts(), plain.collect::<Vec<_>>());
+            assert_eq!(jets.len() == before, delta_r.is_nan());
+        }
+    }
+}
+
+#[test]
+fn counts_and_sums_of_each_event_are_those_of_a_loop() {
+    for most in [0, 1, 7] {
+        let events = random_events(12, 1000, most);
+        let jets = events.jets.select(|jet| jet.pt > 40.0);
+        let counts = events.jets.count_where(|jet| jet.pt > 40.0);
+        assert_eq!(jets.counts(), counts);
+        assert_eq!(jets.len(), counts.iter().sum::<u32>() as usize);
+        let sums = jets.sums(|jet| jet.pt.into());
+        assert_eq!((counts.len(), sums.len()), (events.len(), events.len()));
+        for ((event, count), sum) in events.iter().zip(counts).zip(sums) {
+            let hard = event.jets.iter().filter(|jet| jet.pt > 40.0);
+            assert_eq!(hard.clone().count(), count as usize);
+            let plain = hard.fold(0.0, |sum, jet| sum + f64::from(jet.pt));
+            assert!(plain.to_bits() == sum.to_bits() || plain.is_nan() && sum.is_nan());
+        }
+    }
+}
+
+/// On and next to each edge, around it, outside, and what is no number.
+fn around_edges(axis: &Axis, low: f64, high: f64, numbers: &mut Numbers) -> Vec<f64> {
+    let edges = (0..=axis.len()).map(|i| low + (high - low) / axis.len() as f64 * i as f64);
+    let mut values: Vec<f64> = edges.flat_map(|edge| [edge.next_down(), edge, edge.next_up()]).collect();
+    values.extend([f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, 0.0, -0.0]);
+    values.extend([-999.0, 1e-320, 1e18, -1e18, 1e300, -1e300, 4503599627370496.0, 6755399441055744.0]);
+    values.extend((0..2000).map(|_| low + (high - low) * (1.2 * numbers.next() - 0.1)));
+    values
+}
+
+fn equal(a: &AnyHist, b: &AnyHist) {
+    assert_eq!(a.entries, b.entries);
+    let bits = |sums: &[f64]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&a.sumw), bits(&b.sumw), "{:?}", a.axes);
+    assert_eq!(a.sumw2.as_deref().map(bits), b.sumw2.as_deref().map(bits));
+}
+
+#[test]
+fn filling_all_is_filling_each() {
+    let mut numbers = Numbers(13);
+    let regular = [(100, 15.0, 60.0), (1, 0.0, 1.0), (7, 0.1, 0.7), (254, -1.0, 1.0), (255, 0.0, 1e9)];
+    let mut axes: Vec<_> = regular.map(|(n, low, high)| (Axis::regular(n, low, high), low, high)).into();
+    axes.push((Axis::regular(3000, -1e-3, 1e5), -1e-3, 1e5));
+    axes.push((Axis::variable([0.0, 1.0, 4.0]), 0.0, 4.0));
+    axes.push((Axis::integer(-2, 5), -2.0, 5.0));
+    axes.push((Axis::category(["a", "b"]), 0.0, 2.0));
+    for (axis, low, high) in axes {
+        let values = around_edges(&axis, low, high, &mut numbers);
+        for values in [&values[..], &values[..10], &values[..255], &values[..256], &values[..257], &[]] {
+            let (mut each, mut all) = (Count::new(axis.clone()), Count::new(axis.clone()));
+            values.iter().for_each(|&x| each.fill(x));
+            all.fill_all(values.iter().copied());
+            equal(&all.view(), &each.view());
+
+            let (mut each, mut all) = (Count::new(axis.clone()), Count::new(axis.clone()));
+            let chosen: Vec<_> = values.iter().map(|&x| (x, numbers.below(3) == 0)).collect();
+            chosen.iter().filter(|(_, chosen)| *chosen).for_each(|&(x, _)| each.fill(x));
+            all.fill_where(chosen);
+            equal(&all.view(), &each.view());
+
+            let (mut each, mut all) = (Hist::new(axis.clone()), Hist::new(axis.clone()));
+            let weighted: Vec<_> = values.iter().map(|&x| (x, numbers.next() - 0.1)).collect();
+            weighted.iter().for_each(|&(x, weight)| each.fill(x, weight));
+            all.fill_all(weighted);
+            equal(&all.view(), &each.view());
+        }
+    }
+}
+
+#[test]
+fn names_are_filled_all_too() {
+    let mut names = Count::new(Axis::growing_category());
+    names.fill_all(["mu", "e", "mu"]);
+    names.fill_where([("e", true), ("tau", false)]);
+    assert_eq!((names.value([1]), names.value([2]), names.entries()), (2.0, 2.0, 4));
+}
