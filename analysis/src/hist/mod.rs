@@ -24,6 +24,7 @@
 mod any;
 mod axis;
 mod category;
+mod cells;
 mod histogram;
 mod integer;
 mod regular;

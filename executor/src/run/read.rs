@@ -34,6 +34,8 @@ pub(super) struct Underway {
     reading: Reading,
     friends: Fetching,
     pub(super) cpu: Duration,
+    /// What it takes to read and decode, in bytes.
+    pub(super) memory: u64,
 }
 
 /// The same in memory.
@@ -60,6 +62,11 @@ impl Needs {
         let plan = opened.reader.plan(&opened.columns, entries.clone())?;
         Ok(Self { opened, plan, friends, cpu: Duration::ZERO })
     }
+
+    /// What it takes to read and decode, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.bytes().saturating_add(self.opened.kept)
+    }
 }
 
 impl Needed for Needs {
@@ -71,9 +78,10 @@ impl Needed for Needs {
     }
 
     fn start(self) -> Underway {
+        let memory = self.memory();
         let Self { opened, plan, friends, cpu } = self;
         let reading = coalesce::start(&opened.source, plan.ranges.clone());
-        Underway { opened, plan, reading, friends: friends.start(), cpu }
+        Underway { opened, plan, reading, friends: friends.start(), cpu, memory }
     }
 }
 
