@@ -157,6 +157,7 @@ fn extras(profile: &Profile, out: &mut Encoder) {
 /// A `TArray`. Integers saturate at the same number on both sides, as `AddBinContent` does.
 fn array(values: &[f64], element: Element, out: &mut Encoder) {
     out.u32(values.len() as u32);
+    out.reserve(values.len() * element.size());
     for &value in values {
         match element {
             Element::Int8 => out.u8((value as i8).max(-i8::MAX) as u8),
