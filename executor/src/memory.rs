@@ -16,6 +16,8 @@ use crate::{Dataset, Error, RunResult};
 
 /// What every process takes, whatever it does.
 pub const BASE: u64 = 40 << 20;
+/// What a thread keeps of memory that it has used and freed; the allocator gives back what is beyond.
+const THREAD: u64 = 12 << 20;
 /// The least that can be asked for.
 pub const LEAST: u64 = 64 << 20;
 
@@ -68,6 +70,11 @@ impl Memory {
     /// What is read ahead of remote files, if so much is wanted.
     pub(crate) fn ahead(self, wanted: u64) -> u64 {
         wanted.min((self.bytes - BASE) / 4)
+    }
+
+    /// How many threads there may be, of so many that are wanted.
+    pub(crate) fn threads(self, wanted: usize) -> usize {
+        if self.is_asked { wanted.min(((self.bytes - BASE) / THREAD) as usize).max(1) } else { wanted }
     }
 
     /// How many worker processes there may be, of so many that are wanted, if a range takes so many bytes.
@@ -259,6 +266,17 @@ mod tests {
         });
         assert!(most.load(Ordering::SeqCst) <= 100);
         assert_eq!(*gate.taken.lock().unwrap(), 0);
+    }
+
+    #[test]
+    fn few_workers_share_little_memory() {
+        let workers = |mebibytes: u64| {
+            let memory = Memory::of(mebibytes << 20).unwrap();
+            [memory.threads(16), memory.processes(16, 8 << 20)]
+        };
+        assert_eq!([workers(64), workers(256), workers(4096)], [[2, 1], [16, 2], [16, 16]]);
+        let free = Memory { bytes: LEAST, is_asked: false };
+        assert_eq!([free.threads(64), free.processes(64, 1 << 30)], [64, 64]);
     }
 
     #[test]

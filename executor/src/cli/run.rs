@@ -33,7 +33,11 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     };
     let outputs = output::targets(&args.output, &request.path, args.shard)?;
     if let Some(bytes) = args.memory {
-        request.within(Memory::of(bytes)?, &args.plan)?;
+        let memory = Memory::of(bytes)?;
+        request.within(memory, &args.plan)?;
+        if let Executor::Threads(workers) = &mut request.options.executor {
+            *workers = memory.threads(*workers);
+        }
     }
     let mut plan = request.plan()?;
     let memory = request.options.memory;

@@ -10,6 +10,9 @@ const MUST_CLEANUP: u32 = 1 << 3;
 const IS_INTEGER: u32 = 1 << 22;
 
 pub(super) fn write(histogram: &Histogram, out: &mut Encoder) {
+    // At once: to make room for one array after the other would copy the ones before.
+    let bins = histogram.contents.len() * histogram.class.element.size();
+    out.reserve(bins + histogram.sumw2.len() * size_of::<f64>() + (1 << 12));
     match &histogram.profile {
         None => binned(histogram, out),
         Some(profile) => {
@@ -157,7 +160,6 @@ fn extras(profile: &Profile, out: &mut Encoder) {
 /// A `TArray`. Integers saturate at the same number on both sides, as `AddBinContent` does.
 fn array(values: &[f64], element: Element, out: &mut Encoder) {
     out.u32(values.len() as u32);
-    out.reserve(values.len() * element.size());
     for &value in values {
         match element {
             Element::Int8 => out.u8((value as i8).max(-i8::MAX) as u8),
