@@ -83,12 +83,6 @@ impl Memory {
         if self.is_asked { wanted.min((self.at_work() / each) as usize).max(1) } else { wanted }
     }
 
-    /// The compressed bytes of a range, if so many are usual. They do not depend on the number of workers, nor
-    /// on the machine: ranges decide in which order numbers are added.
-    pub(crate) fn range(self, usual: u64) -> u64 {
-        if self.is_asked { usual.min(self.bytes / 16) } else { usual }
-    }
-
     /// Makes sure that the results fit, should every bin be filled: the merged output of each dataset, and
     /// beside them the largest twice more, while it is read back and merges, or is written.
     ///

@@ -171,11 +171,6 @@ impl Request {
         let datasets: Vec<Dataset> =
             datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect();
         memory.check_outputs(&*self.processor, &self.name, &datasets)?;
-        if args.range_size.is_none() {
-            let RangeSize { bytes, entries } = self.options.range_size;
-            let bytes = if entries.is_none() { memory.range(bytes) } else { bytes };
-            self.options.range_size = RangeSize { bytes, entries };
-        }
         self.options.memory = memory;
         Ok(())
     }
