@@ -24,11 +24,29 @@ pub trait Output: Merge + Serialize + DeserializeOwned + Send + 'static {
     /// Gives every object to `sink` with its path: `mass`, `muons/pt`. `path` is empty for an output
     /// that is one object, which is then called after its processor.
     fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object));
+
+    /// The bytes it takes in memory now.
+    fn memory(&self) -> usize {
+        size_of_val(self)
+    }
+
+    /// Gives the bytes that each object may come to, when all of its bins are filled, to `sink` with its path.
+    fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {
+        sink(path, size_of_val(self));
+    }
 }
 
 impl<S: Storage, A: Axes> Output for Histogram<S, A> {
     fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
         sink(path, Object::Histogram(self.view()));
+    }
+
+    fn memory(&self) -> usize {
+        size_of_val(self) + self.cells_memory()
+    }
+
+    fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {
+        sink(path, size_of_val(self) + self.most_cells_memory());
     }
 }
 

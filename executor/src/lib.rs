@@ -26,6 +26,7 @@ pub mod graph;
 pub mod job;
 pub mod ledger;
 pub mod local;
+pub mod memory;
 pub mod merge_tree;
 pub mod output;
 pub mod partial;

@@ -194,11 +194,34 @@ impl<T> MergeTree<T> {
         value: Option<T>,
         merge: impl Fn(&mut T, T) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.arrive_and_wait(node, value, merge, |value| value)
+    }
+
+    /// The same, where `park` is given what has to wait, and may put it elsewhere. It is called outside any
+    /// lock too.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn arrive_and_wait<E>(
+        &self,
+        node: Node,
+        value: Option<T>,
+        merge: impl Fn(&mut T, T) -> Result<(), E>,
+        park: impl Fn(T) -> T,
+    ) -> Result<(), E> {
         let (mut node, mut value) = (node, value);
         while let Some((parent, sibling)) = self.shape.parent(node) {
             if let Some(sibling) = sibling {
                 let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(other) = waiting.remove(&sibling) else {
+                let mut other = waiting.remove(&sibling);
+                if other.is_none() {
+                    drop(waiting);
+                    value = value.map(&park);
+                    waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                    // It may have come meanwhile.
+                    other = waiting.remove(&sibling);
+                }
+                let Some(other) = other else {
                     waiting.insert(node, value);
                     return Ok(());
                 };
@@ -208,6 +231,7 @@ impl<T> MergeTree<T> {
             }
             node = parent;
         }
+        let value = value.map(park);
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(node, value);
         Ok(())
     }

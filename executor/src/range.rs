@@ -65,6 +65,8 @@ pub struct Opened {
     pub columns: Vec<String>,
     /// The processor's columns that friends have.
     pub joined: Vec<Joined>,
+    /// What decoding keeps in memory besides batches: [`EntryReader::kept`].
+    pub kept: u64,
 }
 
 impl Opened {
@@ -162,7 +164,8 @@ pub fn open(
             columns.push(name.clone());
         }
     }
-    Ok(Opened { source, reader, uuid, revision, tree, columns, joined })
+    let kept = reader.kept(&columns)?;
+    Ok(Opened { source, reader, uuid, revision, tree, columns, joined, kept })
 }
 
 /// That no friend has the column either.
@@ -193,11 +196,32 @@ fn only_tree(file: &EntryFile) -> RunResult<String> {
     }
 }
 
+/// A file, split.
+pub struct Split {
+    /// Its entry ranges, in order.
+    pub ranges: Vec<Range<u64>>,
+    /// About how many bytes of memory reading and decoding the longest of them takes.
+    pub most: u64,
+}
+
 /// The entry ranges of a file: along the fileset's steps if it has some, else along clusters.
 ///
 /// # Errors
 /// Where the file's record of its baskets is damaged, or a step lies past its end.
-pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Vec<Range<u64>>> {
+pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Split> {
+    let entries = opened.reader.entries();
+    let mut bytes = opened.reader.plan(&opened.columns, 0..entries)?.bytes();
+    for Joined { chain, columns } in &opened.joined {
+        bytes = bytes.saturating_add(chain.estimate(columns, entries)?);
+    }
+    let ranges = ranges(opened, file, size, bytes)?;
+    let longest = ranges.iter().map(|range| range.end - range.start).max().unwrap_or(0);
+    let most = u128::from(bytes) * u128::from(longest) / u128::from(entries.max(1));
+    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(opened.kept);
+    Ok(Split { ranges, most })
+}
+
+fn ranges(opened: &Opened, file: &FileSpec, size: RangeSize, bytes: u64) -> RunResult<Vec<Range<u64>>> {
     let entries = opened.reader.entries();
     if let Some(steps) = &file.steps {
         if let Some((start, stop)) = steps.iter().find(|(_, stop)| *stop > entries) {
@@ -217,17 +241,22 @@ pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Vec
     if entries == 0 {
         return Ok(Vec::new());
     }
-    let mut bytes = opened.reader.plan(&opened.columns, 0..entries)?.bytes();
-    for Joined { chain, columns } in &opened.joined {
-        bytes = bytes.saturating_add(chain.estimate(columns, entries)?);
-    }
     let by_bytes = (u128::from(entries) * u128::from(size.bytes) / u128::from(bytes.max(1))).max(1);
     let target = u64::try_from(by_bytes).unwrap_or(u64::MAX).min(size.entries.unwrap_or(u64::MAX)).max(1);
-    Ok(group(&opened.reader.boundaries(&opened.columns)?, target))
+    let boundaries = opened.reader.boundaries(&opened.columns)?;
+    let is_large = boundaries.windows(2).any(|two| is_large(two[1] - two[0], target));
+    let cuts = if is_large { opened.reader.cuts(&opened.columns)? } else { Vec::new() };
+    Ok(group(&boundaries, &cuts, target))
 }
 
-/// Takes clusters together up to `target` entries, and cuts those that are far larger.
-pub(crate) fn group(boundaries: &[u64], target: u64) -> Vec<Range<u64>> {
+/// Whether a stretch is worth a cut that costs little.
+fn is_large(length: u64, target: u64) -> bool {
+    length - length / 3 > target
+}
+
+/// Takes clusters together up to `target` entries, and cuts larger ones into about as many: where one of
+/// `cuts` is near, and else those that are far larger, evenly.
+pub(crate) fn group(boundaries: &[u64], cuts: &[u64], target: u64) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     let mut start = boundaries.first().copied().unwrap_or(0);
     for (at, &end) in boundaries.iter().enumerate().skip(1) {
@@ -236,16 +265,37 @@ pub(crate) fn group(boundaries: &[u64], target: u64) -> Vec<Range<u64>> {
         if next.is_some_and(|next| next - start <= target) {
             continue;
         }
-        let length = end - start;
-        let parts = if length / OVERSIZE >= target { length.div_ceil(target) } else { 1 };
-        for part in 0..parts {
-            let cut = |part: u64| start + (u128::from(length) * u128::from(part) / u128::from(parts)) as u64;
-            ranges.push(cut(part)..cut(part + 1));
+        while is_large(end - start, target) {
+            let Some(cut) = near(cuts, start, end, target) else { break };
+            cut_evenly(start..cut, target, &mut ranges);
+            start = cut;
         }
+        cut_evenly(start..end, target, &mut ranges);
         start = end;
     }
     ranges.retain(|range| range.start < range.end);
     ranges
+}
+
+/// The cut that is nearest to `target` entries behind `start`, if one is half to twice as far; not one that
+/// leaves a small rest before `end`.
+fn near(cuts: &[u64], start: u64, end: u64, target: u64) -> Option<u64> {
+    let least = start.saturating_add((target / 2).max(1));
+    let most = start.saturating_add(target.saturating_mul(2)).min(end.saturating_sub((target / 2).max(1)));
+    let (from, to) = (cuts.partition_point(|cut| *cut < least), cuts.partition_point(|cut| *cut <= most));
+    let cuts = cuts.get(from..to)?.iter();
+    cuts.copied().min_by_key(|cut| cut.abs_diff(start.saturating_add(target)))
+}
+
+/// As it is, or in parts if it is far larger than `target`.
+fn cut_evenly(range: Range<u64>, target: u64, ranges: &mut Vec<Range<u64>>) {
+    let length = range.end - range.start;
+    let parts = if length / OVERSIZE >= target { length.div_ceil(target) } else { 1 };
+    for part in 0..parts {
+        let cut =
+            |part: u64| range.start + (u128::from(length) * u128::from(part) / u128::from(parts)) as u64;
+        ranges.push(cut(part)..cut(part + 1));
+    }
 }
 
 #[cfg(test)]
@@ -255,15 +305,26 @@ mod tests {
     #[test]
     #[expect(clippy::single_range_in_vec_init)]
     fn small_clusters_are_taken_together_and_borders_kept() {
-        assert_eq!(group(&[0, 10, 20, 30, 45], 25), [0..20, 20..45]);
-        assert_eq!(group(&[0, 10, 20, 30, 45], 1000), [0..45]);
-        assert_eq!(group(&[0, 10, 20, 30], 5), [0..10, 10..20, 20..30]);
+        assert_eq!(group(&[0, 10, 20, 30, 45], &[], 25), [0..20, 20..45]);
+        assert_eq!(group(&[0, 10, 20, 30, 45], &[], 1000), [0..45]);
+        assert_eq!(group(&[0, 10, 20, 30], &[], 5), [0..10, 10..20, 20..30]);
     }
 
     #[test]
     #[expect(clippy::single_range_in_vec_init)]
     fn a_cluster_far_too_large_is_cut_evenly() {
-        assert_eq!(group(&[0, 100], 25), [0..25, 25..50, 50..75, 75..100]);
-        assert_eq!(group(&[0, 99], 25), [0..99]);
+        assert_eq!(group(&[0, 100], &[], 25), [0..25, 25..50, 50..75, 75..100]);
+        assert_eq!(group(&[0, 99], &[], 25), [0..99]);
+    }
+
+    #[test]
+    #[expect(clippy::single_range_in_vec_init)]
+    fn a_larger_cluster_is_cut_where_the_largest_column_begins_a_basket() {
+        assert_eq!(group(&[0, 99], &[0, 10, 20, 33, 60, 90], 25), [0..20, 20..33, 33..60, 60..99]);
+        // Neither a small part, nor a small rest, nor one that is hardly too large.
+        assert_eq!(group(&[0, 60], &[0, 5, 55], 25), [0..60]);
+        assert_eq!(group(&[0, 37], &[0, 20], 25), [0..37]);
+        // Between two cuts far apart it is cut evenly; borders of clusters stay.
+        assert_eq!(group(&[0, 160, 170], &[0, 40, 160, 165], 20)[..3], [0..40, 40..60, 60..80]);
     }
 }

@@ -4,6 +4,7 @@
 //! monomorphised, and a dynamic call is made once per some ten thousand events.
 
 use std::any::Any;
+use std::io::Write;
 
 use hep_analysis::{Columnar, Dataset, Events, Merge, Object, Output, Processor};
 use hep_columns::{Batch, Schema};
@@ -117,11 +118,25 @@ pub trait AnyOutput: Send {
     /// # Errors
     /// Where its `Serialize` fails, or wants a format that describes itself.
     fn encode(&self, bytes: &mut Vec<u8>) -> RunResult<()>;
+    /// Writes what [`encode`](Self::encode) appends.
+    ///
+    /// # Errors
+    /// The same, and where it cannot be written.
+    fn write(&self, to: &mut dyn Write) -> RunResult<()>;
+    /// What reads back what was written of it.
+    fn decoder(&self) -> Decode;
+    /// The bytes it takes in memory now; see [`Output::memory`].
+    fn memory(&self) -> usize;
+    /// Those that its objects may come to; see [`Output::most_memory`].
+    fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize));
     #[doc(hidden)]
     fn as_any(&mut self) -> &mut dyn Any;
     #[doc(hidden)]
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
+
+/// Reads an output that [`AnyOutput::encode`] has written.
+pub type Decode = fn(&[u8]) -> RunResult<Box<dyn AnyOutput>>;
 
 struct Erased<O>(O);
 
@@ -143,12 +158,38 @@ impl<O: Output> AnyOutput for Erased<O> {
         Ok(())
     }
 
+    fn write(&self, to: &mut dyn Write) -> RunResult<()> {
+        let written = postcard::to_io(&self.0, to);
+        written.map(drop).map_err(|error| Error::Partial(format!("the output cannot be written: {error}")))
+    }
+
+    fn decoder(&self) -> Decode {
+        decode::<O>
+    }
+
+    fn memory(&self) -> usize {
+        self.0.memory()
+    }
+
+    fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {
+        self.0.most_memory(path, sink);
+    }
+
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+fn decode<O: Output>(bytes: &[u8]) -> RunResult<Box<dyn AnyOutput>> {
+    let why = |what: &str| Error::Partial(format!("the output cannot be read: {what}"));
+    match postcard::take_from_bytes::<O>(bytes) {
+        Ok((output, [])) => Ok(Box::new(Erased(output))),
+        Ok(_) => Err(why("it has bytes to spare")),
+        Err(error) => Err(why(&error.to_string())),
     }
 }
 
@@ -170,12 +211,7 @@ impl<P: Processor> AnyProcessor for P {
     }
 
     fn decode(&self, bytes: &[u8]) -> RunResult<Box<dyn AnyOutput>> {
-        let why = |what: &str| Error::Partial(format!("the output cannot be read: {what}"));
-        match postcard::take_from_bytes::<P::Output>(bytes) {
-            Ok((output, [])) => Ok(Box::new(Erased(output))),
-            Ok(_) => Err(why("it has bytes to spare")),
-            Err(error) => Err(why(&error.to_string())),
-        }
+        decode::<P::Output>(bytes)
     }
 
     fn finish(&self, output: Box<dyn AnyOutput>, dataset: &Dataset) -> Box<dyn AnyOutput> {

@@ -57,6 +57,24 @@ pub trait EntryReader: Send + Sync {
     /// Where the file's record of its baskets is damaged.
     fn boundaries(&self, columns: &[String]) -> Result<Vec<u64>>;
 
+    /// Where else a range may be cut: the entries at which the column with the most bytes begins a basket,
+    /// increasing. None are known where a cut costs little anywhere.
+    ///
+    /// # Errors
+    /// Where the file's record of its baskets is damaged.
+    fn cuts(&self, _columns: &[String]) -> Result<Vec<u64>> {
+        Ok(Vec::new())
+    }
+
+    /// About how many bytes decoding `columns` keeps in memory besides what it was given and what it gives:
+    /// the largest basket of each, decompressed, as far as the file tells. 0 where pieces are small.
+    ///
+    /// # Errors
+    /// Where a column is absent, or the file's record of its baskets is damaged.
+    fn kept(&self, _columns: &[String]) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Which bytes the half-open range `entries` of `columns` needs. A range of whole clusters is
     /// planned without a read; where one is cut, a reader may read what tells which bytes lie behind
     /// the cut.

@@ -44,6 +44,12 @@ impl Batch {
         self.entries.is_empty()
     }
 
+    /// How many bytes its values take; what columns share counts for each.
+    pub fn bytes(&self) -> u64 {
+        let bytes = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(usize::MAX) as u64;
+        self.columns.iter().map(bytes).fold(0, u64::saturating_add)
+    }
+
     /// The column called `name`, if it was read.
     pub fn find(&self, name: &str) -> Option<&ArrayRef> {
         self.names.get(name).map(|&at| &self.columns[at])

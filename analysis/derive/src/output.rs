@@ -26,6 +26,18 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             fn objects(&self, path: &str, sink: &mut dyn ::core::ops::FnMut(&str, ::hep_run::Object)) {
                 #(::hep_run::Output::objects(&self.#ids, &::hep_run::__private::join(path, "/", #names), sink);)*
             }
+
+            fn memory(&self) -> usize {
+                0 #(+ ::hep_run::Output::memory(&self.#ids))*
+            }
+
+            fn most_memory(&self, path: &str, sink: &mut dyn ::core::ops::FnMut(&str, usize)) {
+                #(::hep_run::Output::most_memory(
+                    &self.#ids,
+                    &::hep_run::__private::join(path, "/", #names),
+                    sink,
+                );)*
+            }
         }
 
         // The struct crosses process borders; its author need not depend on serde for that.

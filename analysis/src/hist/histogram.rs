@@ -1,6 +1,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::cells::{Cells, Read};
 use super::{AnyHist, Axis, Coordinate, Counts, Storage, Weighted};
 use crate::{Error, Merge, Result};
 
@@ -25,7 +26,7 @@ impl Axes for Vec<Axis> {
 pub struct Histogram<S: Storage, A: Axes> {
     title: String,
     axes: A,
-    cells: Vec<S::Cell>,
+    cells: Cells<S>,
     entries: u64,
 }
 
@@ -34,6 +35,14 @@ const MAX_CELLS: usize = 1 << 30;
 
 fn cells(axes: &[Axis]) -> Option<usize> {
     axes.iter().try_fold(1_usize, |cells, axis| cells.checked_mul(axis.len() + 2)).filter(|&n| n <= MAX_CELLS)
+}
+
+fn cell(axes: &[Axis], places: &[usize]) -> usize {
+    assert_eq!(places.len(), axes.len(), "one place for each axis");
+    axes.iter().zip(places).rev().fold(0, |at, (axis, &place)| {
+        assert!(place < axis.len() + 2, "place {place} of an axis of {} bins", axis.len());
+        at * (axis.len() + 2) + place
+    })
 }
 
 impl<S: Storage, A: Axes> Histogram<S, A> {
@@ -46,7 +55,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     pub fn new(axes: impl IntoAxes<A>) -> Self {
         let axes = axes.into_axes();
         let Some(n) = cells(axes.as_ref()) else { panic!("a histogram of more than {MAX_CELLS} bins") };
-        Self { title: String::new(), cells: vec![S::Cell::default(); n], axes, entries: 0 }
+        Self { title: String::new(), cells: Cells::new(n), axes, entries: 0 }
     }
 
     /// The same histogram with a title for plots.
@@ -71,7 +80,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// # Panics
     /// If a place is past the overflow.
     pub fn value(&self, places: A::Places) -> f64 {
-        S::value(self.cells[self.cell(places.as_ref())])
+        S::value(self.cells.get(self.cell(places.as_ref())))
     }
 
     /// The sum of squared weights in a bin.
@@ -79,12 +88,23 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// # Panics
     /// If a place is past the overflow.
     pub fn variance(&self, places: A::Places) -> f64 {
-        S::variance(self.cells[self.cell(places.as_ref())])
+        S::variance(self.cells.get(self.cell(places.as_ref())))
     }
 
     /// The sum of weights over all bins, under- and overflow included.
     pub fn sum(&self) -> f64 {
-        self.cells.iter().map(|&cell| S::value(cell)).sum()
+        self.cells.sum(S::value)
+    }
+
+    /// The bytes of its bins that are in memory. One of many bins has only those that were filled there, as long
+    /// as that takes less.
+    pub(crate) fn cells_memory(&self) -> usize {
+        self.cells.memory()
+    }
+
+    /// The same when all are filled; axes that grow apart.
+    pub(crate) fn most_cells_memory(&self) -> usize {
+        self.cells.len() * size_of::<S::Cell>()
     }
 
     /// The histogram as writers need it.
@@ -92,31 +112,26 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         AnyHist {
             title: self.title.clone(),
             axes: self.axes().to_vec(),
-            sumw: self.cells.iter().map(|&cell| S::value(cell)).collect(),
-            sumw2: S::WEIGHTED.then(|| self.cells.iter().map(|&cell| S::variance(cell)).collect()),
+            sumw: self.cells.numbers(S::value),
+            sumw2: S::WEIGHTED.then(|| self.cells.numbers(S::variance)),
             entries: self.entries,
         }
     }
 
     fn cell(&self, places: &[usize]) -> usize {
-        let axes = self.axes.as_ref();
-        assert_eq!(places.len(), axes.len(), "one place for each axis");
-        axes.iter().zip(places).rev().fold(0, |at, (axis, &place)| {
-            assert!(place < axis.len() + 2, "place {place} of an axis of {} bins", axis.len());
-            at * (axis.len() + 2) + place
-        })
+        cell(self.axes.as_ref(), places)
     }
 
     #[inline(always)]
     fn put(&mut self, at: usize, cell: S::Cell) {
-        S::add(&mut self.cells[at], cell);
+        self.cells.add(at, cell);
         self.entries += 1;
     }
 
     /// Adds to a bin what several fills have put there.
     #[inline(always)]
     pub(super) fn put_many(&mut self, at: usize, cell: S::Cell, entries: u64) {
-        S::add(&mut self.cells[at], cell);
+        self.cells.add(at, cell);
         self.entries += entries;
     }
 
@@ -142,16 +157,16 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
             return overflow;
         };
         category.push(name);
+        let Some(len) = cells(self.axes.as_ref()) else {
+            panic!("a histogram of more than {MAX_CELLS} bins")
+        };
         // The new bin takes the place of the overflow, which moves one up; all the rest stays.
         let inner: usize = self.axes.as_ref()[..axis].iter().map(|axis| axis.len() + 2).product();
         let old = inner * (overflow + 1);
-        let mut cells = Vec::with_capacity(self.cells.len() / (overflow + 1) * (overflow + 2));
-        for block in self.cells.chunks_exact(old) {
-            cells.extend_from_slice(&block[..inner * overflow]);
-            cells.extend(std::iter::repeat_n(S::Cell::default(), inner));
-            cells.extend_from_slice(&block[inner * overflow..]);
-        }
-        self.cells = cells;
+        self.cells = self.cells.moved(len, |at| {
+            let (block, rest) = (at / old, at % old);
+            block * (old + inner) + rest + if rest < inner * overflow { 0 } else { inner }
+        });
         overflow
     }
 
@@ -163,6 +178,21 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         }
         let differing = mine.iter().zip(theirs).enumerate();
         differing.filter_map(|(at, (a, b))| a.difference(b).map(|what| format!("axis {at} {what}"))).next()
+    }
+
+    /// Why the categories of either cannot be in one histogram, if so.
+    fn too_many_together(&self, other: &Self) -> Option<String> {
+        let mut bins = 1_usize;
+        for (mine, theirs) in self.axes().iter().zip(other.axes()) {
+            let more = match (mine.bins(), theirs.bins()) {
+                (super::Bins::Category(mine), super::Bins::Category(theirs)) => {
+                    theirs.names().iter().filter(|name| !mine.names().contains(name)).count()
+                }
+                _ => 0,
+            };
+            bins = bins.saturating_mul(mine.len() + 2 + more);
+        }
+        (bins > MAX_CELLS).then(|| format!("with the categories of A and B has more than {MAX_CELLS} bins"))
     }
 
     /// Gives both histograms the categories of either, in one order.
@@ -186,29 +216,23 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         if self.axes == *like {
             return self;
         }
-        let mut fresh =
-            Self { axes: like.clone(), cells: vec![S::Cell::default(); self.cells.len()], ..self.clone() };
-        for (at, &cell) in self.cells.iter().enumerate() {
+        let cells = self.cells.moved(self.cells.len(), |at| {
             let mut rest = at;
-            let places: Vec<usize> = self
-                .axes()
-                .iter()
-                .zip(like.as_ref())
-                .map(|(mine, theirs)| {
-                    let place = rest % (mine.len() + 2);
-                    rest /= mine.len() + 2;
-                    match mine.bins() {
-                        super::Bins::Category(names) if (1..=mine.len()).contains(&place) => {
-                            theirs.index_of_name(&names.names()[place - 1])
-                        }
-                        _ => place,
+            let axes = self.axes().iter().zip(like.as_ref());
+            let places = axes.map(|(mine, theirs)| {
+                let place = rest % (mine.len() + 2);
+                rest /= mine.len() + 2;
+                match mine.bins() {
+                    super::Bins::Category(names) if (1..=mine.len()).contains(&place) => {
+                        theirs.index_of_name(&names.names()[place - 1])
                     }
-                })
-                .collect();
-            let to = fresh.cell(&places);
-            fresh.cells[to] = cell;
-        }
-        fresh
+                    _ => place,
+                }
+            });
+            let places: Vec<usize> = places.collect();
+            cell(like.as_ref(), &places)
+        });
+        Self { axes: like.clone(), cells, ..self }
     }
 }
 
@@ -219,12 +243,13 @@ impl<S: Storage, A: Axes> Merge for Histogram<S, A> {
         }
         // Nothing differs but the names on growing axes, perhaps.
         if self.axes != other.axes {
+            if let Some(what) = self.too_many_together(&other) {
+                return Err(Error::Binning { name: None, what });
+            }
             self.unite_categories(&mut other);
             other = other.reordered(&self.axes);
         }
-        for (cell, theirs) in self.cells.iter_mut().zip(other.cells) {
-            S::add(cell, theirs);
-        }
+        self.cells.merge(other.cells);
         self.entries = self.entries.saturating_add(other.entries);
         Ok(())
     }
@@ -325,18 +350,20 @@ impl Histogram<Counts, [Axis; 3]> {
 }
 
 #[derive(Serialize)]
-struct Written<'a, C> {
+#[serde(bound = "")]
+struct Written<'a, S: Storage> {
     title: &'a str,
     axes: &'a [Axis],
-    cells: &'a [C],
+    cells: &'a Cells<S>,
     entries: u64,
 }
 
 #[derive(Deserialize)]
-struct Stored<C> {
+#[serde(bound = "")]
+struct Stored<S: Storage> {
     title: String,
     axes: Vec<Axis>,
-    cells: Vec<C>,
+    cells: Read<S>,
     entries: u64,
 }
 
@@ -349,19 +376,18 @@ impl<S: Storage, A: Axes> Serialize for Histogram<S, A> {
 
 impl<'de, S: Storage, A: Axes> Deserialize<'de> for Histogram<S, A> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Stored { title, axes, cells: stored, entries } = Stored::deserialize(deserializer)?;
+        let Stored { title, axes, cells: read, entries } = Stored::<S>::deserialize(deserializer)?;
         axes.iter().try_for_each(Axis::check).map_err(D::Error::custom)?;
-        if cells(&axes) != Some(stored.len()) {
-            return Err(D::Error::custom("a histogram whose bins do not fit its axes"));
-        }
+        let len = cells(&axes).ok_or_else(|| D::Error::custom("a histogram of too many bins"))?;
+        let cells = read.into_cells(len)?;
         let axes = A::try_from(axes).map_err(|_| D::Error::custom("a histogram of another dimension"))?;
-        Ok(Self { title, axes, cells: stored, entries })
+        Ok(Self { title, axes, cells, entries })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Count, Hist, Hist2};
+    use super::super::{Bins, Count, Hist, Hist2};
     use super::*;
 
     #[test]
@@ -408,6 +434,34 @@ mod tests {
         right.merge(empty).unwrap();
         assert_eq!(left, filled);
         assert_eq!(right, filled);
+    }
+
+    /// A growing axis, and one so long that not all cells are in memory: against exact counts of the same.
+    #[test]
+    fn growing_axes_of_large_histograms_unite_too() {
+        let book = || Hist2::new([Axis::growing_category(), Axis::regular(40_000, 0.0, 40_000.0)]);
+        let names = ["a", "b", "c", "d"];
+        let (mut parts, mut want) = ([book(), book()], std::collections::BTreeMap::new());
+        for i in 0..4000_u32 {
+            let (name, y) = (names[(i * i % 7 % 4) as usize], f64::from(i * 37 % 5000));
+            // The second part meets the names in another order.
+            let part = usize::from(i > 2000);
+            let name =
+                if part == 1 { names[3 - names.iter().position(|n| *n == name).unwrap()] } else { name };
+            parts[part].fill(name, y, 1.0);
+            *want.entry((name, y as usize)).or_insert(0.0) += 1.0;
+        }
+        let [mut all, other] = parts;
+        all.merge(other).unwrap();
+        let Bins::Category(known) = all.axes()[0].bins() else { panic!() };
+        for (at, name) in known.names().iter().enumerate() {
+            for y in 0..5000 {
+                let want = want.get(&(name.as_str(), y)).copied().unwrap_or(0.0);
+                assert_eq!(all.value([at + 1, y + 1]), want, "{name} {y}");
+            }
+        }
+        assert_eq!((all.sum(), all.entries()), (4000.0, 4000));
+        assert_eq!(all.view().sumw.iter().sum::<f64>(), 4000.0);
     }
 
     #[test]

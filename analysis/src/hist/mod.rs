@@ -24,6 +24,7 @@
 mod any;
 mod axis;
 mod category;
+mod cells;
 mod fill_all;
 mod histogram;
 mod integer;

@@ -10,6 +10,11 @@ pub trait Storage: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Whether the variance is kept beside the value.
     const WEIGHTED: bool;
 
+    /// Whether it is as if it had never been filled, to the last bit.
+    fn is_empty(cell: Self::Cell) -> bool;
+    /// The same with one kind of NaN: which of two operands' NaN a sum has, and its sign, differs from one
+    /// compiled addition to the next.
+    fn canonical(cell: Self::Cell) -> Self::Cell;
     /// Adds another bin.
     fn add(cell: &mut Self::Cell, other: Self::Cell);
     /// The sum of weights.
@@ -25,6 +30,16 @@ pub enum Weighted {}
 impl Storage for Weighted {
     type Cell = [f64; 2];
     const WEIGHTED: bool = true;
+
+    #[inline]
+    fn is_empty(cell: [f64; 2]) -> bool {
+        cell[0].to_bits() | cell[1].to_bits() == 0
+    }
+
+    #[inline]
+    fn canonical(cell: [f64; 2]) -> [f64; 2] {
+        cell.map(|sum| if sum.is_nan() { f64::NAN } else { sum })
+    }
 
     #[inline(always)]
     fn add(cell: &mut [f64; 2], other: [f64; 2]) {
@@ -48,6 +63,16 @@ pub enum Counts {}
 impl Storage for Counts {
     type Cell = u64;
     const WEIGHTED: bool = false;
+
+    #[inline]
+    fn is_empty(cell: u64) -> bool {
+        cell == 0
+    }
+
+    #[inline]
+    fn canonical(cell: u64) -> u64 {
+        cell
+    }
 
     #[inline(always)]
     fn add(cell: &mut u64, other: u64) {

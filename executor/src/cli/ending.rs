@@ -57,7 +57,7 @@ impl Work<'_> {
             let outcome = plan.conclude(reduction, processor, options)?;
             return conclude(outcome, name, &finished, ending);
         }
-        let mut partial = process(&plan, Lost::Open)?.into_partial();
+        let mut partial = process(&plan, Lost::Open)?.into_partial()?;
         let own = partial.account.clone();
         options.storage.traffic().into_iter().for_each(|host| partial.account.add_traffic(host));
         for path in &partials {

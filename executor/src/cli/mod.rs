@@ -105,6 +105,9 @@ struct RunArgs {
     /// Show what would be read, and stop
     #[arg(long)]
     dry_run: bool,
+    /// How much memory the run takes: fewer threads work, and partial outputs go to temporary files, before it is more; what cannot fit is an error before it starts [default: half of the machine's, or of its control group's]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<u64>,
     /// How much of remote files is read ahead of the workers; 0 reads nothing ahead
     #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = parse_amount, help_heading = storage::HEADING)]
     prefetch: u64,

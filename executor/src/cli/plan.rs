@@ -10,11 +10,12 @@ use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::fileset::{Fileset, ProcessorSpec};
 use crate::job::Job;
 use crate::local::Executor;
+use crate::memory::Memory;
 use crate::progress::{Progress, ProgressKind};
 use crate::range::RangeSize;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
-use crate::{Error, Registry, RunResult, binary, output, settings};
+use crate::{Dataset, Error, Registry, RunResult, binary, output, settings};
 
 /// What is to be processed, and how it is cut and read.
 #[derive(Args, Clone)]
@@ -162,6 +163,20 @@ impl PlanArgs {
 }
 
 impl Request {
+    /// Keeps to so much memory.
+    ///
+    /// # Errors
+    /// Where the outputs do not fit.
+    pub(super) fn within(&mut self, memory: Memory, args: &PlanArgs) -> RunResult<()> {
+        let chosen = |name: &String| args.dataset.is_empty() || args.dataset.contains(name);
+        let datasets = self.fileset.datasets.iter().filter(|dataset| chosen(&dataset.name));
+        let datasets: Vec<Dataset> =
+            datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect();
+        memory.check_outputs(&*self.processor, &self.name, &datasets)?;
+        self.options.memory = memory;
+        Ok(())
+    }
+
     /// Opens the files and splits them.
     pub(super) fn plan(&self) -> RunResult<Plan> {
         Plan::new(&self.fileset, &*self.processor, &self.options, &self.progress)

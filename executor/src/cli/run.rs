@@ -5,6 +5,7 @@ use super::ending::{Format, Work};
 use super::plan::{Asked, Request};
 use super::{ExecutorKind, RunArgs, build, print};
 use crate::local::Executor;
+use crate::memory::Memory;
 use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
@@ -31,7 +32,19 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         (_, _) => Executor::all_cores(),
     };
     let outputs = output::targets(&args.output, &request.path, args.shard)?;
+    if let Some(bytes) = args.memory {
+        let memory = Memory::of(bytes)?;
+        request.within(memory, &args.plan)?;
+        if let Executor::Threads(workers) = &mut request.options.executor {
+            *workers = memory.threads(*workers);
+        }
+    }
     let mut plan = request.plan()?;
+    let memory = request.options.memory;
+    let largest = plan.largest_range().map_or(0, |(_, bytes)| bytes);
+    if let Some((file, bytes)) = plan.largest_range() {
+        memory.check_range(&file.ledger.path, bytes)?;
+    }
     if let Some(shard) = args.shard {
         let entries = plan.ranges().iter().map(|range| range.entries.end - range.entries.start);
         plan.ask_for(shard.ranges(entries).collect(), &format!("--shard {shard}"));
@@ -64,8 +77,12 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         ExecutorKind::Processes => {
             let workers =
                 args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
-            let processes =
-                Processes { workers, range_timeout: args.range_timeout, read_ahead: args.prefetch > 0 };
+            let processes = Processes {
+                workers: memory.processes(workers, largest),
+                range_timeout: args.range_timeout,
+                read_ahead: args.prefetch > 0,
+                memory,
+            };
             processes.run(plan, &job, &**processor, progress, lost)
         }
         ExecutorKind::Dask => {

@@ -18,6 +18,7 @@ use driver::Driver;
 
 use crate::graph::{self, Task};
 use crate::job::{Job, key_of};
+use crate::memory::Memory;
 use crate::partial::{Account, Cost, Partial, Reduction};
 use crate::progress::{Elsewhere, Progress};
 use crate::registry::AnyProcessor;
@@ -71,7 +72,7 @@ impl Dask {
             json,
             processor,
             progress,
-            reduction: Reduction::new(plan.shape()),
+            reduction: Reduction::within(Memory::of_machine(), plan.shape()),
             told: (0, 0),
         };
         if plan.ranges().is_empty() {

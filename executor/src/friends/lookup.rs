@@ -62,7 +62,7 @@ pub(crate) fn keys_of(file: &OpenTree, index: &[String]) -> RunResult<Vec<Key>> 
     let entries = file.reader.entries();
     let mut found = Vec::new();
     let mut scratch = Scratch::default();
-    for range in group(&file.reader.boundaries(index)?, AT_ONCE) {
+    for range in group(&file.reader.boundaries(index)?, &[], AT_ONCE) {
         let plan = file.reader.plan(index, range)?;
         let bytes = coalesce::read(&*file.source, &plan.ranges)?;
         let mut batches = file.reader.decode(&plan, &bytes, &mut scratch)?;

@@ -1,52 +1,102 @@
 //! The output as JSON: histograms in the UHI serialisation schema (scikit-hep, `uhi_schema` 1), which
 //! `boost_histogram` and `hist` read back.
 
-use serde_json::{Map, Value, json};
+use std::io::{self, Write};
 
-use super::objects;
+use serde::ser::{Error as _, SerializeMap};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::each_object;
 use crate::Object;
 use crate::hist::{AnyHist, Axis, Bins};
-use crate::run::Outcome;
+use crate::ledger::Ledger;
+use crate::run::{DatasetOutcome, Outcome};
 
-pub(super) fn text(outcome: &Outcome, processor: &str) -> String {
-    let datasets: Map<String, Value> = outcome
-        .datasets
-        .iter()
-        .map(|dataset| {
-            let objects: Map<String, Value> =
-                objects(dataset, processor).into_iter().map(|(path, object)| (path, value(object))).collect();
-            let value = json!({ "metadata": dataset.dataset.metadata, "objects": objects });
-            (dataset.dataset.name.clone(), value)
-        })
-        .collect();
-    let value = json!({ "processor": processor, "datasets": datasets, "ledger": outcome.ledger });
-    format!("{value}\n")
+/// Written as it goes: as one value in memory, a bin would take many times its eight bytes.
+pub(super) fn write(outcome: &Outcome, processor: &str, to: &mut dyn Write) -> io::Result<()> {
+    let datasets = Datasets { datasets: &outcome.datasets, processor };
+    serde_json::to_writer(&mut *to, &Written { processor, datasets, ledger: &outcome.ledger })?;
+    to.write_all(b"\n")
 }
 
-fn value(object: Object) -> Value {
-    match object {
-        Object::Histogram(histogram) => uhi(&histogram),
-        Object::Cutflow(cutflow) => json!({ "cutflow": cutflow.rows() }),
-        Object::Number(number) => json!({ "number": number }),
+#[derive(Serialize)]
+struct Written<'a> {
+    processor: &'a str,
+    datasets: Datasets<'a>,
+    ledger: &'a Ledger,
+}
+
+struct Datasets<'a> {
+    datasets: &'a [DatasetOutcome],
+    processor: &'a str,
+}
+
+#[derive(Serialize)]
+struct Dataset<'a> {
+    metadata: &'a serde_json::Map<String, Value>,
+    objects: Objects<'a>,
+}
+
+struct Objects<'a> {
+    dataset: &'a DatasetOutcome,
+    processor: &'a str,
+}
+
+impl Serialize for Datasets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.datasets.iter().map(|dataset| {
+            let objects = Objects { dataset, processor: self.processor };
+            (&dataset.dataset.name, Dataset { metadata: &dataset.dataset.metadata, objects })
+        }))
     }
 }
 
-fn uhi(histogram: &AnyHist) -> Value {
-    let axes: Vec<Value> = histogram.axes.iter().map(axis).collect();
-    let nested = |cells: &[f64]| nested(cells, &histogram.axes, 1, 0);
-    let storage = match &histogram.sumw2 {
-        Some(sumw2) => {
-            json!({ "type": "weighted", "values": nested(&histogram.sumw), "variances": nested(sumw2) })
+impl Serialize for Objects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        each_object(self.dataset, self.processor, |path, object| match object {
+            Object::Histogram(histogram) => map.serialize_entry(path, &Uhi::of(&histogram)),
+            Object::Cutflow(cutflow) => map.serialize_entry(path, &json!({ "cutflow": cutflow.rows() })),
+            Object::Number(number) => map.serialize_entry(path, &json!({ "number": number })),
+        })?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Uhi<'a> {
+    uhi_schema: u32,
+    writer_info: Value,
+    metadata: Value,
+    axes: Vec<Value>,
+    storage: Storage<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Storage<'a> {
+    Weighted { values: Nested<'a>, variances: Nested<'a> },
+    Double { values: Nested<'a> },
+}
+
+impl<'a> Uhi<'a> {
+    fn of(histogram: &'a AnyHist) -> Self {
+        let nested = |cells: &'a [f64]| Nested { cells, axes: &histogram.axes, stride: 1, at: 0 };
+        let values = nested(&histogram.sumw);
+        Self {
+            uhi_schema: 1,
+            writer_info: json!({
+                "hep-run": { "version": env!("CARGO_PKG_VERSION"), "entries": histogram.entries }
+            }),
+            metadata: json!({ "title": histogram.title }),
+            axes: histogram.axes.iter().map(axis).collect(),
+            storage: match &histogram.sumw2 {
+                Some(sumw2) => Storage::Weighted { values, variances: nested(sumw2) },
+                None => Storage::Double { values },
+            },
         }
-        None => json!({ "type": "double", "values": nested(&histogram.sumw) }),
-    };
-    json!({
-        "uhi_schema": 1,
-        "writer_info": { "hep-run": { "version": env!("CARGO_PKG_VERSION"), "entries": histogram.entries } },
-        "metadata": { "title": histogram.title },
-        "axes": axes,
-        "storage": storage,
-    })
+    }
 }
 
 fn axis(axis: &Axis) -> Value {
@@ -70,11 +120,27 @@ fn axis(axis: &Axis) -> Value {
 }
 
 /// The cells as nested arrays, the first axis outermost. A category axis has no underflow in UHI.
-fn nested(cells: &[f64], axes: &[Axis], stride: usize, at: usize) -> Value {
-    let Some((axis, rest)) = axes.split_first() else {
-        return cells.get(at).copied().map_or(Value::Null, Value::from);
-    };
-    let first = usize::from(matches!(axis.bins(), Bins::Category(_)));
-    let places = first..axis.len() + 2;
-    places.map(|place| nested(cells, rest, stride * (axis.len() + 2), at + place * stride)).collect()
+struct Nested<'a> {
+    cells: &'a [f64],
+    axes: &'a [Axis],
+    stride: usize,
+    at: usize,
+}
+
+impl Serialize for Nested<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { cells, axes, stride, at } = *self;
+        let Some((axis, rest)) = axes.split_first() else {
+            let cell = cells.get(at).ok_or_else(|| S::Error::custom("a bin is missing"))?;
+            return cell.serialize(serializer);
+        };
+        let first = usize::from(matches!(axis.bins(), Bins::Category(_)));
+        let inner = |place: usize| Nested {
+            cells,
+            axes: rest,
+            stride: stride * (axis.len() + 2),
+            at: at + place * stride,
+        };
+        serializer.collect_seq((first..axis.len() + 2).map(inner))
+    }
 }

@@ -4,7 +4,7 @@ mod json;
 mod root;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,18 +91,25 @@ pub fn incomplete_name(path: &Path) -> PathBuf {
 /// Where it cannot be written; `path` is then as it was.
 pub fn write(path: &Path, outcome: &Outcome, processor: &str) -> RunResult<()> {
     match extension(path) {
-        "json" => replace(path, json::text(outcome, processor).as_bytes()),
+        "json" => replace(path, |file| json::write(outcome, processor, file)),
         _ => root::file(outcome, processor)?.save(path).map_err(Error::from),
     }
 }
 
-/// Every object of a dataset's output with its path; the processor's name stands for an empty one.
-fn objects(dataset: &DatasetOutcome, processor: &str) -> Vec<(String, Object)> {
-    let mut objects = Vec::new();
+/// Gives `write` every object of a dataset's output with its path, one at a time: each is as large as all its
+/// bins. The processor's name stands for an empty path.
+fn each_object<E>(
+    dataset: &DatasetOutcome,
+    processor: &str,
+    mut write: impl FnMut(&str, Object) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut result = Ok(());
     dataset.output.objects("", &mut |path, object| {
-        objects.push((if path.is_empty() { processor } else { path }.to_owned(), object));
+        if result.is_ok() {
+            result = write(if path.is_empty() { processor } else { path }, object);
+        }
     });
-    objects
+    result
 }
 
 fn temporary(path: &Path) -> PathBuf {
@@ -140,10 +147,18 @@ pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> RunResult<()> {
     })
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> RunResult<()> {
+fn replace(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
+) -> RunResult<()> {
     let temporary = temporary(path);
-    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|source| {
+    let write = || {
+        let mut file = BufWriter::with_capacity(1 << 16, fs::File::create(&temporary)?);
+        content(&mut file)?;
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|source| {
         let _ = fs::remove_file(&temporary);
         io("write", path, source)
     })

@@ -4,7 +4,7 @@
 use hep_io::hist::{Axis as RootAxis, Histogram};
 use hep_io::write::File;
 
-use super::objects;
+use super::each_object;
 use crate::hist::{AnyHist, Axis, Bins};
 use crate::run::Outcome;
 use crate::{Cutflow, Error, Object, RunResult};
@@ -17,13 +17,13 @@ pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
     for dataset in &outcome.datasets {
         let name = &dataset.dataset.name;
         file.directory(name);
-        for (path, object) in objects(dataset, processor) {
+        each_object(dataset, processor, |path, object| {
             let (folder, object_name) = match path.rsplit_once('/') {
                 Some((folder, object_name)) => (format!("{name}/{folder}"), object_name),
-                None => (name.clone(), path.as_str()),
+                None => (name.clone(), path),
             };
             match object {
-                Object::Histogram(histogram) => file.histogram(&folder, &convert(&histogram, object_name)?),
+                Object::Histogram(histogram) => file.histogram(&folder, &convert(histogram, object_name)?),
                 Object::Cutflow(cutflow) => {
                     let [weights, events] = tables(&cutflow, object_name);
                     file.histogram(&folder, &weights);
@@ -31,14 +31,15 @@ pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
                 }
                 Object::Number(number) => file.histogram(&folder, &single(number, object_name)),
             }
-        }
+            Ok::<(), Error>(())
+        })?;
     }
     let ledger = serde_json::to_string(&outcome.ledger).map_err(|error| Error::Usage(error.to_string()))?;
     file.text("", LEDGER, &ledger);
     Ok(file)
 }
 
-fn convert(histogram: &AnyHist, name: &str) -> RunResult<Histogram> {
+fn convert(histogram: AnyHist, name: &str) -> RunResult<Histogram> {
     if histogram.axes.is_empty() || histogram.axes.len() > 3 {
         let message = format!(
             "histogram `{name}` has {} axes, which no ROOT histogram has; write it with --output FILE.json",
@@ -46,11 +47,11 @@ fn convert(histogram: &AnyHist, name: &str) -> RunResult<Histogram> {
         );
         return Err(Error::Usage(message));
     }
-    let axes = histogram.axes.iter().map(axis).collect();
+    let AnyHist { title, axes, sumw, sumw2, entries } = histogram;
+    let axes = axes.iter().map(axis).collect();
     // Counts are their own variances, and ROOT knows that without a second array.
-    let sumw2 = histogram.sumw2.clone().unwrap_or_else(|| histogram.sumw.clone());
-    let entries = histogram.entries as f64;
-    Ok(Histogram::doubles(name, histogram.title.as_str(), axes, histogram.sumw.clone(), sumw2, entries))
+    let sumw2 = sumw2.unwrap_or_else(|| sumw.clone());
+    Ok(Histogram::doubles(name, title, axes, sumw, sumw2, entries as f64))
 }
 
 fn axis(axis: &Axis) -> RootAxis {

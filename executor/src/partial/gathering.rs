@@ -53,7 +53,8 @@ impl Gathering {
                 none => none.insert(Self::begin(registry, &file).map_err(named)?).add(path, &file)?,
             }
         }
-        gathering.map(Self::end).ok_or_else(|| Error::Usage("there is nothing to merge".to_owned()))
+        let gathering = gathering.ok_or_else(|| Error::Usage("there is nothing to merge".to_owned()))?;
+        gathering.end()
     }
 
     fn begin(registry: &Registry, file: &PartialFile) -> RunResult<Self> {
@@ -131,7 +132,7 @@ impl Gathering {
         Ok(())
     }
 
-    fn end(self) -> Gathered {
+    fn end(self) -> RunResult<Gathered> {
         let Self { job, processor, reduction, failed, .. } = self;
         reduction.note(|account| {
             for (range, reason) in failed {
@@ -140,7 +141,7 @@ impl Gathering {
                 }
             }
         });
-        Gathered { job, processor, partial: reduction.into_partial() }
+        Ok(Gathered { job, processor, partial: reduction.into_partial()? })
     }
 }
 

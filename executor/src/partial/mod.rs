@@ -9,6 +9,7 @@ mod account;
 mod encoding;
 mod file;
 mod gathering;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,6 +20,9 @@ pub use encoding::{Head, MAGIC};
 pub use file::{EXTENSION, PartialFile};
 pub use gathering::{Gathered, Gathering};
 
+use waiting::{Held, Turn, Waiting};
+
+use crate::memory::Memory;
 use crate::merge_tree::{MergeTree, Node, Shape};
 use crate::registry::AnyOutput;
 use crate::{Error, RunResult};
@@ -37,7 +41,8 @@ pub struct Partial {
 /// What partials merge in, from any thread.
 pub struct Reduction {
     shape: Arc<Shape>,
-    tree: MergeTree<Box<dyn AnyOutput>>,
+    tree: MergeTree<Held>,
+    waiting: Waiting,
     account: Mutex<Account>,
 }
 
@@ -74,7 +79,16 @@ impl Partial {
 impl Reduction {
     /// Nothing of a job whose merge trees have this shape.
     pub fn new(shape: Arc<Shape>) -> Self {
-        Self { tree: MergeTree::new(Arc::clone(&shape)), shape, account: Mutex::default() }
+        Self::with(shape, Waiting::new(None))
+    }
+
+    /// The same. What waits and has no room in memory does so in temporary files.
+    pub fn within(memory: Memory, shape: Arc<Shape>) -> Self {
+        Self::with(shape, Waiting::new(Some(memory)))
+    }
+
+    fn with(shape: Arc<Shape>, waiting: Waiting) -> Self {
+        Self { tree: MergeTree::new(Arc::clone(&shape)), shape, waiting, account: Mutex::default() }
     }
 
     /// Adds the output of a range; none if it could not be had.
@@ -84,7 +98,15 @@ impl Reduction {
     pub fn add_range(&self, range: usize, output: Had) -> RunResult<()> {
         let leaf =
             self.shape.leaf(range).ok_or_else(|| Error::Partial(format!("there is no range {range}")))?;
-        Ok(self.tree.arrive(leaf, output, |a, b| a.merge(b))?)
+        self.arrive(leaf, output)
+    }
+
+    fn arrive(&self, node: Node, output: Had) -> RunResult<()> {
+        let held = output.map(|output| Held::Here(output, 0));
+        // Until what comes of it waits, so that no other large one is made in the meantime.
+        let turn = Turn::default();
+        let merge = |held: &mut Held, other| self.waiting.merge(&turn, held, other);
+        self.tree.arrive_and_wait(node, held, merge, |held| self.waiting.park(held))
     }
 
     /// Changes the account.
@@ -99,15 +121,21 @@ impl Reduction {
     pub fn add(&self, partial: Partial) -> RunResult<()> {
         self.note(|account| account.merge(partial.account))?;
         for (node, output) in partial.nodes {
-            self.tree.arrive(node, output, |a, b| a.merge(b))?;
+            self.arrive(node, output)?;
         }
         Ok(())
     }
 
-    /// What has been added, merged as far as it can be.
-    pub fn into_partial(self) -> Partial {
-        let account = self.account.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Partial { nodes: self.tree.into_nodes(), account }
+    /// What has been added, merged as far as it can be; all of it in memory.
+    ///
+    /// # Errors
+    /// Where what was in a temporary file cannot be read back.
+    pub fn into_partial(self) -> RunResult<Partial> {
+        let Self { tree, waiting, account, .. } = self;
+        let account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let nodes = tree.into_nodes().into_iter();
+        let nodes = nodes.map(|(node, held)| Ok((node, held.map(|held| waiting.recall(held)).transpose()?)));
+        Ok(Partial { nodes: nodes.collect::<RunResult<_>>()?, account })
     }
 
     /// The output of each dataset; none of one of which nothing was added.
@@ -115,8 +143,12 @@ impl Reduction {
     /// # Errors
     /// Where outputs cannot be merged.
     pub fn into_outputs(self) -> RunResult<(Vec<Had>, Account)> {
-        let account = self.account.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok((self.tree.into_roots(|a, b| a.merge(b))?, account))
+        let Self { tree, waiting, account, .. } = self;
+        let account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let turn = Turn::default();
+        let roots = tree.into_roots(|held, other| waiting.merge(&turn, held, other))?.into_iter();
+        let outputs = roots.map(|held| held.map(|held| waiting.recall(held)).transpose());
+        Ok((outputs.collect::<RunResult<_>>()?, account))
     }
 }
 

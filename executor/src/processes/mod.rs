@@ -14,6 +14,7 @@ use child::{Child, Failure, Guard};
 
 use crate::job::Job;
 use crate::local::Executor;
+use crate::memory::Memory;
 use crate::partial::{Account, Cost, Partial, Reduction};
 use crate::progress::Progress;
 use crate::registry::AnyProcessor;
@@ -39,6 +40,8 @@ pub struct Processes {
     pub range_timeout: Option<Duration>,
     /// Whether a process reads its next range of a remote file while it processes one.
     pub read_ahead: bool,
+    /// What this process, which merges, and they may take.
+    pub memory: Memory,
 }
 
 impl Processes {
@@ -64,7 +67,7 @@ impl Processes {
             json,
             processor,
             progress,
-            reduction: Reduction::new(plan.shape()),
+            reduction: Reduction::within(self.memory, plan.shape()),
             guards: Mutex::default(),
             broken: Mutex::default(),
             stop: AtomicBool::new(false),

@@ -1,9 +1,11 @@
 //! One range: read, decode, process. What every executor does, wherever it is.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hep_io::Scratch;
+use hep_columns::Batch;
+use hep_io::{ReadPlan, Scratch};
 
 use super::prefetch::{Ahead, Needed};
 use super::read::{Arrived, Needs, Underway};
@@ -13,13 +15,17 @@ use super::{Options, Plan, PlannedFile, PlannedRange, show};
 use crate::checkpoint::{Checkpoints, Found, Key};
 use crate::friends::Join;
 use crate::local::{thread_cpu, without_panic};
+use crate::memory::{Gate, Pass};
 use crate::partial::{Account, Cost};
 use crate::progress::Progress;
 use crate::registry::{AnyOutput, AnyProcessor};
 use crate::{Dataset, Error, RunResult};
 
-/// Entries decoded at once. The columns of a typical analysis then stay in the second-level cache.
+/// Entries decoded at once, at most. The columns of a typical analysis then stay in the second-level cache.
 const BATCH_ENTRIES: usize = 16_384;
+/// Bytes decoded at once, about: wide or long events come fewer at a time. What a processor adds up over a
+/// batch depends on this, so that it is the same for every executor and however much memory there is.
+const BATCH_BYTES: u64 = 4 << 20;
 
 /// What a worker reuses from range to range.
 #[derive(Default)]
@@ -45,6 +51,9 @@ pub(crate) struct Mapper<'a> {
     progress: &'a Progress,
     datasets: Vec<Dataset>,
     shared: Option<&'a SharedPieces<'a>>,
+    gate: Gate,
+    /// What the output of the last range took.
+    output: AtomicU64,
 }
 
 /// The reading of a range, begun, or why it could not be.
@@ -63,6 +72,30 @@ pub(crate) struct Mapped {
     notice: Option<String>,
 }
 
+/// How many entries are decoded at once.
+struct BatchSize {
+    entries: usize,
+}
+
+impl BatchSize {
+    /// At first by the compressed bytes, which come to several times as many.
+    fn of(plan: &ReadPlan) -> Self {
+        const EXPANSION: u64 = 4;
+        let entries = plan.entries.end - plan.entries.start;
+        Self { entries: Self::fitting(plan.bytes().saturating_mul(EXPANSION), entries) }
+    }
+
+    /// Then by what there was in the last ones.
+    fn learn(&mut self, batch: &Batch) {
+        self.entries = Self::fitting(batch.bytes(), batch.len() as u64).min(self.entries.saturating_mul(4));
+    }
+
+    fn fitting(bytes: u64, entries: u64) -> usize {
+        let fitting = u128::from(BATCH_BYTES) * u128::from(entries) / u128::from(bytes.max(1));
+        fitting.clamp(1, BATCH_ENTRIES as u128) as usize
+    }
+}
+
 impl<'a> Mapper<'a> {
     pub(crate) fn new(
         plan: &'a Plan,
@@ -70,7 +103,17 @@ impl<'a> Mapper<'a> {
         options: &'a Options,
         progress: &'a Progress,
     ) -> Self {
-        Self { plan, processor, options, progress, datasets: plan.datasets(), shared: None }
+        let gate = Gate::new(options.memory.at_work());
+        Self {
+            plan,
+            processor,
+            options,
+            progress,
+            datasets: plan.datasets(),
+            shared: None,
+            gate,
+            output: AtomicU64::new(0),
+        }
     }
 
     /// Decompresses what ranges have in common once: those of this process.
@@ -153,16 +196,20 @@ impl<'a> Mapper<'a> {
         let retries = file.retries(self.options.retries);
         let (result, tries) = retrying(retries, self.progress, &file.ledger.path, || {
             let work = || {
+                // Until all but the output is gone.
+                let _pass;
                 let mut arrived = match ahead.take() {
                     Some(ahead) => {
                         let Ahead { reading, share } = ahead?;
                         cpu_elsewhere = reading.cpu;
+                        _pass = self.enter(reading.memory);
                         let arrived = reading.wait();
                         drop(share);
                         arrived?
                     }
                     None => {
                         let mut needs = self.needs(file, entries)?;
+                        _pass = self.enter(needs.memory());
                         self.shared.iter().for_each(|shared| needs.take(*number, shared));
                         needs.start().wait()?
                     }
@@ -199,6 +246,12 @@ impl<'a> Mapper<'a> {
         }
     }
 
+    /// Waits until there is room for a range that takes so many bytes to read and decode.
+    fn enter(&self, bytes: u64) -> Pass<'_> {
+        let output = self.output.load(Ordering::Relaxed);
+        self.gate.enter(bytes.saturating_add(BATCH_BYTES).saturating_add(output))
+    }
+
     /// Decodes and processes. Returns the partial output and the bytes read.
     fn process(
         &self,
@@ -213,13 +266,17 @@ impl<'a> Mapper<'a> {
         let mut join = Join::new(opened, friends, &mut workspace.friends)?;
         let mut batches = opened.reader.decode(plan, bytes, &mut workspace.scratch)?;
         let mut entries = 0;
-        while let Some(batch) = batches.next(BATCH_ENTRIES)? {
+        let mut size = BatchSize::of(plan);
+        while let Some(batch) = batches.next(size.entries)? {
             if !watch(entries) {
                 return Err(Error::Cancelled);
             }
             entries += batch.len() as u64;
-            self.processor.process(join.add(batch)?, &mut *output)?;
+            let batch = join.add(batch)?;
+            size.learn(&batch);
+            self.processor.process(batch, &mut *output)?;
         }
+        self.output.store(output.memory() as u64, Ordering::Relaxed);
         Ok((output, arrived.size() + join.bytes()))
     }
 

@@ -17,6 +17,7 @@ use hep_io::source::{HostTraffic, Storage};
 use crate::checkpoint::Checkpoints;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
 use crate::local::{Executor, thread_cpu};
+use crate::memory::Memory;
 use crate::merge_tree::Shape;
 use crate::partial::{Account, Cost, Reduction};
 use crate::progress::Progress;
@@ -53,6 +54,8 @@ pub struct Options {
     /// At most so many bytes of remote files are on their way or wait for a worker; 0 reads nothing
     /// ahead.
     pub prefetch: u64,
+    /// How much memory a run takes.
+    pub memory: Memory,
     /// What opens files.
     pub storage: Arc<dyn FileStore>,
     /// Where the outputs of ranges are kept, if anywhere.
@@ -70,6 +73,7 @@ impl Default for Options {
             max_entries: None,
             datasets: Vec::new(),
             prefetch: 64_000_000,
+            memory: Memory::of_machine(),
             storage: Arc::new(Storage::default()),
             checkpoints: None,
         }
@@ -137,7 +141,7 @@ impl Plan {
         lost: Lost,
     ) -> RunResult<Reduction> {
         let asked = self.asked();
-        let reduction = Reduction::new(self.shape());
+        let reduction = Reduction::within(options.memory, self.shape());
         let broken: Mutex<Option<Error>> = Mutex::new(None);
         let stop = AtomicBool::new(false);
         progress.start(self.entries(), asked.len(), self.files.len());
@@ -292,7 +296,7 @@ impl Plan {
     fn prefetch(&self, asked: &[usize], mapper: &Mapper<'_>, options: &Options) -> Option<Prefetch<Needs>> {
         let remote = |turn: usize| mapper.is_remote(asked[turn]) && !mapper.is_kept(asked[turn]);
         let any = options.prefetch > 0 && (0..asked.len()).any(remote);
-        any.then(|| Prefetch::new(options.prefetch, asked.len(), remote))
+        any.then(|| Prefetch::new(options.memory.ahead(options.prefetch), asked.len(), remote))
     }
 
     /// One thread of it.

@@ -12,7 +12,7 @@ use crate::ledger::{FileLedger, FriendLedger, Missed};
 use crate::local::{Executor, without_panic};
 use crate::merge_tree::Shape;
 use crate::progress::Progress;
-use crate::range::{self, Opened};
+use crate::range::{self, Opened, Split};
 use crate::registry::AnyProcessor;
 use crate::storage::FileStore;
 use crate::{Dataset, Error, RunResult};
@@ -59,6 +59,8 @@ pub struct PlannedFile {
     pub columns: Vec<String>,
     /// Its entries, split; until they are the plan's.
     ranges: Vec<Range<u64>>,
+    /// What the longest of its ranges takes to read and decode, in bytes; 0 where it was not looked at here.
+    pub(super) most: u64,
     /// The friends of its dataset.
     friends: Vec<Arc<Chain>>,
     /// Those in which its entries are looked up.
@@ -135,13 +137,13 @@ impl Plan {
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
                 without_panic(|| {
                     let opened = range::open(&*options.storage, &file.spec, &schema, &file.friends)?;
-                    let ranges = range::split(&opened, &file.spec, options.range_size)?;
-                    Ok((opened, ranges))
+                    let split = range::split(&opened, &file.spec, options.range_size)?;
+                    Ok((opened, split))
                 })
                 .unwrap_or_else(|panic| Err(Error::Usage(panic)))
             });
-            let result = result.map(|(opened, ranges)| {
-                let found = Found::new(&opened, ranges);
+            let result = result.map(|(opened, split)| {
+                let found = Found::new(&opened, split);
                 file.keep_if_few(opened);
                 found
             });
@@ -203,6 +205,13 @@ impl Plan {
     pub fn entries(&self) -> u64 {
         let entries = |at: &usize| self.ranges[*at].entries.end - self.ranges[*at].entries.start;
         self.asked().iter().map(entries).sum()
+    }
+
+    /// The file with the range that takes most memory to read and decode, in bytes, of those that were looked at
+    /// here.
+    pub fn largest_range(&self) -> Option<(&PlannedFile, u64)> {
+        let asked = self.asked().into_iter().map(|at| &self.files[self.ranges[at].file]);
+        asked.map(|file| (file, file.most)).max_by_key(|(_, most)| *most)
     }
 
     /// The accounts of a dataset's friends.
@@ -300,6 +309,7 @@ impl PlannedFile {
             ledger,
             columns: Vec::new(),
             ranges: Vec::new(),
+            most: 0,
             friends,
             looks_up: Vec::new(),
             place: Place::default(),
@@ -320,7 +330,8 @@ impl PlannedFile {
     fn learn(&mut self, facts: FileFacts) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
-            Ok(Found { uuid, revision, tree, entries, columns, looks_up, ranges }) => {
+            Ok(Found { uuid, revision, tree, entries, columns, looks_up, split: Split { ranges, most } }) => {
+                self.most = most;
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
                 self.spec.revision = Some(revision);
                 (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
@@ -477,11 +488,11 @@ struct Found {
     entries: u64,
     columns: Vec<String>,
     looks_up: Vec<Arc<Chain>>,
-    ranges: Vec<Range<u64>>,
+    split: Split,
 }
 
 impl Found {
-    fn new(opened: &Opened, ranges: Vec<Range<u64>>) -> Self {
+    fn new(opened: &Opened, split: Split) -> Self {
         let joined = opened.joined.iter().map(|joined| &joined.chain);
         Self {
             uuid: opened.uuid.clone(),
@@ -490,7 +501,7 @@ impl Found {
             entries: opened.reader.entries(),
             columns: opened.all_columns(),
             looks_up: joined.filter(|chain| !chain.index().is_empty()).cloned().collect(),
-            ranges,
+            split,
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Underway {
     reading: Reading,
     friends: Fetching,
     pub(super) cpu: Duration,
+    /// What it takes to read and decode, in bytes.
+    pub(super) memory: u64,
 }
 
 /// The same in memory.
@@ -61,9 +63,12 @@ impl Needs {
         let plan = opened.reader.plan(&opened.columns, entries.clone())?;
         Ok(Self { opened, plan, friends, cpu: Duration::ZERO })
     }
-}
 
-impl Needs {
+    /// What it takes to read and decode, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.bytes().saturating_add(self.opened.kept)
+    }
+
     /// Takes what others have decompressed already, so that it is not read.
     pub(super) fn take(&mut self, file: usize, shared: &SharedPieces<'_>) {
         shared.take(file, &mut self.plan);
@@ -79,12 +84,13 @@ impl Needed for Needs {
     }
 
     fn start(self) -> Underway {
+        let memory = self.memory();
         let Self { opened, plan, friends, cpu } = self;
         let is_there = |at: &usize| plan.unpacked.contains_key(at);
         let missing = plan.ranges.iter().enumerate().filter(|(at, _)| !is_there(at));
         let missing = missing.map(|(_, range)| range.clone()).collect();
         let reading = coalesce::start(&opened.source, missing);
-        Underway { opened, plan, reading, friends: friends.start(), cpu }
+        Underway { opened, plan, reading, friends: friends.start(), cpu, memory }
     }
 }
 

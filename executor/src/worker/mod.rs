@@ -140,7 +140,7 @@ impl Worker {
             }
         });
         self.traffic = now;
-        Ok(Ranged { partial: reduction.into_partial(), reason, entries, bytes: cost.bytes, cpu: cost.cpu })
+        Ok(Ranged { partial: reduction.into_partial()?, reason, entries, bytes: cost.bytes, cpu: cost.cpu })
     }
 
     /// Merges partials of the job to one.
@@ -152,7 +152,7 @@ impl Worker {
         for bytes in partials {
             reduction.add(self.decode(bytes)?)?;
         }
-        Ok(reduction.into_partial())
+        reduction.into_partial()
     }
 
     /// Reads a partial of the job.

@@ -9,6 +9,8 @@ pub(super) struct Baskets {
     /// The first entry of each basket, and the number of entries as the last.
     pub(super) starts: Vec<u64>,
     pub(super) places: Vec<Place>,
+    /// How many bytes all have decompressed, and in the file, as the branch says.
+    pub(super) said: (u64, u64),
 }
 
 /// Where one basket lies.
@@ -39,6 +41,18 @@ impl Baskets {
     /// The entries of basket `at`.
     pub(super) fn range(&self, at: usize) -> Range<u64> {
         self.starts[at]..self.starts[at + 1]
+    }
+
+    /// About how many bytes the largest basket in the file has decompressed: as many times its size there as
+    /// all of them together.
+    pub(super) fn largest_decompressed(&self) -> u64 {
+        let lengths = self.places.iter().map(|place| match place {
+            Place::File(range) => range.end - range.start,
+            Place::Tree { .. } => 0,
+        });
+        let (largest, (all, stored)) = (lengths.max().unwrap_or(0), self.said);
+        let scaled = u128::from(largest) * u128::from(all.max(1)) / u128::from(stored.max(1));
+        u64::try_from(scaled).unwrap_or(u64::MAX).max(largest)
     }
 
     /// How many bytes all baskets have in the file.

@@ -112,7 +112,9 @@ fn read_baskets(buffer: &mut Buffer<'_>, members: &Members, version: u16) -> Par
             i32::from_be_bytes(bytes[at * 4..at * 4 + 4].try_into().unwrap()).into()
         }
     };
-    let mut baskets = Baskets::default();
+    let known = |bytes: i64| u64::try_from(bytes).unwrap_or(0);
+    let said = (known(members.bytes.0), known(members.bytes.1));
+    let mut baskets = Baskets { said, ..Baskets::default() };
     for basket in 0..usize::try_from(members.written).unwrap_or(0).min(slots) {
         let (seek, length) = (integer(seeks, basket, long_seek), integer(bytes, basket, false));
         if seek == 0 {

@@ -57,6 +57,8 @@ pub(super) struct Members {
     pub(super) written: i32,
     pub(super) slots: i32,
     pub(super) entries: i64,
+    /// `fTotBytes` and `fZipBytes`.
+    pub(super) bytes: (i64, i64),
 }
 
 impl Members {
@@ -80,8 +82,15 @@ impl Members {
             buffer.skip(4)?; // fSplitLevel
         }
         let entries = if version < 10 { buffer.f64()? as i64 } else { buffer.i64()? };
-        buffer.skip(if version >= 11 { 24 } else { 16 })?; // fFirstEntry, fTotBytes, fZipBytes
-        Ok(Self { written, slots, entries })
+        if version >= 11 {
+            buffer.skip(8)?; // fFirstEntry
+        }
+        let mut bytes = || match version {
+            ..10 => buffer.f64().map(|bytes| bytes as i64),
+            _ => buffer.i64(),
+        };
+        let bytes = (bytes()?, bytes()?);
+        Ok(Self { written, slots, entries, bytes })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::basket::Place;
+use super::branch::Branch;
 use super::tree::Tree;
 use crate::{CutPiece, EntryReader, Error, ReadPlan, Result};
 
@@ -116,4 +117,31 @@ pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
         common.push(entries);
     }
     Ok(common)
+}
+
+/// The entries at which the branch with the most bytes begins a basket.
+pub(super) fn cuts(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
+    let entries = tree.entries();
+    let mut largest: Option<(u64, std::sync::Arc<Branch>)> = None;
+    for (node, _) in needs(tree, columns, &(0..entries))? {
+        let branch = tree.branch(node)?;
+        let bytes = branch.baskets.bytes();
+        if largest.as_ref().is_none_or(|(most, _)| *most < bytes) {
+            largest = Some((bytes, branch));
+        }
+    }
+    let starts = largest.iter().flat_map(|(_, branch)| &branch.baskets.starts);
+    let mut starts: Vec<u64> = starts.copied().filter(|start| *start < entries).collect();
+    starts.dedup();
+    Ok(starts)
+}
+
+/// The largest basket of each branch that is needed, decompressed.
+pub(super) fn kept(tree: &Tree, columns: &[String]) -> Result<u64> {
+    let mut kept = 0_u64;
+    for (node, _) in needs(tree, columns, &(0..tree.entries()))? {
+        let branch = tree.branch(node)?;
+        kept = kept.saturating_add(branch.baskets.largest_decompressed());
+    }
+    Ok(kept)
 }

@@ -230,6 +230,14 @@ impl EntryReader for Tree {
         plan::boundaries(self, columns)
     }
 
+    fn cuts(&self, columns: &[String]) -> Result<Vec<u64>> {
+        plan::cuts(self, columns)
+    }
+
+    fn kept(&self, columns: &[String]) -> Result<u64> {
+        plan::kept(self, columns)
+    }
+
     fn plan(&self, columns: &[String], entries: Range<u64>) -> Result<ReadPlan> {
         plan::plan(self, columns, entries)
     }

@@ -23,6 +23,11 @@ impl Encoder {
         self.bytes
     }
 
+    /// Makes room for so many bytes, and no more.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
     pub(super) fn u8(&mut self, value: u8) {
         self.bytes.push(value);
     }

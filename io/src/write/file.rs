@@ -35,6 +35,7 @@ pub struct File {
     directories: Vec<Directory>,
     /// The classes of objects that are copied, beside those that are written here.
     described: Descriptions,
+    packer: Packer,
 }
 
 struct Directory {
@@ -44,12 +45,14 @@ struct Directory {
     cycles: HashMap<String, u16>,
 }
 
-/// An object's record: its bytes, and what its key says.
+/// An object's record: its bytes as they are stored, and what its key says.
 struct Record {
     class: String,
     name: String,
     title: String,
     bytes: Vec<u8>,
+    /// How many they are when they are not compressed.
+    length: u32,
     cycle: u16,
     long: bool,
 }
@@ -61,7 +64,8 @@ impl Record {
         title: impl Into<String>,
         bytes: Vec<u8>,
     ) -> Self {
-        Self { class: class.into(), name: name.into(), title: title.into(), bytes, cycle: 1, long: false }
+        let (class, name, title, length) = (class.into(), name.into(), title.into(), bytes.len() as u32);
+        Self { class, name, title, bytes, length, cycle: 1, long: false }
     }
 }
 
@@ -108,11 +112,10 @@ impl File {
     /// a name that is there already is a newer cycle of it.
     pub fn copy(&mut self, directory: &str, copy: Copy) {
         let Copy { class, name, title, bytes, long } = copy;
-        let directory = self.find(directory);
-        let newest = directory.cycles.entry(name.clone()).or_insert(0);
+        let newest = self.find(directory).cycles.entry(name.clone()).or_insert(0);
         *newest = newest.saturating_add(1);
         let cycle = *newest;
-        directory.objects.push(Record { class, name, title, bytes, cycle, long });
+        self.add(directory, Record { cycle, long, ..Record::new(class, name, title, bytes) });
     }
 
     /// Takes over what `file` says of the classes of its objects.
@@ -154,7 +157,9 @@ impl File {
         }
     }
 
-    fn add(&mut self, directory: &str, record: Record) {
+    /// Compressed at once: of a large histogram there is no more than that while others are added.
+    fn add(&mut self, directory: &str, mut record: Record) {
+        self.packer.pack(&mut record);
         self.find(directory).objects.push(record);
     }
 
@@ -174,13 +179,12 @@ impl File {
     pub fn save(mut self, path: &Path) -> Result<()> {
         self.make("");
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let bytes =
-            Layout::new(&self.directories, &name).finish(&self.described.list()).ok_or_else(|| {
-                Error::Unsupported {
-                    path: path.display().to_string(),
-                    what: "the output".to_owned(),
-                    reason: "it would exceed 2 GiB".to_owned(),
-                }
+        let bytes = Layout::new(&mut self.directories, &name, self.packer)
+            .finish(&self.described.list())
+            .ok_or_else(|| Error::Unsupported {
+                path: path.display().to_string(),
+                what: "the output".to_owned(),
+                reason: "it would exceed 2 GiB".to_owned(),
             })?;
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.tmp", std::process::id()));
@@ -201,21 +205,52 @@ fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> std::io::Res
 
 /// The bytes of a file, record by record.
 struct Layout<'a> {
-    directories: &'a [Directory],
+    directories: &'a mut [Directory],
     name: &'a str,
     out: Vec<u8>,
     /// Where each directory's record begins, and where its header lies in it.
     places: Vec<(u32, usize)>,
     keys: Vec<Vec<Key>>,
     uuid: u128,
-    compressor: Compressor,
+    packer: Packer,
+}
+
+/// Compresses records.
+#[derive(Default)]
+struct Packer(Option<Compressor>);
+
+impl Packer {
+    /// Compresses a record where that makes it smaller.
+    fn pack(&mut self, record: &mut Record) {
+        if record.bytes.len() >= SMALL
+            && let Some(compressed) = self.compress(&record.bytes)
+        {
+            record.bytes = compressed;
+        }
+    }
+
+    /// Blocks of zlib behind ROOT's head of 9 bytes: `ZL`, the method 8, and both sizes.
+    fn compress(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let compressor = self.0.get_or_insert_with(|| Compressor::new(CompressionLvl::default()));
+        let mut all = Vec::new();
+        for block in bytes.chunks(BLOCK) {
+            let mut out = vec![0; compressor.zlib_compress_bound(block.len())];
+            let n = compressor.zlib_compress(block, &mut out).ok().filter(|&n| n <= BLOCK)?;
+            all.extend(b"ZL\x08");
+            all.extend(&(n as u32).to_le_bytes()[..3]);
+            all.extend(&(block.len() as u32).to_le_bytes()[..3]);
+            all.extend(&out[..n]);
+        }
+        all.shrink_to_fit();
+        (all.len() < bytes.len()).then_some(all)
+    }
 }
 
 /// Bytes of a directory's header: version, dates, sizes, positions, uuid, and room for 64 bits.
 const DIRECTORY: u32 = 60;
 
 impl<'a> Layout<'a> {
-    fn new(directories: &'a [Directory], name: &'a str) -> Self {
+    fn new(directories: &'a mut [Directory], name: &'a str, packer: Packer) -> Self {
         let hash = |seed: u64| {
             let mut hasher = XxHash64::with_seed(seed);
             for object in directories.iter().flat_map(|directory| &directory.objects) {
@@ -226,8 +261,12 @@ impl<'a> Layout<'a> {
         };
         let uuid = hash(1) << 64 | hash(2);
         let keys = vec![Vec::new(); directories.len()];
-        let compressor = Compressor::new(CompressionLvl::default());
-        Self { directories, name, out: vec![0; BEGIN as usize], places: Vec::new(), keys, uuid, compressor }
+        // Room for all, which is not memory until it is written to: growing would copy large files.
+        let stored =
+            directories.iter().flat_map(|directory| &directory.objects).map(|object| object.bytes.len());
+        let mut out = Vec::with_capacity(stored.sum::<usize>().min(LARGEST) + (1 << 16));
+        out.resize(BEGIN as usize, 0);
+        Self { directories, name, out, places: Vec::new(), keys, uuid, packer }
     }
 
     fn finish(mut self, streamers: &[u8]) -> Option<Vec<u8>> {
@@ -236,8 +275,8 @@ impl<'a> Layout<'a> {
             if at > 0 {
                 self.subdirectory(at);
             }
-            for object in &self.directories[at].objects {
-                let key = self.record(object, self.places[at].0);
+            for object in std::mem::take(&mut self.directories[at].objects) {
+                let key = self.record(&object, self.places[at].0);
                 self.keys[at].push(key);
                 if self.out.len() > LARGEST {
                     return None;
@@ -245,7 +284,8 @@ impl<'a> Layout<'a> {
             }
         }
         let top = self.places[0].0;
-        let streamers = Record::new("TList", "StreamerInfo", "Doubly linked list", streamers.to_vec());
+        let mut streamers = Record::new("TList", "StreamerInfo", "Doubly linked list", streamers.to_vec());
+        self.packer.pack(&mut streamers);
         let streamers = self.record(&streamers, top);
         for at in 0..self.directories.len() {
             self.key_list(at);
@@ -301,34 +341,17 @@ impl<'a> Layout<'a> {
         Key { class, name, title, seek, directory, stored, length, cycle: 1, long: false }
     }
 
-    /// Adds an object's record, compressed where that makes it smaller.
+    /// Adds an object's record.
     fn record(&mut self, record: &Record, directory: u32) -> Key {
-        let Record { class, name, title, bytes, cycle, long } = record;
-        let compressed = if bytes.len() < SMALL { None } else { self.compress(bytes) };
-        let stored = compressed.as_deref().unwrap_or(bytes);
+        let Record { class, name, title, bytes: stored, length, cycle, long } = record;
         let seek = self.out.len() as u32;
-        let length = bytes.len() as u32;
-        let key = self.key(class, name, title, seek, directory, stored.len() as u32, length);
+        let key = self.key(class, name, title, seek, directory, stored.len() as u32, *length);
         let key = Key { cycle: *cycle, long: *long, ..key };
         let mut out = Encoder::new(0);
         key.write(&mut out);
         self.out.extend(out.into_bytes());
         self.out.extend(stored);
         key
-    }
-
-    /// Blocks of zlib behind ROOT's head of 9 bytes: `ZL`, the method 8, and both sizes.
-    fn compress(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut all = Vec::new();
-        for block in bytes.chunks(BLOCK) {
-            let mut out = vec![0; self.compressor.zlib_compress_bound(block.len())];
-            let n = self.compressor.zlib_compress(block, &mut out).ok().filter(|&n| n <= BLOCK)?;
-            all.extend(b"ZL\x08");
-            all.extend(&(n as u32).to_le_bytes()[..3]);
-            all.extend(&(block.len() as u32).to_le_bytes()[..3]);
-            all.extend(&out[..n]);
-        }
-        (all.len() < bytes.len()).then_some(all)
     }
 
     /// The list of a directory's keys, and the directory's header that points to it.

@@ -10,6 +10,9 @@ const MUST_CLEANUP: u32 = 1 << 3;
 const IS_INTEGER: u32 = 1 << 22;
 
 pub(super) fn write(histogram: &Histogram, out: &mut Encoder) {
+    // At once: to make room for one array after the other would copy the ones before.
+    let bins = histogram.contents.len() * histogram.class.element.size();
+    out.reserve(bins + histogram.sumw2.len() * size_of::<f64>() + (1 << 12));
     match &histogram.profile {
         None => binned(histogram, out),
         Some(profile) => {

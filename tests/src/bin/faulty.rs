@@ -128,4 +128,39 @@ impl Processor for Heavy {
     }
 }
 
-hep_run::main!(Faulty, Heavy);
+/// Has a histogram of two axes with many bins, of which its events fill some.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Spread {
+    /// The bins of either axis.
+    bins: [usize; 2],
+    /// How many bins are filled, all over the histogram.
+    filled: u64,
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self { bins: [1000, 20_000], filled: 1 << 20 }
+    }
+}
+
+impl Processor for Spread {
+    type Event = Event;
+    type Output = Hist2;
+
+    fn output(&self, _: &Dataset) -> Hist2 {
+        Hist2::new(self.bins.map(|bins| Axis::regular(bins, 0.0, bins as f64)))
+    }
+
+    fn process(&self, events: &Events<Event>, out: &mut Hist2) -> Result<()> {
+        let bins = self.bins.map(|bins| bins as u64);
+        for Event { x } in events {
+            let which = (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+            let at = which % self.filled.max(1) * (bins[0] * bins[1] / self.filled.max(1)).max(1);
+            out.fill((at % bins[0]) as f64, (at / bins[0]) as f64, 0.1 + f64::from(x) / 3.0);
+        }
+        Ok(())
+    }
+}
+
+hep_run::main!(Faulty, Heavy, Spread);
