@@ -57,7 +57,7 @@ fn main() {
     measure("fill_all: regular, counts", "fill", jets, &mut || count.fill_all(pts.iter().copied()));
     let mut weighted = Hist::new(axis());
     measure("fill: regular, weights", "fill", jets, &mut || {
-        pts.iter().for_each(|&pt| weighted.fill(pt, 0.5))
+        pts.iter().for_each(|&pt| weighted.fill(pt, 0.5));
     });
     measure("fill_all: regular, weights", "fill", jets, &mut || {
         weighted.fill_all(pts.iter().map(|&pt| (pt, 0.5)));
@@ -150,7 +150,7 @@ fn batch() -> Batch {
         let values = [
             ("pt", floats(&|x| 15.0 - 20.0 * (1.0 - x).ln())),
             ("eta", floats(&|x| 5.0 * x - 2.5)),
-            ("phi", floats(&|x| 6.28 * x - 3.14)),
+            ("phi", floats(&|x| 6.2 * x - 3.1)),
             ("mass", floats(&|x| 10.0 * x)),
             (
                 "charge",

@@ -43,7 +43,7 @@ impl Numbers {
 
     fn jet(&mut self) -> [f32; 4] {
         let pt = 15.0 - 20.0 * (1.0 - self.next()).ln();
-        [pt, 6.0 * self.next() - 3.0, 6.28 * self.next() - 3.14, 10.0 * self.next()].map(|x| x as f32)
+        [pt, 6.0 * self.next() - 3.0, 6.2 * self.next() - 3.1, 10.0 * self.next()].map(|x| x as f32)
     }
 
     /// One that a detector does not give: fill values, none, endless, along the beam, a whole number.

@@ -32,9 +32,10 @@ impl Processor for AdlQ5 {
         let on_the_z = |mass: f64| mass > 60.0 && mass < 120.0;
         let mut four_momenta = events.muons.four_momenta();
         for event in events {
-            let muons = event.muons.iter().zip(four_momenta.of(event.muons).iter());
-            let mut pairs = muons.pairs().filter(|((a, _), (b, _))| a.charge != b.charge);
-            if pairs.any(|((_, a), (_, b))| on_the_z((a + b).mass())) {
+            let (muons, p4s) = (event.muons, four_momenta.of(event.muons));
+            let opposite = |&(i, j): &(usize, usize)| muons.at(i).charge != muons.at(j).charge;
+            let mut pairs = (0..muons.len()).pairs().filter(opposite);
+            if pairs.any(|(i, j)| on_the_z(p4s.sum([i, j]).mass())) {
                 out.met.fill(event.met);
             }
         }
