@@ -223,7 +223,7 @@ impl<S: Storage> Cells<S> {
     pub(super) fn merge(&mut self, other: Self) {
         match (self.is_sparse(), other.is_sparse()) {
             (false, false) => {
-                self.dense.iter_mut().zip(other.dense).for_each(|(cell, more)| S::add(cell, more))
+                self.dense.iter_mut().zip(other.dense).for_each(|(cell, more)| S::add(cell, more));
             }
             (_, true) => other.sparse.iter().for_each(|(at, more)| self.add(at, more)),
             (true, false) => {
