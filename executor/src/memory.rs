@@ -3,9 +3,9 @@
 //! | part | for |
 //! | --- | --- |
 //! | [`BASE`] | the program, its threads, what is known of the files |
+//! | [`check_outputs`](Memory::check_outputs) | the merged outputs, one merge of the largest, and writing them, should all bins be filled |
 //! | half of the rest | ranges at work: their compressed bytes, a decompressed basket of each column, a batch, the output. A worker whose range does not fit waits until another is done. |
-//! | a quarter | partial outputs that wait for their sibling. What is more goes into a temporary file. |
-//! | the rest | what one merge of large outputs takes besides, and writing the result |
+//! | the rest | partial outputs that wait for their sibling. What is more goes into a temporary file. |
 //!
 //! What has to fit, and cannot, is found when the files have been looked at and before any is processed.
 
@@ -25,6 +25,8 @@ pub const LEAST: u64 = 64 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     bytes: u64,
+    /// What is kept free for merged outputs.
+    outputs: u64,
     /// Whether somebody has said so: then what cannot fit is an error.
     is_asked: bool,
 }
@@ -42,39 +44,44 @@ impl Memory {
                 in_mebibytes(LEAST)
             )));
         }
-        Ok(Self { bytes, is_asked: true })
+        Ok(Self { bytes, outputs: 0, is_asked: true })
     }
 
     /// Half of what this machine has, or of what its control group may have. What may take more than that is
     /// tried even so.
     pub fn of_machine() -> Self {
         let bytes = limit::of_this_process().map_or(u64::MAX, |bytes| (bytes / 2).max(LEAST));
-        Self { bytes, is_asked: false }
+        Self { bytes, outputs: 0, is_asked: false }
+    }
+
+    /// What is left for ranges and for what waits.
+    fn free(self) -> u64 {
+        self.bytes.saturating_sub(BASE).saturating_sub(self.outputs)
     }
 
     /// What ranges at work may take together.
     pub(crate) fn at_work(self) -> u64 {
-        (self.bytes - BASE) / 2
+        self.free() / 2
     }
 
     /// What waiting outputs may take together.
     pub(crate) fn waiting(self) -> u64 {
-        (self.bytes - BASE) / 4
+        self.free() / 2
     }
 
     /// Outputs that are larger than this merge one after the other.
     pub(crate) fn large(self) -> u64 {
-        (self.bytes - BASE) / 32
+        self.free() / 32
     }
 
     /// What is read ahead of remote files, if so much is wanted.
     pub(crate) fn ahead(self, wanted: u64) -> u64 {
-        wanted.min((self.bytes - BASE) / 4)
+        wanted.min(self.free() / 4)
     }
 
     /// How many threads there may be, of so many that are wanted.
     pub(crate) fn threads(self, wanted: usize) -> usize {
-        if self.is_asked { wanted.min(((self.bytes - BASE) / THREAD) as usize).max(1) } else { wanted }
+        if self.is_asked { wanted.min((self.free() / THREAD) as usize).max(1) } else { wanted }
     }
 
     /// How many worker processes there may be, of so many that are wanted, if a range takes so many bytes.
@@ -83,7 +90,7 @@ impl Memory {
         if self.is_asked { wanted.min((self.at_work() / each) as usize).max(1) } else { wanted }
     }
 
-    /// Makes sure that the results fit, should every bin be filled: the merged output of each dataset, and
+    /// The same with room for the results, should every bin be filled: the merged output of each dataset, and
     /// beside them the largest twice more, while it is read back and merges, or is written.
     ///
     /// # Errors
@@ -93,7 +100,7 @@ impl Memory {
         processor: &dyn AnyProcessor,
         name: &str,
         datasets: &[Dataset],
-    ) -> RunResult<()> {
+    ) -> RunResult<Self> {
         let (mut all, mut besides) = (0_u64, 0);
         let mut largest = (0, String::new());
         for dataset in datasets {
@@ -108,9 +115,14 @@ impl Memory {
             all = all.saturating_add(one);
             besides = one.saturating_mul(2).max(besides);
         }
-        let needed = all.saturating_add(besides).saturating_add(BASE);
-        if !self.is_asked || needed <= self.bytes {
-            return Ok(());
+        let outputs = all.saturating_add(besides);
+        let needed = outputs.saturating_add(LEAST);
+        // Small ones are within what any run has.
+        if !self.is_asked || outputs <= BASE / 4 {
+            return Ok(self);
+        }
+        if needed <= self.bytes {
+            return Ok(Self { outputs, ..self });
         }
         let of =
             if datasets.len() == 1 { "1 dataset".to_owned() } else { format!("{} datasets", datasets.len()) };
@@ -139,7 +151,7 @@ impl Memory {
              columns; --memory {} would do, or fewer columns",
             in_mebibytes(self.bytes),
             in_mebibytes(bytes),
-            in_mebibytes((2 * bytes).saturating_add(BASE)),
+            in_mebibytes((2 * bytes).saturating_add(BASE).saturating_add(self.outputs)),
         )))
     }
 }
@@ -269,7 +281,7 @@ mod tests {
             [memory.threads(16), memory.processes(16, 8 << 20)]
         };
         assert_eq!([workers(64), workers(256), workers(4096)], [[2, 1], [16, 2], [16, 16]]);
-        let free = Memory { bytes: LEAST, is_asked: false };
+        let free = Memory { bytes: LEAST, outputs: 0, is_asked: false };
         assert_eq!([free.threads(64), free.processes(64, 1 << 30)], [64, 64]);
     }
 
@@ -305,7 +317,7 @@ mod tests {
         let processor = registry.make(None, &Map::new()).unwrap().1;
         let datasets = [Dataset::default(), Dataset::default()];
         let memory = Memory::of(LEAST).unwrap();
-        memory.check_outputs(&*processor, "dimuon", &datasets).unwrap();
+        assert_eq!(memory.check_outputs(&*processor, "dimuon", &datasets).unwrap(), memory);
         let error = memory.check_range("a.root", 100 << 20).unwrap_err().to_string();
         assert_eq!(
             error,
@@ -315,6 +327,6 @@ mod tests {
         Memory::of(240 << 20).unwrap().check_range("a.root", 100 << 20).unwrap();
         assert_eq!(Memory::of(1 << 20).unwrap_err().to_string(), "--memory 1MiB: the least is 64MiB");
         // Nobody has asked for a limit.
-        Memory { bytes: LEAST, is_asked: false }.check_range("a.root", 100 << 20).unwrap();
+        Memory { bytes: LEAST, outputs: 0, is_asked: false }.check_range("a.root", 100 << 20).unwrap();
     }
 }

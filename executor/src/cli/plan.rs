@@ -172,8 +172,7 @@ impl Request {
         let datasets = self.fileset.datasets.iter().filter(|dataset| chosen(&dataset.name));
         let datasets: Vec<Dataset> =
             datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect();
-        memory.check_outputs(&*self.processor, &self.name, &datasets)?;
-        self.options.memory = memory;
+        self.options.memory = memory.check_outputs(&*self.processor, &self.name, &datasets)?;
         Ok(())
     }
 

@@ -33,8 +33,8 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     };
     let outputs = output::targets(&args.output, &request.path, args.shard)?;
     if let Some(bytes) = args.memory {
-        let memory = Memory::of(bytes)?;
-        request.within(memory, &args.plan)?;
+        request.within(Memory::of(bytes)?, &args.plan)?;
+        let memory = request.options.memory;
         if let Executor::Threads(workers) = &mut request.options.executor {
             *workers = memory.threads(*workers);
         }
