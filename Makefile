@@ -116,8 +116,8 @@ bench-remote: environment
 
 # On one Dask cluster, against coffea and distributed RDataFrame, with FILES="a.root b.root" of datasets/make_bench.py.
 bench-clusters:
-	cargo build --release
-	$$(python3 tests/python/environment.py benchmarks/cluster_requirements.txt | tail -n 1) benchmarks/clusters.py $(BINARY) $(FILES)
+	$$(python3 tests/python/environment.py benchmarks/cluster_requirements.txt | tail -n 1) benchmarks/clusters.py \
+		"$$($(MAKE) -s portable)" $(FILES)
 
 fmt:
 	cargo fmt --all

@@ -56,3 +56,67 @@ impl Table {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root::codec::Decompressor;
+
+    const KEY: usize = 77;
+
+    /// Offsets of entries of 0 to 4 objects, so many that their table is left alone.
+    fn offsets() -> Vec<i32> {
+        (0..30_000).scan(0, |sum, n| Some(std::mem::replace(sum, *sum + n * 7 % 5))).collect()
+    }
+
+    /// A basket of floats as ROOT stores it, with this word at the end of its table; and its values.
+    fn basket(offsets: &[i32], last: u32) -> (Vec<u8>, Vec<u8>) {
+        let count = *offsets.last().unwrap();
+        let values: Vec<u8> = (0..count).flat_map(|n| (n as f32).sqrt().to_be_bytes()).collect();
+        let places = offsets[..offsets.len() - 1].iter().map(|at| KEY as u32 + 4 * *at as u32);
+        let table = [offsets.len() as u32].into_iter().chain(places).chain([last]);
+        let content: Vec<u8> = values.iter().copied().chain(table.flat_map(u32::to_be_bytes)).collect();
+        let mut stream = vec![0; content.len() + 1000];
+        let level = libdeflater::CompressionLvl::fastest();
+        let n = libdeflater::Compressor::new(level).zlib_compress(&content, &mut stream).unwrap();
+        let size = |n: usize| (n as u32).to_le_bytes()[..3].to_vec();
+        (values, [b"ZL\x08", &size(n)[..], &size(content.len()), &stream[..n]].concat())
+    }
+
+    fn agrees(framed: &[u8], values: &[u8], offsets: &[i32], pieces: usize) -> bool {
+        let entries = offsets.len() as u64 - 1;
+        let (mut out, mut codec) = (Vec::new(), Decompressor::default());
+        let whole = values.len() + Table::length(entries).unwrap();
+        let sum = codec.decompress_unverified(framed, &mut out, whole, values.len()).unwrap().unwrap();
+        assert!(out[..values.len()] == *values);
+        let mut table = Table::new(sum, KEY, values.len(), entries);
+        for first in (0..offsets.len() - 1).step_by(pieces) {
+            assert!(!table.agrees());
+            let end = (first + pieces).min(offsets.len() - 1);
+            table.follow(4 * offsets[first] as usize, &offsets[first..=end], 4);
+        }
+        table.agrees()
+    }
+
+    #[test]
+    fn a_table_of_roots_and_one_of_uproots_agree_in_any_pieces() {
+        let offsets = offsets();
+        for last in [0, KEY as u32 + 4 * *offsets.last().unwrap() as u32] {
+            let (values, framed) = basket(&offsets, last);
+            for pieces in [1, 511, 16_384, offsets.len()] {
+                assert!(agrees(&framed, &values, &offsets, pieces), "{last} {pieces}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_counts_and_other_tables_do_not_agree() {
+        let offsets = offsets();
+        let (values, framed) = basket(&offsets, 4711);
+        assert!(!agrees(&framed, &values, &offsets, 1000));
+        let (values, framed) = basket(&offsets, 0);
+        let mut others = offsets;
+        others[20_000] += 1;
+        assert!(!agrees(&framed, &values, &others, 1000));
+    }
+}
