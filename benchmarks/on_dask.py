@@ -100,7 +100,7 @@ def pipe(bench: Bench) -> None:
     child.greet(60)
     best = min(timed(lambda: [child.call({"op": "noop"}) for _ in range(1000)]) for _ in range(10)) / 1000
     say("pipe: a round trip of nothing", f"{best * 1e6:.1f} µs", "30 µs")
-    job = bench.job(4, name="heavy", kbins=62)
+    job = bench.job(4, name="heavy", kbins=62, full=True)
     child.call({"op": "job", "job": ""}, [job])
     key = hashlib.sha256(job).hexdigest()
     parts = [child.call({"op": "range", "job": key, "range": at})[1][0] for at in range(2)]
@@ -151,7 +151,7 @@ def managed(dask_scheduler) -> int:
 def partials(bench: Bench, ranges: int = 10_000, workers: int = 2) -> None:
     with bench.bed(workers) as bed:
         engine = bench.engine(bed)
-        job = bench.job(ranges, name="heavy", kbins=62)
+        job = bench.job(ranges, name="heavy", kbins=62, full=True)
         peak, over = 0, threading.Event()
 
         def sample() -> None:

@@ -110,6 +110,8 @@ impl Processor for Faulty {
 struct Heavy {
     /// How many thousand bins.
     kbins: usize,
+    /// Whether each of them is filled with every batch, so that outputs are as large as their histogram.
+    full: bool,
 }
 
 impl Processor for Heavy {
@@ -123,6 +125,11 @@ impl Processor for Heavy {
     fn process(&self, events: &Events<Event>, out: &mut Hist) -> Result<()> {
         for Event { x } in events {
             out.fill(f64::from(x), 0.1 + f64::from(x) / 3.0);
+        }
+        if self.full {
+            let bins = 1000 * self.kbins.max(1);
+            let width = 1e6 / bins as f64;
+            (0..bins).for_each(|bin| out.fill((bin as f64 + 0.5) * width, 1.0));
         }
         Ok(())
     }
