@@ -55,32 +55,21 @@ cd "{folder}"
 exec ./{binary} merge .
 "#
     );
-    let submit = format!(
-        r#"#!/bin/bash
-# Submits round {round}, and what merges afterwards.
-set -euo pipefail
-cd "{folder}"
-jobs=round-{round}.jobs
-if grep -qs '^merge ' $jobs; then
-    echo "round {round} is submitted already" >&2
-    exit 1
-fi
-# There, if what merges could not be submitted then.
-array=$(sed -n 's/^array //p' $jobs 2>/dev/null || true)
-if [ -z "$array" ]; then
-    array=$(condor_submit -terse round-{round}.sub)
-    array=${{array%%.*}}
-    echo "array $array" | tee $jobs
-fi
-merge=$(condor_submit -terse merge-{round}.sub array="$array" wait="$(command -v condor_wait)")
-echo "merge ${{merge%%.*}}" | tee -a $jobs
-"#
+    let submit = Script::submits(
+        round,
+        &folder,
+        "what merges",
+        &format!("array=$(condor_submit -terse round-{round}.sub)\n    array=${{array%%.*}}"),
+        &format!(
+            r#"merge=$(condor_submit -terse merge-{round}.sub array="$array" wait="$(command -v condor_wait)")
+echo "merge ${{merge%%.*}}" | tee -a $jobs"#
+        ),
     );
     vec![
         Script::new(format!("round-{round}.sub"), map),
         Script::new(format!("merge-{round}.sub"), merge),
         Script::program(format!("merge-{round}.sh"), wait),
-        Script::program(format!("submit-{round}.sh"), submit),
+        submit,
     ]
 }
 

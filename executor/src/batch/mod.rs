@@ -21,6 +21,7 @@ mod slurm;
 mod state;
 mod status;
 
+use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -61,6 +62,31 @@ impl Script {
     /// One that is run by its name.
     fn program(name: impl Into<String>, text: String) -> Self {
         Self { reader: Reader::Runs, ..Self::new(name, text) }
+    }
+
+    /// What submits a round, once: its array, by the command that sets `array`, and then what `merges`, by the
+    /// commands that note it as `merge` among the round's jobs.
+    fn submits(round: usize, folder: &impl Display, merges: &str, array: &str, merge: &str) -> Self {
+        let text = format!(
+            r#"#!/bin/bash
+# Submits round {round}, and {merges} afterwards.
+set -euo pipefail
+cd "{folder}"
+jobs=round-{round}.jobs
+if grep -qs '^merge ' $jobs; then
+    echo "round {round} is submitted already" >&2
+    exit 1
+fi
+# There, if what merges could not be submitted then.
+array=$(sed -n 's/^array //p' $jobs 2>/dev/null || true)
+if [ -z "$array" ]; then
+    {array}
+    echo "array $array" | tee $jobs
+fi
+{merge}
+"#
+        );
+        Self::program(format!("submit-{round}.sh"), text)
     }
 
     /// One that nobody else may read.

@@ -39,30 +39,20 @@ cd "{folder}"
 exec ./{binary} merge .
 "#
     );
-    let submit = format!(
-        r#"#!/bin/bash
-# Submits round {round}, and the job that merges afterwards.
-set -euo pipefail
-cd "{folder}"
-jobs=round-{round}.jobs
-if grep -qs '^merge ' $jobs; then
-    echo "round {round} is submitted already" >&2
-    exit 1
-fi
-# There, if what merges could not be submitted then.
-array=$(sed -n 's/^array //p' $jobs 2>/dev/null || true)
-if [ -z "$array" ]; then
-    array=$(sbatch --parsable round-{round}.sh)
-    echo "array $array" | tee $jobs
-fi
-merge=$(sbatch --parsable --dependency="afterany:${{array%%;*}}" merge-{round}.sh)
-echo "merge $merge" | tee -a $jobs
-"#
+    let submit = Script::submits(
+        round,
+        &folder,
+        "the job that merges",
+        &format!("array=$(sbatch --parsable round-{round}.sh)"),
+        &format!(
+            r#"merge=$(sbatch --parsable --dependency="afterany:${{array%%;*}}" merge-{round}.sh)
+echo "merge $merge" | tee -a $jobs"#
+        ),
     );
     vec![
         Script::program(format!("round-{round}.sh"), map),
         Script::program(format!("merge-{round}.sh"), merge),
-        Script::program(format!("submit-{round}.sh"), submit),
+        submit,
     ]
 }
 

@@ -214,8 +214,8 @@ impl<'a> Mapper<'a> {
                         needs.start().wait()?
                     }
                 };
+                workspace.prepare(arrived.friends.scratches(), self.options.skip_checksums);
                 if let Some(shared) = self.shared {
-                    workspace.scratch.skip_checksums(self.options.skip_checksums);
                     shared.unpack(*number, &mut arrived, &mut workspace.scratch);
                 }
                 self.process(&arrived, &self.datasets[file.dataset], workspace, watch)
@@ -262,7 +262,6 @@ impl<'a> Mapper<'a> {
     ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
         let Arrived { opened, plan, bytes, friends } = arrived;
         let mut output = self.processor.output(dataset);
-        workspace.prepare(friends.scratches(), self.options.skip_checksums);
         let mut join = Join::new(opened, friends, &mut workspace.friends)?;
         let mut batches = opened.reader.decode(plan, bytes, &mut workspace.scratch)?;
         let mut entries = 0;

@@ -41,10 +41,7 @@ pub(super) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(file: &'a ParquetFile, plan: &'a ReadPlan, bytes: &'a [Bytes]) -> Result<Self> {
-        let fits = |(range, bytes): (&Range<u64>, &Bytes)| {
-            range.end.checked_sub(range.start) == Some(bytes.len() as u64)
-        };
-        if plan.ranges.len() != bytes.len() || !plan.ranges.iter().zip(bytes).all(fits) {
+        if !plan.fits(bytes) {
             return Err(Error::Parquet {
                 path: file.path().to_owned(),
                 what: "a plan".to_owned(),

@@ -190,17 +190,7 @@ impl<'a> Cursor<'a> {
             self.loaded = Some(number);
             return Ok(());
         }
-        let record: &'a [u8] = &self.given.bytes[at];
-        let stored = unsealed(record, page.checked)?;
-        if stored.len() == length {
-            self.held = Some(stored);
-        } else {
-            self.held = None;
-            codec.decompress_into(stored, &mut self.buffer, length)?;
-            if self.buffer.len() != length {
-                return Err(format!("it has {} of {length} bytes", self.buffer.len()));
-            }
-        }
+        self.held = content(&self.given.bytes[at], page, encoding, codec, &mut self.buffer)?;
         self.loaded = Some(number);
         Ok(())
     }
@@ -232,13 +222,29 @@ pub(super) fn unpack(
     encoding: Encoding,
     codec: &mut Decompressor,
 ) -> Option<Bytes> {
-    let stored = unsealed(record, page.checked).ok()?;
+    let mut out = Vec::new();
+    let held = content(record, page, encoding, codec, &mut out).ok()?;
+    held.is_none().then(|| out.into())
+}
+
+/// The content of a page: in its record, where it is not compressed, else decompressed to `out`.
+fn content<'r>(
+    record: &'r [u8],
+    page: &Page,
+    encoding: Encoding,
+    codec: &mut Decompressor,
+    out: &mut Vec<u8>,
+) -> Reason<Option<&'r [u8]>> {
+    let stored = unsealed(record, page.checked)?;
     let length = encoding.page_length(page.elements);
-    let mut content = Vec::new();
-    if stored.len() == length || codec.decompress_into(stored, &mut content, length).is_err() {
-        return None;
+    if stored.len() == length {
+        return Ok(Some(stored));
     }
-    (content.len() == length).then(|| content.into())
+    codec.decompress_into(stored, out, length)?;
+    if out.len() != length {
+        return Err(format!("it has {} of {length} bytes", out.len()));
+    }
+    Ok(None)
 }
 
 fn fail_at(cursor: &Cursor<'_>, cluster: usize, number: usize, reason: String) -> crate::Error {
