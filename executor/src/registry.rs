@@ -4,7 +4,9 @@
 //! monomorphised, and a dynamic call is made once per some ten thousand events.
 
 use std::any::Any;
-use std::io::Write;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 
 use hep_analysis::{Columnar, Dataset, Events, Merge, Object, Output, Processor};
 use hep_columns::{Batch, Schema};
@@ -124,7 +126,7 @@ pub trait AnyOutput: Send {
     /// The same, and where it cannot be written.
     fn write(&self, to: &mut dyn Write) -> RunResult<()>;
     /// What reads back what was written of it.
-    fn decoder(&self) -> Decode;
+    fn reader(&self) -> ReadBack;
     /// The bytes it takes in memory now; see [`Output::memory`].
     fn memory(&self) -> usize;
     /// Those that its objects may come to; see [`Output::most_memory`].
@@ -135,8 +137,8 @@ pub trait AnyOutput: Send {
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
 
-/// Reads an output that [`AnyOutput::encode`] has written.
-pub type Decode = fn(&[u8]) -> RunResult<Box<dyn AnyOutput>>;
+/// Reads an output that [`AnyOutput::write`] has written, of which nothing follows.
+pub type ReadBack = fn(&mut BufReader<File>) -> RunResult<Box<dyn AnyOutput>>;
 
 struct Erased<O>(O);
 
@@ -163,8 +165,8 @@ impl<O: Output> AnyOutput for Erased<O> {
         written.map(drop).map_err(|error| Error::Partial(format!("the output cannot be written: {error}")))
     }
 
-    fn decoder(&self) -> Decode {
-        decode::<O>
+    fn reader(&self) -> ReadBack {
+        read_back::<O>
     }
 
     fn memory(&self) -> usize {
@@ -185,12 +187,30 @@ impl<O: Output> AnyOutput for Erased<O> {
 }
 
 fn decode<O: Output>(bytes: &[u8]) -> RunResult<Box<dyn AnyOutput>> {
-    let why = |what: &str| Error::Partial(format!("the output cannot be read: {what}"));
     match postcard::take_from_bytes::<O>(bytes) {
         Ok((output, [])) => Ok(Box::new(Erased(output))),
-        Ok(_) => Err(why("it has bytes to spare")),
-        Err(error) => Err(why(&error.to_string())),
+        Ok(_) => Err(unread("it has bytes to spare")),
+        Err(error) => Err(unread(error)),
     }
+}
+
+fn read_back<O: Output>(file: &mut BufReader<File>) -> RunResult<Box<dyn AnyOutput>> {
+    // What is taken at a time: a number, or a string.
+    let mut scratch = vec![0; 1 << 16];
+    let read = postcard::from_io::<O, _>((&mut *file, &mut scratch));
+    if let Ok((output, _)) = read
+        && file.fill_buf().map_err(unread)?.is_empty()
+    {
+        return Ok(Box::new(Erased(output)));
+    }
+    // A longer string, or a failure to be told.
+    let mut bytes = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(unread)?;
+    decode::<O>(&bytes)
+}
+
+fn unread(why: impl Display) -> Error {
+    Error::Partial(format!("the output cannot be read: {why}"))
 }
 
 impl<P: Processor> AnyProcessor for P {
@@ -222,7 +242,32 @@ impl<P: Processor> AnyProcessor for P {
 
 #[cfg(test)]
 mod tests {
-    use super::snake_case;
+    use hep_analysis::hist::{Axis, Hist};
+
+    use super::*;
+
+    #[test]
+    fn an_output_is_read_back_from_its_file_whole_or_not_at_all() {
+        let path = std::env::temp_dir().join(format!("hep-run-read-back-{}", std::process::id()));
+        // The second is longer than what is taken of a file at a time.
+        for label in ["m".to_owned(), "m".repeat(100_000)] {
+            let mut histogram = Hist::new(Axis::regular(10, 0.0, 1.0).label(label));
+            histogram.fill(0.25, 2.0);
+            let output: Box<dyn AnyOutput> = Box::new(Erased(histogram));
+            let mut written = Vec::new();
+            output.encode(&mut written).unwrap();
+            let read = |bytes: &[u8]| {
+                std::fs::write(&path, bytes).unwrap();
+                let mut again = Vec::new();
+                output.reader()(&mut BufReader::new(File::open(&path).unwrap()))?.encode(&mut again)?;
+                Ok(again)
+            };
+            assert_eq!(read(&written).map_err(|error: Error| error.to_string()), Ok(written.clone()));
+            assert!(read(&written[..written.len() - 1]).is_err());
+            assert!(read(&[&written[..], b"!"].concat()).unwrap_err().to_string().contains("to spare"));
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn a_processor_is_called_by_its_type_in_snake_case() {

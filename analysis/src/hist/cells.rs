@@ -9,6 +9,10 @@
 //! In memory a sparse one is a table with open addressing. Sorted pages of 16 cells were weighed: with fills that
 //! are spread evenly they come to six times as much.
 
+use std::fmt::{self, Formatter};
+use std::marker::PhantomData;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -260,10 +264,36 @@ impl<S: Storage> PartialEq for Cells<S> {
 /// behind the number of cells between it and the one before.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(Serialize))]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", bound(deserialize = "C: Deserialize<'de>"))]
 enum Stored<C> {
-    All(Vec<C>),
-    Held(u32, Vec<(u32, C)>),
+    All(#[serde(deserialize_with = "exactly")] Vec<C>),
+    Held(u32, #[serde(deserialize_with = "exactly")] Vec<(u32, C)>),
+}
+
+/// A sequence in as much memory as it takes: serde's own grows by doubling, which takes up to three times as
+/// much while it is copied.
+fn exactly<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Exactly<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Exactly<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, to: &mut Formatter<'_>) -> fmt::Result {
+            to.write_str("cells")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
+            let mut read = Vec::new();
+            // Of bytes in memory, postcard says no more than are left of them.
+            read.try_reserve_exact(sequence.size_hint().unwrap_or(0)).map_err(A::Error::custom)?;
+            while let Some(one) = sequence.next_element()? {
+                read.push(one);
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_seq(Exactly(PhantomData))
 }
 
 #[derive(Serialize)]

@@ -4,13 +4,13 @@
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufWriter, Read, Seek};
+use std::io::{self, BufReader, BufWriter, Seek};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::memory::Memory;
-use crate::registry::{AnyOutput, Decode};
+use crate::registry::{AnyOutput, ReadBack};
 use crate::{Error, RunResult};
 
 /// How much room there is for them, and who merges large ones.
@@ -40,7 +40,7 @@ pub(super) enum Held {
 pub(super) struct Away {
     file: File,
     bytes: u64,
-    decode: Decode,
+    read: ReadBack,
 }
 
 impl Waiting {
@@ -116,14 +116,14 @@ impl Away {
         output.write(&mut file)?;
         let mut file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         let bytes = file.stream_position().map_err(failed)?;
-        Ok(Self { file, bytes, decode: output.decoder() })
+        Ok(Self { file, bytes, read: output.reader() })
     }
 
     fn read(mut self) -> RunResult<Box<dyn AnyOutput>> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.bytes).unwrap_or(0));
-        let read = self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes));
-        read.map_err(|error| Error::Partial(format!("an output cannot be read back: {error}")))?;
-        (self.decode)(&bytes)
+        let failed = |error| Error::Partial(format!("an output cannot be read back: {error}"));
+        self.file.rewind().map_err(failed)?;
+        // Not all of its bytes and what they hold at once: it may be as large as there is room for.
+        (self.read)(&mut BufReader::with_capacity(1 << 16, self.file))
     }
 }
 
