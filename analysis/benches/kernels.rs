@@ -98,6 +98,22 @@ fn main() {
             black_box(four_momenta.of(event.jets).closest_triple(172.5));
         }
     });
+    measure("closest_triples of the column", "triple", triples, &mut || {
+        events.jets.closest_triples(172.5).for_each(|triple| _ = black_box(triple.p4()));
+    });
+
+    let pairs: usize =
+        events.iter().map(|event| event.jets.len() * event.jets.len().saturating_sub(1) / 2).sum();
+    measure("pairs() and their masses", "pair", pairs, &mut || {
+        let mut four_momenta = events.jets.four_momenta();
+        for event in &events {
+            let jets = four_momenta.of(event.jets);
+            black_box((0..jets.len()).pairs().map(|(i, j)| jets.sum([i, j]).mass()).sum::<f64>());
+        }
+    });
+    measure("select_pairs and their masses", "pair", pairs, &mut || {
+        black_box(events.jets.select_pairs(|_, _| true).masses().iter().sum::<f64>());
+    });
 
     measure("delta_r in a loop over events", "event", EVENTS, &mut || {
         for event in &events {

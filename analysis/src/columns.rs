@@ -9,7 +9,8 @@ use arrow_buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use hep_columns::{ColumnError, Kind, Number, Schema, Scope};
 
-use crate::vector::{FourMomenta, Momentum};
+use crate::events::SelectedEvents;
+use crate::vector::{ClosestTriples, FourMomenta, Momentum};
 
 /// Something that is stored as columns and read back entry by entry.
 ///
@@ -231,7 +232,64 @@ impl<T: Columnar> JaggedColumn<T> {
     where
         for<'a> T::Item<'a>: Momentum,
     {
-        FourMomenta::new(self)
+        FourMomenta::all(self)
+    }
+
+    /// Those of the objects of some of the events, and no others.
+    ///
+    /// ```
+    /// # extern crate hep_analysis as hep_run;
+    /// use hep_run::prelude::*;
+    ///
+    /// #[derive(Columnar)]
+    /// struct Event {
+    ///     #[column("Muon")]
+    ///     muons: Jagged<Charged>,
+    /// }
+    ///
+    /// fn fill(events: &Events<Event>, mass: &mut Count) {
+    ///     let two_muons = events.select(|event| event.muons.len() == 2);
+    ///     let mut four_momenta = events.muons.four_momenta_of(&two_muons);
+    ///     mass.fill_all(two_muons.iter().map(|event| four_momenta.of(event.muons).sum([0, 1]).mass()));
+    /// }
+    /// ```
+    pub fn four_momenta_of<'a, E: Columnar>(&'a self, events: &'a SelectedEvents<'_, E>) -> FourMomenta<'a, T>
+    where
+        for<'b> T::Item<'b>: Momentum,
+    {
+        FourMomenta::chosen(self, events.numbers())
+    }
+
+    /// Of each event with three objects and more, the three whose mass is closest to `mass` in GeV: those that
+    /// `triples().closest_to(mass, …)` gives, for the mass `(a + b + c).mass()`, the first of equally close ones.
+    /// None of an event all of whose masses are NaN.
+    ///
+    /// Events that have equally many objects are searched together, one in each lane of a vector.
+    ///
+    /// ```
+    /// # extern crate hep_analysis as hep_run;
+    /// use hep_run::prelude::*;
+    ///
+    /// #[derive(Clone, Copy, Columnar, Momentum)]
+    /// struct Jet { pt: f32, eta: f32, phi: f32, mass: f32 }
+    ///
+    /// #[derive(Columnar)]
+    /// struct Event {
+    ///     #[column("Jet")]
+    ///     jets: Jagged<Jet>,
+    /// }
+    ///
+    /// fn fill(events: &Events<Event>, top_pt: &mut Count) {
+    ///     for top in events.jets.closest_triples(172.5) {
+    ///         top_pt.fill(top.p4().pt());
+    ///     }
+    /// }
+    /// ```
+    pub fn closest_triples(&self, mass: f64) -> ClosestTriples<'_, T>
+    where
+        for<'a> T::Item<'a>: Momentum,
+    {
+        ClosestTriples::new(self, mass)
     }
 }
 

@@ -150,12 +150,69 @@ fn one_event_may_have_more_objects_than_a_block() {
 }
 
 #[test]
+fn four_momenta_of_chosen_events_are_those_of_their_objects() {
+    let events = random_events(8, 3000, 9);
+    let none = events.select(|_| false);
+    assert!(none.is_empty() && none.iter().next().is_none());
+    // Some without jets among them, and more than a block of each.
+    for least in [0, 1, 4] {
+        let chosen = events.select(|event| event.jets.len() >= least && event.muons.len() != 1);
+        let plain = events.iter().filter(|event| event.jets.len() >= least && event.muons.len() != 1);
+        assert!(chosen.iter().map(|event| event.jets.range()).eq(plain.map(|event| event.jets.range())));
+        let mut jets = events.jets.four_momenta_of(&chosen);
+        let rows: Vec<_> = chosen.iter().collect();
+        // In their order, in another one, and some of them.
+        for event in rows.iter().chain(rows.iter().rev()).chain(rows.iter().step_by(7)) {
+            let jets = jets.of(event.jets);
+            assert_eq!(jets.len(), event.jets.len());
+            assert!(event.jets.iter().zip(jets.iter()).all(|(jet, p4)| same(jet.p4(), p4)));
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "not chosen")]
+fn four_momenta_of_an_event_that_is_not_chosen_are_not_given() {
+    let events = random_events(9, 100, 9);
+    let chosen = events.select(|event| event.jets.len() % 2 == 0);
+    let mut jets = events.jets.four_momenta_of(&chosen);
+    events.iter().for_each(|event| _ = jets.of(event.jets));
+}
+
+#[test]
 #[should_panic(expected = "another collection")]
 fn four_momenta_of_other_objects_are_not_given() {
     let events = random_events(4, 10, 3);
     let mut jets = events.jets.four_momenta();
     for event in &events {
         jets.of(event.muons);
+    }
+}
+
+#[test]
+fn the_closest_triples_of_all_events_are_those_of_each() {
+    let events_of = |most, n| random_events(10 + most as u64, n, most);
+    let mut large = Numbers(11);
+    // Fewer events than lanes, and some with more objects than go through lanes, or than a block.
+    let sizes = [40, 3, 0, 17, 16, 60, 2, 16, 17, 5];
+    let jets: Vec<Vec<_>> = sizes.iter().map(|&n| (0..n).map(|_| large.jet()).collect()).collect();
+    let large = events(&jets, &vec![Vec::new(); jets.len()]);
+    for events in [&events_of(5, 5000), &events_of(12, 5000), &events_of(20, 700), &large, &events_of(2, 100)]
+    {
+        for mass in [172.5, 0.0, -20.0, 1e6, f64::INFINITY, f64::NAN] {
+            let mut ours = events.jets.closest_triples(mass);
+            let mut four_momenta = events.jets.four_momenta();
+            for (number, event) in events.iter().enumerate() {
+                let jets = four_momenta.of(event.jets);
+                let Some(triple) = jets.closest_triple(mass) else { continue };
+                let found = ours.next().unwrap();
+                assert_eq!((found.event(), found.places()), (number, triple), "of {}, {mass}", jets.len());
+                let pts = triple.map(|i| event.jets.at(i).pt.to_bits());
+                assert_eq!(found.objects().map(|jet| jet.pt.to_bits()), pts);
+                assert!(same(found.p4(), jets.sum(triple)));
+            }
+            assert!(ours.next().is_none());
+        }
     }
 }
 
@@ -185,11 +242,13 @@ fn the_first_of_equally_close_triples_is_the_closest() {
     let jets: Vec<Vec<_>> = (0..300).map(|_| event()).collect();
     let events = events(&jets, &vec![Vec::new(); 300]);
     let mut jets = events.jets.four_momenta();
+    let mut found = events.jets.closest_triples(172.5);
     let mut ties = 0;
     for event in &events {
         let plain: Vec<P4> = event.jets.iter().map(|jet| jet.p4()).collect();
         let closest = triple_of_plain_search(&plain, 172.5);
         assert_eq!(jets.of(event.jets).closest_triple(172.5), closest);
+        assert_eq!(found.next().map(|triple| triple.places()), closest);
         let mass = |[i, j, k]: [usize; 3]| (plain[i] + plain[j] + plain[k]).mass();
         let closest = mass(closest.unwrap());
         ties += usize::from(
@@ -314,4 +373,49 @@ fn names_are_filled_all_too() {
     names.fill_all(["mu", "e", "mu"]);
     names.fill_where([("e", true), ("tau", false)]);
     assert_eq!((names.value([1]), names.value([2]), names.entries()), (2.0, 2.0, 4));
+}
+
+#[test]
+fn selected_pairs_are_those_of_the_plain_loops() {
+    for (seed, most) in [(12, 3), (13, 9), (14, 60)] {
+        let events = random_events(seed, 600, most);
+        let good = |a: Jet, b: Jet| a.eta * b.eta < 0.0 || a.pt > 60.0;
+        let chosen = events.select(|event| event.muons.len() != 1);
+        let (all, some) = (events.jets.select_pairs(good), events.jets.select_pairs_of(&chosen, good));
+        assert_eq!((all.event_count(), some.event_count()), (events.len(), chosen.len()));
+        let none = events.jets.select_pairs(|_, _| false);
+        assert!(none.is_empty() && none.masses().is_empty() && !none.any([]).contains(&true));
+
+        let plain = |rows: Vec<List<'_, Jet>>, pairs: hep_analysis::pairs::PairSelection<'_, Jet>| {
+            let masses = pairs.masses();
+            let any = pairs.any(masses.iter().map(|&mass| mass > 60.0 && mass < 120.0));
+            for target in [91.2, 0.0, f64::INFINITY, f64::NAN] {
+                let closest = pairs.closest_to(target);
+                assert_eq!(closest.len(), rows.len());
+                let (mut left, mut found) = (masses.iter(), pairs.iter());
+                for (number, jets) in rows.iter().enumerate() {
+                    let of_event: Vec<_> =
+                        (0..jets.len()).pairs().filter(|&(i, j)| good(jets.at(i), jets.at(j))).collect();
+                    let mass = |(i, j): (usize, usize)| (jets.at(i).p4() + jets.at(j).p4()).mass();
+                    for &(i, j) in &of_event {
+                        let (ours, plain) = (*left.next().unwrap(), mass((i, j)));
+                        assert!(ours.to_bits() == plain.to_bits() || ours.is_nan() && plain.is_nan());
+                        let objects = [jets.at(i), jets.at(j)].map(|jet| jet.pt.to_bits());
+                        assert_eq!(found.next().unwrap().map(|jet| jet.pt.to_bits()), objects);
+                    }
+                    let within = |&pair: &(usize, usize)| mass(pair) > 60.0 && mass(pair) < 120.0;
+                    assert_eq!(any[number], of_event.iter().any(within));
+                    let best = of_event.into_iter().closest_to(target, |&pair| mass(pair));
+                    assert_eq!(
+                        closest[number].map(|pair| pair.places),
+                        best.map(|(i, j)| [i, j]),
+                        "{target}"
+                    );
+                }
+                assert!(left.next().is_none() && found.next().is_none());
+            }
+        };
+        plain(events.iter().map(|event| event.jets).collect(), all);
+        plain(chosen.iter().map(|event| event.jets).collect(), some);
+    }
 }

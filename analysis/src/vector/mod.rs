@@ -3,11 +3,15 @@
 //! The definitions are those of `ROOT::Math::LorentzVector`, so that a histogram of a mass equals
 //! RDataFrame's bin for bin; two of its corner cases are not followed, see [`P4::from_pt_eta_phi_mass`].
 
+mod components;
 mod elementary;
 mod momenta;
+mod pair_masses;
 mod triples;
 
 pub use momenta::{FourMomenta, P4s};
+pub(crate) use pair_masses::PairMasses;
+pub use triples::{ClosestTriples, Triple};
 
 use std::f64::consts::{PI, TAU};
 use std::iter::Sum;
@@ -131,13 +135,13 @@ impl P4 {
     }
 
     /// The squared mass, which may be negative.
-    #[inline]
+    #[inline(always)]
     pub fn mass2(&self) -> f64 {
         self.e * self.e - self.px * self.px - self.py * self.py - self.pz * self.pz
     }
 
     /// The mass; negative, `-√(-m²)`, where the squared mass is.
-    #[inline]
+    #[inline(always)]
     pub fn mass(&self) -> f64 {
         let mass2 = self.mass2();
         mass2.abs().sqrt().copysign(mass2)

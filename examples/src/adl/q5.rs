@@ -29,16 +29,9 @@ impl Processor for AdlQ5 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        let on_the_z = |mass: f64| mass > 60.0 && mass < 120.0;
-        let mut four_momenta = events.muons.four_momenta();
-        for event in events {
-            let (muons, p4s) = (event.muons, four_momenta.of(event.muons));
-            let opposite = |&(i, j): &(usize, usize)| muons.at(i).charge != muons.at(j).charge;
-            let mut pairs = (0..muons.len()).pairs().filter(opposite);
-            if pairs.any(|(i, j)| on_the_z(p4s.sum([i, j]).mass())) {
-                out.met.fill(event.met);
-            }
-        }
+        let opposite = events.muons.select_pairs(|a, b| a.charge != b.charge);
+        let on_the_z = opposite.masses().into_iter().map(|mass| mass > 60.0 && mass < 120.0);
+        out.met.fill_where(events.met.iter().copied().zip(opposite.any(on_the_z)));
         Ok(())
     }
 }

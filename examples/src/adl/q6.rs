@@ -2,6 +2,7 @@
 //! closest to 172.5 GeV, and the largest b-tag in it.
 
 use hep_run::prelude::*;
+use hep_run::vector::Triple;
 
 #[derive(Clone, Copy, Columnar, Momentum)]
 pub struct Jet {
@@ -40,15 +41,15 @@ impl Processor for AdlQ6 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        // Each jet is in many triples: its four-momentum is made once.
-        let mut four_momenta = events.jets.four_momenta();
-        for event in events {
-            let jets = four_momenta.of(event.jets);
-            let Some(trijet) = jets.closest_triple(172.5) else { continue };
-            out.trijet_pt.fill(jets.sum(trijet).pt());
-            let [a, b, c] = trijet.map(|i| event.jets.at(i).btag);
-            out.max_btag.fill(a.max(b).max(c));
-        }
+        let trijets = events.jets.closest_triples(172.5);
+        let of = |trijet: Triple<Jet>| (trijet.p4().pt(), max(trijet.objects().map(|jet| jet.btag)));
+        let (pts, btags): (Vec<f64>, Vec<f32>) = trijets.map(of).unzip();
+        out.trijet_pt.fill_all(pts);
+        out.max_btag.fill_all(btags);
         Ok(())
     }
+}
+
+fn max([a, b, c]: [f32; 3]) -> f32 {
+    a.max(b).max(c)
 }

@@ -2,6 +2,7 @@
 //! transverse mass of the missing transverse energy and the leading lepton outside of the pair whose
 //! mass is closest to 91.2 GeV.
 
+use hep_run::pairs::ClosestPair;
 use hep_run::prelude::*;
 use hep_run::vector::transverse_mass;
 
@@ -22,12 +23,6 @@ pub struct Histograms {
     transverse_mass: Count,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Flavour {
-    Electron,
-    Muon,
-}
-
 /// Transverse mass of the missing transverse energy and the lepton beside a Z.
 #[derive(Default, Settings)]
 pub struct AdlQ8;
@@ -43,39 +38,39 @@ impl Processor for AdlQ8 {
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {
-        // Each lepton is in several pairs: its four-momentum is made once. The buffer lives as long as the
-        // batch, so that no event allocates.
-        let mut buffer = Vec::new();
-        for event in events {
-            if event.electrons.len() + event.muons.len() < 3 {
-                continue;
-            }
-            buffer.clear();
-            buffer.extend(event.electrons.iter().map(|lepton| (Flavour::Electron, lepton, lepton.p4())));
-            buffer.extend(event.muons.iter().map(|lepton| (Flavour::Muon, lepton, lepton.p4())));
-            let leptons = buffer.iter().enumerate();
-
-            let same_flavour_opposite_charge =
-                leptons.clone().pairs().filter(|((_, a), (_, b))| a.0 == b.0 && a.1.charge != b.1.charge);
-            let mass = |((_, a), (_, b)): &Pair| (a.2 + b.2).mass();
-            let Some(((i, _), (j, _))) = same_flavour_opposite_charge.closest_to(91.2, mass) else {
-                continue;
+        let several = events.select(|event| event.electrons.len() + event.muons.len() >= 3);
+        let opposite = |a: Charged, b: Charged| a.charge != b.charge;
+        let electrons = events.electrons.select_pairs_of(&several, opposite).closest_to(MASS);
+        let muons = events.muons.select_pairs_of(&several, opposite).closest_to(MASS);
+        for ((event, electrons), muons) in several.iter().zip(electrons).zip(muons) {
+            let (of_electrons, of_muons) = match (electrons, muons) {
+                (None, None) => continue,
+                // Equally close electrons come first.
+                (Some(z), other) if other.is_none_or(|other| distance(z) <= distance(other)) => {
+                    (Some(z), None)
+                }
+                (_, z) => (None, z),
             };
-
-            let others = leptons.filter(|(k, _)| *k != i && *k != j);
-            let Some((_, (_, other, _))) = others.leading(|(_, (_, lepton, _))| lepton.pt) else { continue };
-            out.transverse_mass.fill(transverse_mass(
-                other.pt(),
-                other.phi(),
-                event.met.into(),
-                event.met_phi.into(),
-            ));
+            let electrons = outside(event.electrons, of_electrons);
+            let muons = outside(event.muons, of_muons);
+            let Some(lepton) = electrons.chain(muons).leading(|lepton| lepton.pt) else { continue };
+            let (met, met_phi) = (event.met.into(), event.met_phi.into());
+            out.transverse_mass.fill(transverse_mass(lepton.pt(), lepton.phi(), met, met_phi));
         }
         Ok(())
     }
 }
 
-type Lepton = (Flavour, Charged, P4);
+/// The mass of the Z in GeV.
+const MASS: f64 = 91.2;
 
-/// Two leptons with their places in the event.
-type Pair<'a> = ((usize, &'a Lepton), (usize, &'a Lepton));
+fn distance(pair: ClosestPair) -> f64 {
+    (pair.mass - MASS).abs()
+}
+
+/// The leptons that are not in the pair.
+fn outside(leptons: List<'_, Charged>, pair: Option<ClosestPair>) -> impl Iterator<Item = Charged> {
+    let places = pair.map(|pair| pair.places);
+    let outside = move |place: &usize| places.is_none_or(|places| !places.contains(place));
+    (0..leptons.len()).filter(outside).map(move |place| leptons.at(place))
+}

@@ -43,6 +43,9 @@ const LARGEST: usize = i32::MAX as usize;
 /// The largest window a zstd stream may ask for, as a power of two: that of a block of 16 MiB.
 const ZSTD_WINDOW: u32 = 24;
 
+/// What a zstd decoder begins with: the magic number and the first byte of the frame's head (RFC 8878, 3.1.1).
+const ZSTD_LEAST: usize = 5;
+
 /// How much further than needed a deflate stream is decoded. What stops it is that the next symbol
 /// does not fit; all before that symbol is right, and none gives more than a stored block, 65,535
 /// bytes.
@@ -234,7 +237,7 @@ impl Decompressor {
             b"ZS" => {
                 let decoder = self.zstd.get_or_insert_with(DCtx::create);
                 let done = if leave {
-                    zstd_start(decoder, block, &mut out[..wanted])
+                    zstd_start(decoder, block, out, wanted)
                 } else {
                     decoder.decompress(out, block)
                 };
@@ -305,25 +308,30 @@ fn lz4(block: &[u8], out: &mut [u8]) -> Result<usize, Reason> {
         .map_err(|error| format!("the lz4 stream is damaged: {error}"))
 }
 
-/// The start of a zstd stream, as much as `out` takes.
+/// The start of a zstd stream, at least `wanted` bytes if it has as many. `out` takes all of the stream: so its
+/// blocks are decoded to where they belong, and not into a window to be copied from.
 fn zstd_start(
     decoder: &mut DCtx<'static>,
-    block: &[u8],
+    stream: &[u8],
     out: &mut [u8],
+    wanted: usize,
 ) -> Result<usize, zstd_safe::ErrorCode> {
     decoder.reset(ResetDirective::SessionOnly)?;
     decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW))?;
-    let length = out.len();
-    let mut input = InBuffer::around(block);
+    decoder.set_parameter(DParameter::StableOutBuffer(true))?;
     let mut output = OutBuffer::around(out);
-    loop {
-        let before = (input.pos(), output.pos());
-        let left = decoder.decompress_stream(&mut output, &mut input)?;
-        let still = (input.pos(), output.pos()) == before;
-        if output.pos() == length || left == 0 || still {
-            return Ok(output.pos());
+    let (mut read, mut next) = (0, ZSTD_LEAST);
+    // Block by block, as the decoder asks for them: given more, it would go on.
+    while output.pos() < wanted && next > 0 {
+        let before = (read, output.pos());
+        let mut input = InBuffer::around(&stream[read..stream.len().min(read + next)]);
+        next = decoder.decompress_stream(&mut output, &mut input)?;
+        read += input.pos();
+        if (read, output.pos()) == before {
+            break;
         }
     }
+    Ok(output.pos())
 }
 
 /// An xz stream of `whole` bytes, of which `out` takes all or the first. The encoder's preset 9 asks for
