@@ -150,10 +150,8 @@ impl Chosen<'_> {
             end += 1;
         }
         let mut polar = components.polar(count);
-        let mut place = 0;
-        for object in (first..end).flat_map(list) {
+        for (place, object) in (first..end).flat_map(list).enumerate() {
             polar.put(place, &T::item(objects, object));
-            place += 1;
         }
         polar.make();
         (self.made, self.next) = (first..end, first);

@@ -224,19 +224,14 @@ impl Block {
         self.best.resize(self.events.len(), [ABSENT; 3]);
         for (group, closest) in self.groups.iter().zip(&self.closest) {
             let stride = group.stride();
-            for lane in 0..group.count {
+            for (lane, &closest) in closest.iter().enumerate().take(group.count) {
                 let place = |i: usize| group.begin + i * stride + lane;
-                let objects = match closest[lane] {
+                let objects = match closest {
                     // Too many objects, or no finite distance.
                     NONE => {
-                        let parts = (0..group.n).map(|i| self.components.at(place(i)));
-                        let [mut px, mut py, mut pz, mut e] = [const { Vec::new() }; 4];
-                        for p4 in parts {
-                            px.push(p4.px);
-                            py.push(p4.py);
-                            pz.push(p4.pz);
-                            e.push(p4.e);
-                        }
+                        let objects = (0..group.n).map(|i| self.components.at(place(i)));
+                        let ((px, py), (pz, e)): ((Vec<_>, Vec<_>), (Vec<_>, Vec<_>)) =
+                            objects.map(|p4| ((p4.px, p4.py), (p4.pz, p4.e))).unzip();
                         self::closest([&px, &py, &pz, &e], group.n, mass)
                     }
                     packed => Some(unpack(packed)),
