@@ -109,7 +109,7 @@ impl<T: Columnar> Selection<'_, T> {
     {
         let ends = others.offsets();
         assert_eq!(ends.len(), self.column.offsets().len(), "collections of different batches");
-        let mut left = 0;
+        let (mut left, least) = (0, far_enough(delta_r));
         for at in 0..self.chosen.len() {
             let Chosen { object, event } = self.chosen[at];
             let item = T::item(self.column, object as usize);
@@ -117,7 +117,7 @@ impl<T: Columnar> Selection<'_, T> {
             // How many leptons an event has is foreseen more often than whether one is close.
             for other in ends[event as usize]..ends[event as usize + 1] {
                 let other = U::item(others, other as usize);
-                close |= (item.delta_r(&other) < delta_r) & good(other);
+                close |= (item.delta_r2(&other) < least) & good(other);
             }
             self.chosen[left] = Chosen { object, event };
             left += usize::from(!close);
@@ -140,5 +140,40 @@ impl<T: Columnar> Selection<'_, T> {
             sums[event as usize] += number(T::item(self.column, object as usize));
         }
         sums
+    }
+}
+
+/// The least number whose square root is not less than `distance`: no root is taken of what is compared with it. NaN
+/// for NaN.
+fn far_enough(distance: f64) -> f64 {
+    if distance.is_nan() {
+        return f64::NAN;
+    }
+    // The root of the square is the number to a unit in the last place, but where the square is too small or large.
+    let mut square = (distance * distance).copysign(distance).max(0.0);
+    while square > 0.0 && square.next_down().sqrt() >= distance {
+        square = square.next_down();
+    }
+    while square.sqrt() < distance {
+        square = square.next_up();
+    }
+    square
+}
+
+#[cfg(test)]
+mod tests {
+    use super::far_enough;
+
+    #[test]
+    fn a_square_is_compared_as_its_root_would_be() {
+        let tiny = [0.0, -0.0, -1.0, 5e-324, 1e-170, 1.5e-162, 2.2e-162, 1e-154, f64::NEG_INFINITY];
+        let large = [1e154, 1.34e154, 1.35e154, 1e300, f64::MAX, f64::INFINITY];
+        let usual = (0..20_000).map(|i| f64::from(i) * 3e-4).chain((0..1000).map(|i| f64::from(i).sqrt()));
+        for distance in tiny.into_iter().chain(large).chain(usual) {
+            let least = far_enough(distance);
+            assert!(least.sqrt() >= distance, "{distance:e}");
+            assert!(least == 0.0 || least.next_down().sqrt() < distance, "{distance:e}");
+        }
+        assert!(far_enough(f64::NAN).is_nan());
     }
 }

@@ -284,7 +284,11 @@ fn as_many_triples_as_one_can_wait_for_are_searched() {
 fn away_from_is_what_delta_r_says() {
     for (seed, most) in [(10, 4), (11, 12)] {
         let events = random_events(seed, 1000, most);
-        for delta_r in [0.4, 2.0, 100.0, f64::NAN] {
+        // Exactly as far apart as two objects are, too.
+        let apart = events.iter().filter_map(|event| event.jets.first().zip(event.muons.first()));
+        let apart: Vec<f64> =
+            apart.map(|(jet, muon)| jet.delta_r(&muon)).filter(|r| *r > 1.0).take(20).collect();
+        for delta_r in [0.4, 2.0, 100.0, f64::NAN].into_iter().chain(apart) {
             let jets = events.jets.select(|jet| jet.pt > 20.0);
             let before = jets.len();
             let jets = jets.away_from(&events.muons, delta_r, |muon| muon.pt > 20.0);
