@@ -87,8 +87,9 @@ skips: rust oracles
 portable:
 	@python3 executor/portable/build.py $(CRATE)
 
-# The benchmarks of benchmarks/README.md; what they need is made in the cache. Also QUERIES="1 6", THREADS="1 2",
-# PEERS="RDataFrame", SEED=file.root, NAME=results' name, and ONLY_ADL=1 for neither start-up nor overheads.
+# The benchmarks of benchmarks/README.md; what they need is made in the cache. EVENTS="2000000 10000000" for more than one
+# size. Also QUERIES="1 6", THREADS="1 2", PEERS="RDataFrame" (or none, for hep-run alone), SEED=file.root, NAME=results'
+# name, and ONLY_ADL=1 for neither start-up nor overheads.
 EVENTS ?= 2000000
 CODECS ?= zlib zstd lz4 none lzma rntuple-zstd
 REPEAT ?= 5
@@ -99,7 +100,7 @@ bench:
 	cargo bench --no-run -p hep-run --bench overhead
 	cargo bench --no-run -p hep-io --bench baskets
 	python3 benchmarks/run.py $(BINARY) $(EXAMPLES)/floor --events $(EVENTS) --codecs $(CODECS) --repeat $(REPEAT) \
-		$(if $(QUERIES),--queries $(QUERIES)) $(if $(THREADS),--threads $(THREADS)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(QUERIES),--queries $(QUERIES)) $(if $(THREADS),--threads $(THREADS)) $(if $(PEERS),--peers $(filter-out none,$(PEERS))) \
 		$(if $(SEED),--seed $(SEED)) $(if $(NAME),--name $(NAME)) $(if $(ONLY_ADL),--only-adl)
 
 # Instructions of hot paths against benchmarks/instructions.json, of one compiler and processor: not a part of `test`.
