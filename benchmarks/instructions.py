@@ -26,6 +26,7 @@ EVENTS = 200_000
 RUNS = {
     "none": range(1, 9), "zstd": (1, 3, 6), "zlib": (1, 3, 6), "lz4": (1, 3), "lzma": (1, 3), "rntuple-zstd": (1, 3, 6),
 }  # fmt: skip
+# More than this is a failure. The least of three counts differs by 0.02 % from time to time, on a busy machine too.
 TOLERANCE = 0.01
 
 
