@@ -85,7 +85,8 @@ def number(value: float | None, digits: int = 1) -> str:
 
 def ratio(value: float | None) -> str:
     """Bold where the peer is the faster one."""
-    return number(value) if value is None or value >= 1 else f"**{value:.2f}**"
+    text = number(value, 1 if value is None or value >= 3 else 2)
+    return text if value is None or value >= 1 else f"**{text}**"
 
 
 def of(record: Record, who: str, what: str) -> float | None:
@@ -222,7 +223,7 @@ def summary(records: list[Record]) -> str:
         row = [label, f"{events:,}", " ".join(number(seconds / events * 1e9 if seconds else None, 0) for seconds in each)]
         row.append(number(mean(map(floor_ratio, queries)), 2))
         row += [ratio(mean(peer_ratio(record, "RDataFrame", ours=ours) for record in queries)) for ours in ("cpu", "loop")]
-        row += [number(mean_of_all(ceiling(record, reading) for record in queries)) for reading in (True, False)]
+        row += [ratio(mean_of_all(ceiling(record, reading) for record in queries)) for reading in (True, False)]
         row += [ratio(mean(peer_ratio(record, name) for record in queries)) for name in PEERS[1:]]
         peaks = [max((of(record, f"{name} 1", "peak_mb") or 0 for record in queries), default=0) for name in ("hep-run", "RDataFrame")]
         rows.append([*row, ", ".join(number(peak or None, 0) for peak in peaks)])
