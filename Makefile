@@ -54,7 +54,7 @@ rust: environment
 
 oracles: environment
 	cargo build --release -p hep-run -p hep-tests --bins
-	$(PYTHON) -m unittest benchmarks/test_schedule.py
+	$(PYTHON) -m unittest benchmarks/test_report.py benchmarks/test_schedule.py
 	$(PYTHON) tests/python/check_conformance.py $(CONFORMANCE)
 	$(PYTHON) tests/python/check_zoo.py $(CONFORMANCE)
 	$(PYTHON) tests/python/check_rntuple.py $(CONFORMANCE)

@@ -16,12 +16,10 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 PEERS = ("RDataFrame", "coffea", "uproot")
 TITLES = {"hep-run": "hep-run", "RDataFrame": "RDataFrame", "coffea": "coffea", "uproot": "uproot + awkward"}
 Record = dict[str, Any]
-LEGEND = (
-    "A ratio in bold is below 1: the peer is faster. *Ranges / floor*: hep-run's ranges in multiples of decompressing all of what they "
-    "need. *RDataFrame / hep-run* charges hep-run for its whole process and RDataFrame for its event loop alone; *start-up apart* compares "
-    "the loop with hep-run's ranges. *Limit*: what the latter would be for a program that decompresses as far as values go and does nothing "
-    "else, and *with reading*, if it reads the bytes too. Dashes: not measured, or nothing to decompress."
-)
+LEGEND = """A ratio in bold is below 1: the peer is faster. *Ranges / floor*: hep-run's ranges in multiples of decompressing all of
+what they need. *RDataFrame / hep-run* charges hep-run for its whole process and RDataFrame for its event loop alone; *start-up
+apart* compares the loop with hep-run's ranges. *Limit*: what the latter would be for a program that decompresses as far as values
+go and does nothing else, and *with reading*, if it reads the bytes too. Dashes: not measured, or nothing to decompress."""
 
 
 def build(machine: dict[str, str]) -> str:
@@ -243,7 +241,7 @@ def markdown(records: list[Record], plot: str | None) -> str:
     text = "# Benchmarks\n\nMade by `make bench`; what the columns mean is in [the README](../README.md#benchmarks).\n\n"
     text += machines(records)
     if any(record["kind"] == "adl" for record in records):
-        text += f"## All files\n\nProcessor time on one thread, geometric means over the queries. {LEGEND}\n\n"
+        text += f"## All files\n\nProcessor time on one thread, geometric means over the queries.\n{LEGEND}\n\n"
         text += summary(records)
     if plot:
         text += f"![Processor time of each query]({plot})\n\n"
