@@ -16,7 +16,7 @@ export HEP_RUN_SKIPS := $(SKIPS)
 # The same for what needs Dask.
 ENGINES = $$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt) -W ignore
 
-.PHONY: test lint rust oracles skips environment portable wheel bench bench-instructions bench-remote bench-clusters fmt
+.PHONY: test lint rust oracles skips environment portable wheel bench bench-instructions bench-scaling bench-remote bench-clusters fmt
 
 test: lint rust oracles skips
 
@@ -54,6 +54,7 @@ rust: environment
 
 oracles: environment
 	cargo build --release -p hep-run -p hep-tests --bins
+	$(PYTHON) -m unittest benchmarks/test_report.py benchmarks/test_schedule.py
 	$(PYTHON) tests/python/check_conformance.py $(CONFORMANCE)
 	$(PYTHON) tests/python/check_zoo.py $(CONFORMANCE)
 	$(PYTHON) tests/python/check_rntuple.py $(CONFORMANCE)
@@ -87,8 +88,9 @@ skips: rust oracles
 portable:
 	@python3 executor/portable/build.py $(CRATE)
 
-# The benchmarks of benchmarks/README.md; what they need is made in the cache. Also QUERIES="1 6", THREADS="1 2",
-# PEERS="RDataFrame", SEED=file.root, NAME=results' name, and ONLY_ADL=1 for neither start-up nor overheads.
+# The benchmarks of benchmarks/README.md; what they need is made in the cache. EVENTS="2000000 10000000" for more than one
+# size. Also QUERIES="1 6", THREADS="1 2", PEERS="RDataFrame" (or none, for hep-run alone), SEED=file.root, NAME=results'
+# name, and ONLY_ADL=1 for neither start-up nor overheads.
 EVENTS ?= 2000000
 CODECS ?= zlib zstd lz4 none lzma rntuple-zstd
 REPEAT ?= 5
@@ -99,7 +101,7 @@ bench:
 	cargo bench --no-run -p hep-run --bench overhead
 	cargo bench --no-run -p hep-io --bench baskets
 	python3 benchmarks/run.py $(BINARY) $(EXAMPLES)/floor --events $(EVENTS) --codecs $(CODECS) --repeat $(REPEAT) \
-		$(if $(QUERIES),--queries $(QUERIES)) $(if $(THREADS),--threads $(THREADS)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(QUERIES),--queries $(QUERIES)) $(if $(THREADS),--threads $(THREADS)) $(if $(PEERS),--peers $(filter-out none,$(PEERS))) \
 		$(if $(SEED),--seed $(SEED)) $(if $(NAME),--name $(NAME)) $(if $(ONLY_ADL),--only-adl)
 
 # Instructions of hot paths against benchmarks/instructions.json, of one compiler and processor: not a part of `test`.
@@ -107,6 +109,14 @@ bench:
 bench-instructions:
 	cargo build --release -p hep-run
 	python3 benchmarks/instructions.py $(BINARY) $(if $(SEED),--seed $(SEED)) $(if $(UPDATE),--update)
+
+# What a run would do on up to 128 threads, by simulation from what is measured here. Also CODEC=zlib, SEED, NAME, and
+# REPEAT: the best of so many is taken.
+bench-scaling:
+	cargo build --release -p hep-run
+	cargo bench --no-run -p hep-run --bench overhead
+	python3 benchmarks/scaling.py $(BINARY) --repeat $(REPEAT) $(if $(CODEC),--codec $(CODEC)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(NAME),--name $(NAME))
 
 # Remote reading against the official clients; and whole runs, with FILE=bench.root.
 bench-remote: environment

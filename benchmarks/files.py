@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
-from environment import alone, cache, log  # noqa: E402
-
 DATASETS = REPOSITORY / "datasets"
-# The fixture folder of the tests has real events of CMS open data 2012.
-SEED = Path(os.environ.get("HEP_FIXTURES") or REPOSITORY.parent / "shared" / "fixtures") / "adl_real_1000" / "Run2012B_SingleMu_1000.root"
+sys.path[:0] = [str(REPOSITORY / "tests" / "python"), str(DATASETS)]
+from environment import alone, cache, log  # noqa: E402
+from real_events import Unavailable, real_events  # noqa: E402
+
 # ROOT's name for the algorithm, and the level that files are written with.
 CODECS = {"zlib": (1, 1), "lzma": (2, 1), "lz4": (4, 1), "zstd": (5, 5), "none": (0, 0)}
 
@@ -47,10 +46,19 @@ def parse(name: str, events: int) -> BenchFile:
     return BenchFile(codec, events, "ttree" if codec == name else "rntuple")
 
 
+def seed_file(asked: Path | None) -> Path:
+    """The real events to draw from: those that were asked for, or those of CMS open data."""
+    try:
+        path = asked or real_events()
+    except Unavailable as why:
+        sys.exit(f"error: {why}; name a file with SEED=")
+    if not path.exists():
+        sys.exit(f"error: there is no {path} to draw from")
+    return path
+
+
 def make(file: BenchFile, python: Path, seed: Path) -> Path:
     """The path of the file, which is made if it is not there. `python` has ROOT and uproot."""
-    if not seed.exists():
-        sys.exit(f"no file of real events to draw from at {seed}: name one with SEED=, see datasets/README.md")
     scripts = [DATASETS / "make_bench.py", DATASETS / "to_rntuple.py"]
     content = b"".join(path.read_bytes() for path in [seed, *scripts])
     folder: Path = cache() / "bench" / hashlib.sha256(content).hexdigest()[:16]

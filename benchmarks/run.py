@@ -19,7 +19,7 @@ import overheads
 import report
 import startup
 from contestants import PEERS, Lost, Programs
-from files import REPOSITORY, SEED, make, parse
+from files import REPOSITORY, make, parse, seed_file
 from environment import environment  # of tests/python, whose path files.py has added
 
 HERE = Path(__file__).parent
@@ -52,13 +52,13 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("hep_run", type=Path)
     parser.add_argument("floor", type=Path, help="the example `floor` of hep-io")
-    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--events", type=int, nargs="+", default=[2_000_000], help="each with each of the codecs")
     parser.add_argument("--codecs", nargs="+", default=["zlib", "zstd", "lz4", "none", "lzma", "rntuple-zstd"], help="also rntuple-CODEC")
     parser.add_argument("--queries", type=int, nargs="+", default=list(range(1, 9)))
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--seed", type=Path, default=SEED, help="real events of Run2012B_SingleMu.root")
+    parser.add_argument("--seed", type=Path, help="other real events than those of datasets/real_events.py")
     parser.add_argument("--name", default=datetime.date.today().isoformat())
     parser.add_argument("--only-adl", action="store_true", help="neither start-up nor overheads")
     return parser.parse_args()
@@ -66,14 +66,15 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     given = options()
-    files = [parse(codec, given.events) for codec in given.codecs]
+    files = [parse(codec, events) for events in given.events for codec in given.codecs]
+    seed = seed_file(given.seed)
     root = environment(TESTS / "requirements.txt")
     python = environment(HERE / "requirements.txt")
     compiled = subprocess.check_output([root, TESTS / "rdataframe" / "build.py"], text=True).strip()
     rdataframe = None if compiled == "None" else Path(compiled)
     programs = Programs(given.hep_run.resolve(), given.floor.resolve(), rdataframe, python)
     # Made before anything is measured: the machine is then quiet, and the files are in its memory.
-    paths = [make(file, root, given.seed) for file in files]
+    paths = [make(file, root, seed) for file in files]
     results = Results(HERE / "results" / f"{given.name}.jsonl")
     results.add({"kind": "machine", "machine": machine.describe(programs.hep_run, root, python)})
     begun, wrong = time.monotonic(), False
@@ -82,10 +83,10 @@ def main() -> None:
             record = adl.measure(programs, file, path, query, given.threads, given.peers, given.repeat)
             wrong |= any(adl.DIFFERS in why for why in record["lost"].values())
             results.add({"kind": "adl"} | {key: rounded(value) for key, value in record.items()})
-            print(f"{(time.monotonic() - begun) / 60:5.1f} min: {file.label}, Q{query}", file=sys.stderr, flush=True)
+            print(f"{(time.monotonic() - begun) / 60:5.1f} min: {file}, Q{query}", file=sys.stderr, flush=True)
     if not given.only_adl:
         results.add({"kind": "figures", "file": "Start-up", "figures": startup.measure(programs, given.repeat)})
-        results.add({"kind": "figures", "file": "Overheads", "figures": overheads.measure(root, given.seed)})
+        results.add({"kind": "figures", "file": "Overheads", "figures": overheads.measure(root, seed)})
     subprocess.run([python, HERE / "plot.py", results.path], check=True)
     report.write(results.path)
     print(results.path.with_suffix(".md").read_text())

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import awkward as ak
 import numpy as np
 import uproot
+from real_events import real_events
 from uproot.writing._cascadetree import Tree
 
 # Events are drawn in blocks of this many, whatever the clusters' size: a block's content depends on its number.
@@ -240,7 +241,7 @@ def unsigned_counters() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seed-file", type=Path, required=True, help="real events of Run2012B_SingleMu.root")
+    parser.add_argument("--seed-file", type=Path, help="other real events, with the same branches")
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--codec", choices=[*CODECS, "none"], default="zlib")
     parser.add_argument("--level", type=int, default=1)
@@ -249,7 +250,7 @@ def main() -> None:
     parser.add_argument("--rng-seed", type=int, default=2012)
     options = parser.parse_args()
 
-    seed = Seed(options.seed_file)
+    seed = Seed(options.seed_file or real_events())
     counters = {f"n{name}" for name in COLLECTIONS}
     codec = None if options.codec == "none" else CODECS[options.codec](options.level)
     unsigned_counters()

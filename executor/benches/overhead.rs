@@ -5,11 +5,12 @@
 //! * 100,000 ranges of FILE, of one entry each, of which nothing is read, on one thread and on two: what is
 //!   left is the ranges themselves, their account and their places in the merge tree. FILE must have as many
 //!   entries;
+//! * the start of a thread, as that of a worker: they start one after the other;
 //! * the merging of 1,000 partial outputs of 200 histograms of 100 bins with 41 variations, in the order of
 //!   their ranges: with an axis of variations, and with a histogram for each. The partial outputs are made
-//!   beforehand, one by one, without looking at the clock.
+//!   beforehand, one by one; what that takes, and what the writing of the result takes, is printed beside it.
 //!
-//! Without a file, merging alone.
+//! Without a file, all but the first.
 #![allow(clippy::print_stdout)]
 
 use std::path::Path;
@@ -19,13 +20,14 @@ use std::time::Instant;
 use hep_run::Registry;
 use hep_run::fileset::{Fileset, Format};
 use hep_run::hist::Hist2;
+use hep_run::ledger::{DatasetLedger, Ledger};
 use hep_run::local::Executor;
 use hep_run::merge_tree::Shape;
-use hep_run::partial::Reduction;
+use hep_run::partial::{Cost, Had, Reduction};
 use hep_run::prelude::*;
 use hep_run::progress::{Progress, ProgressKind};
 use hep_run::registry::AnyProcessor;
-use hep_run::run::{Options, Plan};
+use hep_run::run::{DatasetOutcome, Options, Outcome, Plan};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,7 @@ fn main() {
             ranges(Path::new(&file), &tree, workers);
         }
     }
+    threads();
     merging("axis of variations", &Axes);
     merging("histogram for each variation", &Each);
 }
@@ -112,6 +115,21 @@ fn ranges(file: &Path, tree: &str, workers: usize) {
         cpu * each,
         wall * each
     );
+}
+
+fn threads() {
+    const THREADS: usize = 256;
+    let mut least = f64::MAX;
+    for _ in 0..REPEAT {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {});
+            }
+        });
+        least = least.min(start.elapsed().as_secs_f64());
+    }
+    println!("{{\"what\": \"start of a thread\", \"wall_us\": {:.3}}}", least * 1e6 / THREADS as f64);
 }
 
 /// Histograms with an axis of variations.
@@ -172,13 +190,15 @@ impl Processor for Each {
 fn merging(what: &str, processor: &dyn AnyProcessor) {
     let dataset = Dataset::default();
     let shape = Arc::new(Shape::new(vec![vec![PARTIALS as u32]], vec![(0, 0); PARTIALS]));
-    let mut least = f64::MAX;
+    let (mut least, mut least_making, mut least_writing) = (f64::MAX, f64::MAX, f64::MAX);
     for _ in 0..REPEAT.min(3) {
         let reduction = Reduction::new(Arc::clone(&shape));
-        let mut spent = 0.0;
+        let (mut spent, mut making) = (0.0, 0.0);
         for range in 0..PARTIALS {
+            let before = process_cpu();
             let partial = processor.output(&dataset);
             let start = process_cpu();
+            making += start - before;
             reduction.add_range(range, Some(partial)).expect("outputs that merge");
             spent += process_cpu() - start;
         }
@@ -187,9 +207,30 @@ fn merging(what: &str, processor: &dyn AnyProcessor) {
         spent += process_cpu() - start;
         assert!(outputs.iter().all(Option::is_some));
         least = least.min(spent);
+        least_making = least_making.min(making);
+        least_writing = least_writing.min(writing(outputs));
     }
-    let bins = (HISTOGRAMS * BINS * VARIATIONS * PARTIALS) as f64;
-    println!("{{\"what\": \"merging, {what}\", \"cpu_ns\": {:.3}}}", least * 1e9 / bins);
+    let each = 1e9 / (HISTOGRAMS * BINS * VARIATIONS) as f64;
+    println!(
+        "{{\"what\": \"merging, {what}\", \"cpu_ns\": {:.3}, \"making_ns\": {:.3}, \"writing_ns\": {:.3}}}",
+        least * each / PARTIALS as f64,
+        least_making * each / PARTIALS as f64,
+        least_writing * each,
+    );
+}
+
+/// Seconds of processor time to write a result as ROOT file.
+fn writing(outputs: Vec<Had>) -> f64 {
+    let path = std::env::temp_dir().join(format!("hep-run-overhead-{}.root", std::process::id()));
+    let of = |output| DatasetOutcome { dataset: Dataset::default(), output, cost: Cost::default() };
+    let datasets = outputs.into_iter().flatten().map(of).collect();
+    let ledger = Ledger { version: 1, processor: String::new(), datasets: vec![DatasetLedger::default()] };
+    let outcome = Outcome { datasets, ledger, traffic: Vec::new(), notices: Vec::new(), kept: 0 };
+    let start = process_cpu();
+    hep_run::output::write(&path, &outcome, "overhead").expect("a folder for temporary files");
+    let spent = process_cpu() - start;
+    std::fs::remove_file(&path).expect("the file that was written");
+    spent
 }
 
 /// Seconds of processor time of this process.

@@ -15,8 +15,11 @@ import uproot
 
 from oracle import FIXTURES, REPOSITORY, passed, run, skip
 
-sys.path.insert(0, str(Path(__file__).parent / "rdataframe"))
+sys.path[:0] = [str(Path(__file__).parent / "rdataframe"), str(REPOSITORY / "datasets")]
 from build import program  # noqa: E402
+from real_events import Unavailable, real_events  # noqa: E402
+
+PUBLISHED = FIXTURES / "adl_real_1000" / "rdataframe_csv"
 
 NAMES = {
     1: ["met"], 2: ["jet_pt"], 3: ["jet_pt"], 4: ["met"], 5: ["met"],
@@ -53,11 +56,10 @@ def compare(what: str, got: Histograms, want: Histograms) -> None:
 
 def published(query: int) -> Histograms:
     """RDataFrame's histograms as CSV: one row a bin, without under- and overflow."""
-    folder = FIXTURES / "adl_real_1000" / "rdataframe_csv"
     files = ["6a", "6b"] if query == 6 else [str(query)]
     histograms: Histograms = {}
     for name, file in zip(NAMES[query], files, strict=True):
-        with open(folder / f"benchmark{file}.csv") as rows:
+        with open(PUBLISHED / f"benchmark{file}.csv") as rows:
             histograms[name] = [float(row["content"]) for row in csv.DictReader(rows)], None
     return histograms
 
@@ -69,10 +71,13 @@ def live(oracle: Path, file: Path, query: int) -> Histograms:
 
 def main() -> None:
     binary = Path(sys.argv[1]).resolve()
-    real = FIXTURES / "adl_real_1000" / "Run2012B_SingleMu_1000.root"
-    if not real.exists():
-        skip("adl", f"no {real.name}: its folder of fixtures is not beside this repository")
+    try:
+        real = real_events()
+    except Unavailable as why:
+        skip("adl", str(why))
         return
+    if not PUBLISHED.is_dir():
+        skip("adl against published histograms", "their folder of fixtures is not beside this repository")
     oracle = program()
     if oracle is None:
         skip("adl against compiled RDataFrame", "no g++")
@@ -83,7 +88,8 @@ def main() -> None:
         subprocess.run([*make, "--codec", "zstd", "--level", "5"], check=True, stdout=subprocess.DEVNULL)
         for query in NAMES:
             got = ours(binary, real, query, folder)
-            compare(f"query {query}, 1000 real events, published", got, published(query))
+            if PUBLISHED.is_dir():
+                compare(f"query {query}, 1000 real events, published", got, published(query))
             if oracle is not None:
                 compare(f"query {query}, 1000 real events, compiled", got, live(oracle, real, query))
                 compare(f"query {query}, 200,000 events", ours(binary, bench, query, folder), live(oracle, bench, query))
