@@ -5,8 +5,8 @@ use super::{Category, Integer, Regular, Variable};
 /// One axis of a histogram.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Axis {
-    name: String,
-    label: String,
+    name: Box<str>,
+    label: Box<str>,
     bins: Bins,
 }
 
@@ -89,20 +89,20 @@ impl Axis {
     }
 
     fn of(bins: Bins) -> Self {
-        Self { name: String::new(), label: String::new(), bins }
+        Self { name: Box::default(), label: Box::default(), bins }
     }
 
     /// The same axis with a title for plots, with units: `m(μμ) [GeV]`.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = label.into().into();
         self
     }
 
     /// The same axis with a name for programs: `mass`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.name = name.into().into();
         self
     }
 
