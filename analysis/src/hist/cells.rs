@@ -11,6 +11,7 @@
 
 use std::fmt::{self, Formatter};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
@@ -155,6 +156,42 @@ impl<S: Storage> Cells<S> {
             Some(cell) => S::add(cell, other),
             None => self.add_sparse(at, other),
         }
+    }
+
+    /// Adds `others` to those at `places`, in order.
+    ///
+    /// # Panics
+    /// If there is none such.
+    #[inline]
+    pub(super) fn add_each(&mut self, places: &[u32], others: impl Iterator<Item = S::Cell>) {
+        let pairs = places.iter().zip(others);
+        if self.sparse.is_none() {
+            let dense = &mut *self.dense;
+            return pairs.for_each(|(&at, other)| S::add(&mut dense[at as usize], other));
+        }
+        pairs.for_each(|(&at, other)| self.add(at as usize, other));
+    }
+
+    /// Adds `others` to a run of them, one to each, until either ends. Returns how many.
+    ///
+    /// # Panics
+    /// If there are no such.
+    #[inline]
+    pub(super) fn add_row(&mut self, run: Range<usize>, others: impl Iterator<Item = S::Cell>) -> usize {
+        let mut added = 0;
+        if self.sparse.is_none() {
+            let pairs = self.dense[run].iter_mut().zip(others);
+            pairs.for_each(|(cell, other)| {
+                S::add(cell, other);
+                added += 1;
+            });
+        } else {
+            run.zip(others).for_each(|(at, other)| {
+                self.add(at, other);
+                added += 1;
+            });
+        }
+        added
     }
 
     #[cold]

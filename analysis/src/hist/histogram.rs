@@ -128,16 +128,21 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         self.entries += 1;
     }
 
-    /// Adds to a bin what several fills have put there.
+    /// Adds an entry at one place on each axis.
     #[inline(always)]
-    pub(super) fn put_many(&mut self, at: usize, cell: S::Cell, entries: u64) {
-        self.cells.add(at, cell);
-        self.entries += entries;
+    pub(super) fn put_at(&mut self, places: impl AsRef<[usize]>, cell: S::Cell) {
+        let axes = self.axes().iter().zip(places.as_ref()).rev();
+        self.put(axes.fold(0, |at, (axis, place)| at * (axis.len() + 2) + place), cell);
+    }
+
+    /// The axes, the cells and the number of entries.
+    pub(super) fn parts(&mut self) -> (&A, &mut Cells<S>, &mut u64) {
+        (&self.axes, &mut self.cells, &mut self.entries)
     }
 
     /// The place of `x` on axis `axis`, which grows if it is of that kind.
     #[inline(always)]
-    fn place(&mut self, axis: usize, x: impl Coordinate) -> usize {
+    pub(super) fn place(&mut self, axis: usize, x: impl Coordinate) -> usize {
         let known = &self.axes.as_ref()[axis];
         let place = x.index(known);
         if let Some(name) = x.category()
@@ -240,7 +245,8 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// Whether its axes are divided as those of `other`.
     fn has_bins_of(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.axes(), other.axes());
-        mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| mine.bins() == theirs.bins())
+        mine.len() == theirs.len()
+            && mine.iter().zip(theirs).all(|(mine, theirs)| mine.bins() == theirs.bins())
     }
 
     /// `other` with its cells in the order of `self`, after both got the categories of either.

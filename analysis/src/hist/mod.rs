@@ -28,6 +28,7 @@ mod cells;
 mod fill_all;
 mod histogram;
 mod integer;
+mod places;
 mod regular;
 mod storage;
 mod variable;

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::places::{BLOCK, ROUND};
 use crate::simd::Kernel;
 
 /// Bins of equal width over the half-open interval `low..high`.
@@ -80,14 +81,11 @@ pub(super) struct Places<'a> {
 impl Kernel for Places<'_> {
     #[inline(always)]
     fn run(self) {
-        /// A sum with it is rounded to an integer, which stands in the last bits of the sum.
-        const ROUND: f64 = 6755399441055744.0; // 1.5 * 2^52
         let Regular { bins, low, high, density, width } = *self.axis;
         let overflow = bins as f64 + 1.0;
         for (place, &x) in self.places.iter_mut().zip(self.numbers) {
             // The quotient rounded to an integer, down or, half way, to either side; then compared with the edges.
-            // Doubles all the way, because baseline x86 has no vectors of wide integers; out of range what they
-            // give is not used.
+            // Out of range what they give is not used.
             let below = (((x - low) * density - 0.5) + ROUND) - ROUND;
             let too_high = if x < low + below * width { 1.0 } else { 0.0 };
             let too_low = if x >= low + (below + 1.0) * width { 1.0 } else { 0.0 };
@@ -98,9 +96,6 @@ impl Kernel for Places<'_> {
         }
     }
 }
-
-/// Numbers that are given a place at once.
-pub(super) const BLOCK: usize = 256;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
