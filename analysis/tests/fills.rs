@@ -164,3 +164,18 @@ fn a_weight_that_is_not_a_number_spoils_its_bin_and_no_other() {
     assert!(hist.value([3]).is_nan());
     assert_eq!(hist.value([4]), 2.0);
 }
+
+#[test]
+fn there_must_be_a_number_for_each_axis_and_a_row_for_each_weight() {
+    let panics = |fill: fn(&mut HistN)| {
+        let mut hist = HistN::new(three().to_vec());
+        std::panic::catch_unwind(move || fill(&mut hist)).is_err()
+    };
+    assert!(!panics(|hist| hist.fill(&[0.5, 1.0, 0.5], 1.0)));
+    assert!(panics(|hist| hist.fill(&[0.5, 1.0], 1.0)));
+    assert!(panics(|hist| hist.fill(&[0.5, 1.0, 0.5, 0.5], 1.0)));
+    assert!(!panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[0.5]], &[1.0])));
+    assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0]], &[1.0])));
+    assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[]], &[1.0])));
+    assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[0.5]], &[])));
+}

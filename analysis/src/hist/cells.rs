@@ -502,7 +502,7 @@ mod tests {
                 parts[at].1.merge(other);
             }
             let (one, other) = parts.remove(0);
-            assert!(!other.sparse.is_some());
+            assert!(other.sparse.is_none());
             assert!(bits(&one) == bits(&other), "seed {seed}");
             assert!(bytes(&one) == bytes(&other), "seed {seed}");
             assert!(bits(&read(&bytes(&one), LEN).unwrap()) == bits(&other), "seed {seed}");
@@ -527,7 +527,7 @@ mod tests {
             most = most.max(one.memory());
             assert!(at % 1000 > 0 || one == other);
         }
-        assert!(!one.sparse.is_some());
+        assert!(one.sparse.is_none());
         assert_eq!(most, other.memory());
     }
 

@@ -190,12 +190,21 @@ impl Histogram<Weighted, Vec<Axis>> {
     /// # Panics
     /// If there are more or fewer columns than axes, or a column has more or fewer rows than there are weights.
     pub fn fill_all(&mut self, columns: &[&[f64]], weights: &[f64]) {
-        let (axes, cells, entries) = self.parts();
-        assert_eq!(columns.len(), axes.len(), "one column for each axis");
+        assert_eq!(columns.len(), self.axes().len(), "one column for each axis");
+        let rows = weights.len();
         assert!(
-            columns.iter().all(|column| column.len() == weights.len()),
+            columns.iter().all(|column| column.len() == rows),
             "one number of each column for each weight"
         );
+        if rows < BLOCK {
+            let mut row = vec![0.0; columns.len()];
+            for (i, &weight) in weights.iter().enumerate() {
+                row.iter_mut().zip(columns).for_each(|(x, column)| *x = column[i]);
+                self.fill(&row, weight);
+            }
+            return;
+        }
+        let (axes, cells, entries) = self.parts();
         let searches: Vec<_> = axes.iter().map(Search::new).collect();
         let (mut numbers, mut places) = ([0.0; BLOCK], [0; BLOCK]);
         for (block, weights) in weights.chunks(BLOCK).enumerate() {

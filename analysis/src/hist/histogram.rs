@@ -330,8 +330,9 @@ impl Histogram<Weighted, Vec<Axis>> {
     /// # Panics
     /// If there are more or fewer numbers than axes.
     pub fn fill(&mut self, at: &[f64], weight: f64) {
-        let places: Vec<usize> = self.axes.iter().zip(at).map(|(axis, &x)| axis.index_of_number(x)).collect();
-        let cell = self.cell(&places);
+        assert_eq!(at.len(), self.axes.len(), "one number for each axis");
+        let axes = self.axes.iter().zip(at).rev();
+        let cell = axes.fold(0, |cell, (axis, &x)| cell * (axis.len() + 2) + axis.index_of_number(x));
         self.put(cell, [weight, weight * weight]);
     }
 }
