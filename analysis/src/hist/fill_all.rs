@@ -223,7 +223,7 @@ impl Histogram<Weighted, Vec<Axis>> {
 
 /// From the places on the outer axes to those with an inner one.
 #[inline]
-fn inner(at: &mut [u32; BLOCK], axis: &Axis, places: &[u32; BLOCK]) {
+fn inner(at: &mut [u32], axis: &Axis, places: &[u32; BLOCK]) {
     let len = axis.len() as u32 + 2;
     at.iter_mut().zip(places).for_each(|(at, place)| *at = *at * len + place);
 }
@@ -331,11 +331,12 @@ fn fill_blocks<S: Filled, P: Point<D>, const D: usize>(
     let mut flush = |columns: &mut [Column; D], weights: &[S::Weight]| {
         let numbers = columns.iter_mut().zip(&searches).zip(P::NUMBERS).filter(|(_, number)| *number);
         numbers.for_each(|((column, search), _)| search.find(&column.numbers, &mut column.places));
-        let mut at = columns[D - 1].places;
-        (0..D - 1).rev().for_each(|axis| inner(&mut at, &axes[axis], &columns[axis].places));
+        let Some((last, columns)) = columns.split_last_mut() else { return };
+        let at = &mut last.places[..weights.len()];
+        axes.iter().zip(columns).rev().for_each(|(axis, column)| inner(at, axis, &column.places));
         match &mut tables {
-            Some(tables) => tables.add(&at[..weights.len()], cells),
-            None => cells.add_each(&at, weights.iter().map(|&weight| S::cell(weight))),
+            Some(tables) => tables.add(at, cells),
+            None => cells.add_each(at, weights.iter().map(|&weight| S::cell(weight))),
         }
         *entries += weights.len() as u64;
     };
