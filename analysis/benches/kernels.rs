@@ -50,26 +50,48 @@ fn main() {
     };
 
     let axis = || Axis::regular(100, 15.0, 60.0);
-    let edges = || Axis::variable((0..=100).map(|i| 15.0 + 0.45 * f64::from(i)));
-    let pts = &*events.jets.pt;
-    let mut count = Count::new(axis());
-    measure("fill: regular, counts", "fill", jets, &mut || pts.iter().for_each(|&pt| count.fill(pt)));
-    measure("fill_all: regular, counts", "fill", jets, &mut || count.fill_all(pts.iter().copied()));
-    let mut weighted = Hist::new(axis());
-    measure("fill: regular, weights", "fill", jets, &mut || {
-        pts.iter().for_each(|&pt| weighted.fill(pt, 0.5));
-    });
-    measure("fill_all: regular, weights", "fill", jets, &mut || {
-        weighted.fill_all(pts.iter().map(|&pt| (pt, 0.5)));
-    });
-    let mut count = Count::new(edges());
-    measure("fill: variable, counts", "fill", jets, &mut || pts.iter().for_each(|&pt| count.fill(pt)));
-    let mut count = Count::new(Axis::integer(0, 50));
-    measure("fill: integer, counts", "fill", jets, &mut || pts.iter().for_each(|&pt| count.fill(pt)));
-    let mut two = Hist2::new([axis(), Axis::regular(50, -2.5, 2.5)]);
-    measure("fill: two regular axes, weights", "fill", jets, &mut || {
-        pts.iter().zip(&*events.jets.eta).for_each(|(&pt, &eta)| two.fill(pt, eta, 0.5));
-    });
+    let even = || Axis::variable((0..=100).map(|i| 15.0 + 0.45 * f64::from(i)));
+    let logarithmic = || Axis::variable((0..=100).map(|i| 15.0 * 20.0_f64.powf(f64::from(i) / 100.0)));
+    let bins: [(&str, &dyn Fn() -> Axis); 4] = [
+        ("regular", &axis),
+        ("variable, even", &even),
+        ("variable, logarithmic", &logarithmic),
+        ("integer", &|| Axis::integer(0, 100)),
+    ];
+    let (pts, etas) = (&*events.jets.pt, &*events.jets.eta);
+    // Weights of each jet: the first, and as many as an analysis with theory variations has.
+    let mut numbers = Numbers(2);
+    let weights: Vec<[f64; 41]> = pts.iter().map(|_| [(); 41].map(|()| numbers.next() + 0.5)).collect();
+    let weight: Vec<f64> = weights.iter().map(|weights| weights[0]).collect();
+    for (name, axis) in bins {
+        let mut count = Count::new(axis());
+        let name = |what| format!("{what}: {name}");
+        measure(&name("fill, counts"), "fill", jets, &mut || pts.iter().for_each(|&pt| count.fill(pt)));
+        measure(&name("fill_all, counts"), "fill", jets, &mut || count.fill_all(pts.iter().copied()));
+        let mut hist = Hist::new(axis());
+        let points = || pts.iter().copied().zip(weight.iter().copied());
+        measure(&name("fill, weights"), "fill", jets, &mut || points().for_each(|(pt, w)| hist.fill(pt, w)));
+        measure(&name("fill_all, weights"), "fill", jets, &mut || hist.fill_all(points()));
+    }
+    let eta = || Axis::regular(50, -2.5, 2.5);
+    for (name, axes) in [("two regular", [axis(), eta()]), ("variable and regular", [logarithmic(), eta()])] {
+        let points = || (0..jets).map(|i| (pts[i], etas[i], weight[i]));
+        let mut hist = Hist2::new(axes.clone());
+        let name = |what| format!("{what}: {name}");
+        measure(&name("fill, weights"), "fill", jets, &mut || {
+            points().for_each(|(x, y, w)| hist.fill(x, y, w));
+        });
+        measure(&name("fill_all, weights"), "fill", jets, &mut || hist.fill_all(points()));
+        let mut hist = HistN::new(axes.to_vec());
+        let columns = [pts, etas].map(|column| column.iter().map(|&x| x.into()).collect::<Vec<f64>>());
+        let [x, y] = &columns;
+        measure(&name("fill, weights, HistN"), "fill", jets, &mut || {
+            (0..jets).for_each(|i| hist.fill(&[x[i], y[i]], weight[i]));
+        });
+        measure(&name("fill_all, weights, HistN"), "fill", jets, &mut || hist.fill_all(&[x, y], &weight));
+    }
+    varied::<3>(&measure, pts, &weights);
+    varied::<41>(&measure, pts, &weights);
 
     measure("p4 of each jet", "jet", jets, &mut || {
         for event in &events {
@@ -132,6 +154,30 @@ fn main() {
     });
     measure("count_where", "event", EVENTS, &mut || {
         black_box(events.jets.count_where(|jet| jet.pt > 40.0).iter().filter(|&&hard| hard >= 2).count());
+    });
+}
+
+/// `V` variations of a weight: an axis of them filled bin by bin, and the bin of the number found once.
+fn varied<const V: usize>(
+    measure: &impl Fn(&str, &str, usize, &mut dyn FnMut()),
+    pts: &[f32],
+    weights: &[[f64; 41]],
+) {
+    let book = || Hist2::new([Axis::integer(0, V as i32), Axis::regular(100, 15.0, 60.0)]);
+    let weights: Vec<[f64; V]> = weights.iter().map(|of_each| std::array::from_fn(|i| of_each[i])).collect();
+    let points = || pts.iter().copied().zip(&weights);
+    let (count, each) = (pts.len() * V, "weight");
+    let [mut one, mut varied, mut all] = [(); 3].map(|()| book());
+    measure(&format!("fill: {V} variations"), each, count, &mut || {
+        points().for_each(|(pt, weights)| {
+            weights.iter().zip(0_i32..).for_each(|(&weight, variation)| one.fill(variation, pt, weight));
+        });
+    });
+    measure(&format!("fill_varied: {V} variations"), each, count, &mut || {
+        points().for_each(|(pt, weights)| varied.fill_varied(pt, weights.iter().copied()));
+    });
+    measure(&format!("fill_all_varied: {V} variations"), each, count, &mut || {
+        all.fill_all_varied(points().map(|(pt, weights)| (pt, weights.iter().copied())));
     });
 }
 

@@ -1,8 +1,8 @@
 //! Which bin a value falls into, against ROOT's `TAxis` and boost-histogram.
 mod golden;
 
-use golden::{double, doubles, index, list, read, text, whole};
-use hep_analysis::hist::Axis;
+use golden::{double, doubles, index, list, of_unknown_length, read, text, whole};
+use hep_analysis::hist::{Axis, Count};
 
 /// Every `[value, bin]` of a case, with what the axis says.
 fn check(axis: &Axis, cases: &serde_json::Value) {
@@ -13,6 +13,11 @@ fn check(axis: &Axis, cases: &serde_json::Value) {
         .map(|(x, bin)| format!("{x:?} is in bin {bin}, not {}", axis.index_of_number(x)))
         .collect();
     assert!(wrong.is_empty(), "{} of {axis:?}: {wrong:#?}", wrong.len());
+
+    let (mut filled, mut counts) = (Count::new(axis.clone()), vec![0.0; axis.len() + 2]);
+    list(cases).iter().for_each(|case| counts[index(&case[1])] += 1.0);
+    filled.fill_all(of_unknown_length(list(cases).iter().map(|case| double(&case[0]))));
+    assert_eq!(filled.view().sumw, counts, "{axis:?}");
 }
 
 #[test]

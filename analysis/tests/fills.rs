@@ -1,7 +1,7 @@
 //! Contents after weighted fills, against ROOT's TH1D, TH2D and TH3D and a growing boost-histogram.
 mod golden;
 
-use golden::{double, doubles, index, list, read, same, text};
+use golden::{double, doubles, index, list, of_unknown_length, read, same, text};
 use hep_analysis::hist::{AnyHist, Axis, Count, Count2, Count3, Hist, Hist2, Hist3, HistN};
 use serde_json::Value;
 
@@ -39,6 +39,10 @@ fn one_axis_holds_what_th1d_holds() {
         hist.fill(double(&fill[0]), double(&fill[1]));
     }
     check(&hist.view(), golden);
+    let mut all = Hist::new(Axis::regular(7, 0.1, 0.7));
+    let fills = list(&golden["fills"]).iter().map(|fill| (double(&fill[0]), double(&fill[1])));
+    all.fill_all(of_unknown_length(fills));
+    check(&all.view(), golden);
 }
 
 #[test]
@@ -49,6 +53,10 @@ fn two_axes_hold_what_th2d_holds_in_its_order_of_bins() {
         hist.fill(double(&fill[0]), double(&fill[1]), double(&fill[2]));
     }
     check(&hist.view(), golden);
+    let mut all = Hist2::new([x(), pt()]);
+    let fills = list(&golden["fills"]).iter().map(doubles).map(|fill| (fill[0], fill[1], fill[2]));
+    all.fill_all(of_unknown_length(fills));
+    check(&all.view(), golden);
 }
 
 #[test]
@@ -62,6 +70,13 @@ fn three_axes_hold_what_th3d_holds_in_its_order_of_bins() {
         any.fill(&fill[..3], fill[3]);
     }
     check(&hist.view(), golden);
+    check(&any.view(), golden);
+    let (mut all, mut any) = (Hist3::new(three()), HistN::new(three().to_vec()));
+    let fills: Vec<Vec<f64>> = list(&golden["fills"]).iter().map(doubles).collect();
+    all.fill_all(of_unknown_length(fills.iter().map(|fill| (fill[0], fill[1], fill[2], fill[3]))));
+    check(&all.view(), golden);
+    let [x, y, z, weights] = [0, 1, 2, 3].map(|i| fills.iter().map(|fill| fill[i]).collect::<Vec<f64>>());
+    any.fill_all(&[&x, &y, &z], &weights);
     check(&any.view(), golden);
 }
 
@@ -95,6 +110,13 @@ fn a_growing_axis_holds_what_boost_histogram_holds() {
     for fill in list(&golden["fills"]) {
         hist.fill(text(&fill[0]), double(&fill[1]), double(&fill[2]));
     }
+    // The names are known, so that the axis need not grow: the same in blocks.
+    let known: Vec<&str> = list(&golden["names"]).iter().map(text).collect();
+    let mut all = Hist2::new([Axis::category(known), Axis::regular(2, 0.0, 2.0)]);
+    let fills =
+        list(&golden["fills"]).iter().map(|fill| (text(&fill[0]), double(&fill[1]), double(&fill[2])));
+    all.fill_all(of_unknown_length(fills));
+    assert_eq!((all.view().sumw, all.view().sumw2), (hist.view().sumw, hist.view().sumw2));
     let names = list(&golden["names"]);
     assert_eq!(hist.axes()[0].len(), names.len());
     for (at, name) in names.iter().enumerate() {
@@ -141,4 +163,19 @@ fn a_weight_that_is_not_a_number_spoils_its_bin_and_no_other() {
     hist.fill(0.6, 2.0);
     assert!(hist.value([3]).is_nan());
     assert_eq!(hist.value([4]), 2.0);
+}
+
+#[test]
+fn there_must_be_a_number_for_each_axis_and_a_row_for_each_weight() {
+    let panics = |fill: fn(&mut HistN)| {
+        let mut hist = HistN::new(three().to_vec());
+        std::panic::catch_unwind(move || fill(&mut hist)).is_err()
+    };
+    assert!(!panics(|hist| hist.fill(&[0.5, 1.0, 0.5], 1.0)));
+    assert!(panics(|hist| hist.fill(&[0.5, 1.0], 1.0)));
+    assert!(panics(|hist| hist.fill(&[0.5, 1.0, 0.5, 0.5], 1.0)));
+    assert!(!panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[0.5]], &[1.0])));
+    assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0]], &[1.0])));
+    assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[]], &[1.0])));
+    assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[0.5]], &[])));
 }

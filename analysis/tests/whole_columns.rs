@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, ListArray};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
-use hep_analysis::hist::AnyHist;
+use hep_analysis::hist::{AnyHist, Count3};
 use hep_analysis::prelude::*;
 use hep_columns::Batch;
 
@@ -371,12 +371,132 @@ fn filling_all_is_filling_each() {
     }
 }
 
+/// Axes of every kind that numbers are filled on, with an interval that holds their edges.
+fn axes_of_numbers() -> Vec<(Axis, f64, f64)> {
+    let logarithmic = (0..=40).map(|i| 10.0_f64.powf(f64::from(i) / 8.0));
+    vec![
+        (Axis::regular(7, 0.1, 0.7), 0.1, 0.7),
+        (Axis::variable([0.0, 20.0, 50.0, 200.0]), 0.0, 200.0),
+        (Axis::variable(logarithmic), 1.0, 1e5),
+        (Axis::variable((0..=9).map(f64::from)), 0.0, 9.0),
+        (Axis::integer(-3, 4), -3.0, 4.0),
+        (Axis::category(["a", "b", "c"]), 0.0, 3.0),
+        // With which a histogram of two axes begins sparse.
+        (Axis::regular(40_000, -1.0, 1.0), -1.0, 1.0),
+    ]
+}
+
+#[test]
+fn filling_all_on_two_axes_is_filling_each() {
+    let mut numbers = Numbers(14);
+    for (x, low, high) in axes_of_numbers() {
+        let xs = around_edges(&x, low, high, &mut numbers);
+        for (y, low, high) in axes_of_numbers().into_iter().take(6) {
+            let ys = around_edges(&y, low, high, &mut numbers);
+            let axes = [x.clone(), y];
+            for count in [0, 100, 256, 1000, xs.len()] {
+                let points: Vec<_> =
+                    (0..count).map(|i| (xs[i], ys[numbers.below(ys.len())], numbers.next() - 0.1)).collect();
+                let (mut each, mut all) = (Hist2::new(axes.clone()), Hist2::new(axes.clone()));
+                points.iter().for_each(|&(x, y, weight)| each.fill(x, y, weight));
+                all.fill_all(points.iter().copied());
+                equal(&all.view(), &each.view());
+
+                let mut of_columns = HistN::new(axes.to_vec());
+                let column = |of: fn(&(f64, f64, f64)) -> f64| points.iter().map(of).collect::<Vec<f64>>();
+                of_columns.fill_all(&[&column(|p| p.0), &column(|p| p.1)], &column(|p| p.2));
+                equal(&of_columns.view(), &each.view());
+
+                let (mut each, mut all) = (Count2::new(axes.clone()), Count2::new(axes.clone()));
+                points.iter().for_each(|&(x, y, _)| each.fill(x, y));
+                all.fill_all(points.iter().map(|&(x, y, _)| (x, y)));
+                equal(&all.view(), &each.view());
+            }
+        }
+    }
+}
+
+#[test]
+fn filling_all_on_three_axes_is_filling_each() {
+    let mut numbers = Numbers(15);
+    for (x, low, high) in axes_of_numbers().into_iter().take(6) {
+        let xs = around_edges(&x, low, high, &mut numbers);
+        let axes = [x, Axis::variable([-1.0, 0.0, 0.25, 2.0]), Axis::boolean()];
+        let points: Vec<_> =
+            xs.iter().map(|&x| (x, 4.0 * numbers.next() - 1.5, numbers.below(2) > 0)).collect();
+        let (mut each, mut all) = (Hist3::new(axes.clone()), Hist3::new(axes.clone()));
+        points.iter().for_each(|&(x, y, z)| each.fill(x, y, z, y * 0.3));
+        all.fill_all(points.iter().map(|&(x, y, z)| (x, y, z, y * 0.3)));
+        equal(&all.view(), &each.view());
+        let (mut each, mut all) = (Count3::new(axes.clone()), Count3::new(axes));
+        points.iter().for_each(|&(x, y, z)| each.fill(x, y, z));
+        all.fill_all(points);
+        equal(&all.view(), &each.view());
+    }
+}
+
+#[test]
+fn filling_varied_is_filling_each_variation() {
+    let mut numbers = Numbers(16);
+    for (axis, low, high) in axes_of_numbers() {
+        let values = around_edges(&axis, low, high, &mut numbers);
+        let axes = [Axis::category(["nominal", "up", "down"]), axis];
+        for values in [&values[..], &values[..100], &[]] {
+            let weights: Vec<[f64; 3]> =
+                values.iter().map(|_| [1.0, numbers.next(), numbers.next() - 0.1]).collect();
+            let [mut each, mut one, mut all] = [(); 3].map(|()| Hist2::new(axes.clone()));
+            for (&x, weights) in values.iter().zip(&weights) {
+                (0..3).for_each(|variation| each.fill(variation, x, weights[variation]));
+                one.fill_varied(x, *weights);
+            }
+            all.fill_all_varied(
+                values.iter().copied().zip(weights.iter().map(|weights| weights.iter().copied())),
+            );
+            equal(&one.view(), &each.view());
+            equal(&all.view(), &each.view());
+        }
+    }
+}
+
+#[test]
+fn each_variation_must_have_a_weight() {
+    let fill = |weights: &'static [f64], times: usize| {
+        let mut hist = Hist2::new([Axis::integer(0, 3), Axis::regular(4, 0.0, 1.0)]);
+        std::panic::catch_unwind(move || {
+            hist.fill_all_varied(std::iter::repeat_n((0.5, weights.iter().copied()), times));
+        })
+    };
+    for times in [1, 300] {
+        assert!(fill(&[1.0, 2.0, 3.0], times).is_ok());
+        for wrong in [&[][..], &[1.0, 2.0], &[1.0, 2.0, 3.0, 4.0]] {
+            let said = *fill(wrong, times).unwrap_err().downcast::<String>().unwrap();
+            assert_eq!(said, "one weight for each of 3 variations");
+        }
+    }
+}
+
 #[test]
 fn names_are_filled_all_too() {
     let mut names = Count::new(Axis::growing_category());
     names.fill_all(["mu", "e", "mu"]);
     names.fill_where([("e", true), ("tau", false)]);
     assert_eq!((names.value([1]), names.value([2]), names.entries()), (2.0, 2.0, 4));
+
+    // In blocks, where the axis does not grow, and one by one, where it does.
+    let known = ["mu", "e", "tau"];
+    for axis in [Axis::category(["mu", "e"]), Axis::growing_category()] {
+        let axes = [axis, Axis::regular(5, 0.0, 1.0)];
+        let points = (0..1000).map(|i| (known[i * i % 7 % 3], i as f64 / 800.0, 0.1 * i as f64));
+        let [mut each, mut all] = [(); 2].map(|()| Hist2::new(axes.clone()));
+        points.clone().for_each(|(name, x, weight)| each.fill(name, x, weight));
+        all.fill_all(points);
+        equal(&all.view(), &each.view());
+        let [mut each, mut all] = [(); 2].map(|()| Hist2::new([axes[1].clone(), axes[0].clone()]));
+        let points = (0..1000).map(|i| (known[i * i % 7 % 3], [0.1 * i as f64; 5]));
+        points.clone().for_each(|(name, weights)| each.fill_varied(name, weights));
+        all.fill_all_varied(points);
+        equal(&all.view(), &each.view());
+    }
 }
 
 #[test]

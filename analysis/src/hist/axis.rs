@@ -5,8 +5,8 @@ use super::{Category, Integer, Regular, Variable};
 /// One axis of a histogram.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Axis {
-    name: String,
-    label: String,
+    name: Box<str>,
+    label: Box<str>,
     bins: Bins,
 }
 
@@ -89,20 +89,20 @@ impl Axis {
     }
 
     fn of(bins: Bins) -> Self {
-        Self { name: String::new(), label: String::new(), bins }
+        Self { name: Box::default(), label: Box::default(), bins }
     }
 
     /// The same axis with a title for plots, with units: `m(μμ) [GeV]`.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = label.into().into();
         self
     }
 
     /// The same axis with a name for programs: `mass`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.name = name.into().into();
         self
     }
 
@@ -216,6 +216,9 @@ fn written(axis: Result<Axis, String>) -> Axis {
 
 /// What a histogram can be filled with: numbers, bools, names of categories.
 pub trait Coordinate: Copy {
+    /// Whether all of its kind are numbers, whose place is that of [`Axis::index_of_number`].
+    const NUMBER: bool = false;
+
     /// Its place on `axis`.
     fn index(self, axis: &Axis) -> usize;
 
@@ -235,6 +238,8 @@ pub trait Coordinate: Copy {
 macro_rules! coordinates {
     ($($number:ty)*) => {$(
         impl Coordinate for $number {
+            const NUMBER: bool = true;
+
             #[inline(always)]
             fn index(self, axis: &Axis) -> usize {
                 axis.index_of_number(f64::from(self))
@@ -253,6 +258,8 @@ coordinates! { f64 f32 i32 u32 i16 u16 i8 u8 bool }
 macro_rules! wide_coordinates {
     ($($number:ty)*) => {$(
         impl Coordinate for $number {
+            const NUMBER: bool = true;
+
             #[inline(always)]
             fn index(self, axis: &Axis) -> usize {
                 axis.index_of_number(self as f64)

@@ -11,6 +11,7 @@
 
 use std::fmt::{self, Formatter};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
@@ -21,13 +22,14 @@ use super::Storage;
 /// The most cells that are all in memory from the beginning: 1 MiB of weighted ones.
 pub(super) const DENSE: usize = 1 << 16;
 
-/// Cells, each at first as if never filled.
+/// Cells, each at first as if never filled. Of three words, because an output may have thousands of histograms, and
+/// merging waits for the memory of each.
 #[derive(Clone, Debug)]
 pub(super) struct Cells<S: Storage> {
     /// All of them; none while they are sparse.
-    dense: Vec<S::Cell>,
-    sparse: Sparse<S::Cell>,
-    len: usize,
+    dense: Box<[S::Cell]>,
+    /// None while they are dense.
+    sparse: Option<Box<Sparse<S::Cell>>>,
 }
 
 /// Those that hold something, in a table whose length is a power of two or 0.
@@ -37,6 +39,8 @@ struct Sparse<C> {
     keys: Vec<u32>,
     cells: Vec<C>,
     filled: usize,
+    /// How many cells there are, held or not.
+    len: usize,
 }
 
 /// No cell has this number: there are at most 2³⁰.
@@ -45,10 +49,8 @@ const FREE: u32 = u32::MAX;
 const SMALLEST: usize = 64;
 
 impl<C: Copy + Default> Sparse<C> {
-    const EMPTY: Self = Self { keys: Vec::new(), cells: Vec::new(), filled: 0 };
-
-    fn with_places(places: usize) -> Self {
-        Self { keys: vec![FREE; places], cells: vec![C::default(); places], filled: 0 }
+    fn with_places(places: usize, len: usize) -> Self {
+        Self { keys: vec![FREE; places], cells: vec![C::default(); places], filled: 0, len }
     }
 
     /// The place of a cell: where it is, or where it would come. There is a free one.
@@ -77,8 +79,16 @@ impl<C: Copy + Default> Sparse<C> {
         (self.filled + 1) * 4 > self.keys.len() * 3
     }
 
-    fn more_places(&self) -> usize {
-        (self.keys.len() * 2).max(SMALLEST)
+    /// Makes a larger table, unless all cells would take no more; whether it did.
+    fn make_room(&mut self) -> bool {
+        let places = (self.keys.len() * 2).max(SMALLEST);
+        if table_bytes::<C>(places) >= self.len * size_of::<C>() {
+            return false;
+        }
+        let mut larger = Self::with_places(places, self.len);
+        self.iter().for_each(|(at, cell)| *larger.entry(at as u32) = cell);
+        *self = larger;
+        true
     }
 
     /// The cell, which is made if it is not there. There is room.
@@ -112,17 +122,28 @@ const fn table_bytes<C>(places: usize) -> usize {
 
 impl<S: Storage> Cells<S> {
     pub(super) fn new(len: usize) -> Self {
-        let dense = if len <= DENSE { vec![S::Cell::default(); len] } else { Vec::new() };
-        Self { dense, sparse: Sparse::EMPTY, len }
+        match len <= DENSE {
+            true => Self::dense(vec![S::Cell::default(); len]),
+            false => Self::sparse(Sparse::with_places(0, len)),
+        }
+    }
+
+    fn dense(cells: Vec<S::Cell>) -> Self {
+        Self { dense: cells.into_boxed_slice(), sparse: None }
+    }
+
+    fn sparse(cells: Sparse<S::Cell>) -> Self {
+        Self { dense: Box::default(), sparse: Some(Box::new(cells)) }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.sparse.as_ref().map_or(self.dense.len(), |sparse| sparse.len)
     }
 
     /// The bytes they take.
     pub(super) fn memory(&self) -> usize {
-        self.dense.capacity() * size_of::<S::Cell>() + table_bytes::<S::Cell>(self.sparse.keys.len())
+        let places = self.sparse.as_ref().map_or(0, |sparse| sparse.keys.len());
+        size_of_val(&*self.dense) + table_bytes::<S::Cell>(places)
     }
 
     /// Adds to one. The check of the bounds, which there must be, is what tells dense from sparse.
@@ -137,39 +158,64 @@ impl<S: Storage> Cells<S> {
         }
     }
 
+    /// Adds `others` to those at `places`, in order.
+    ///
+    /// # Panics
+    /// If there is none such.
+    #[inline]
+    pub(super) fn add_each(&mut self, places: &[u32], others: impl Iterator<Item = S::Cell>) {
+        let pairs = places.iter().zip(others);
+        if self.sparse.is_none() {
+            let dense = &mut *self.dense;
+            return pairs.for_each(|(&at, other)| S::add(&mut dense[at as usize], other));
+        }
+        pairs.for_each(|(&at, other)| self.add(at as usize, other));
+    }
+
+    /// Adds `others` to a run of them, one to each, until either ends. Returns how many.
+    ///
+    /// # Panics
+    /// If there are no such.
+    #[inline]
+    pub(super) fn add_row(&mut self, run: Range<usize>, others: impl Iterator<Item = S::Cell>) -> usize {
+        let mut added = 0;
+        if self.sparse.is_none() {
+            let pairs = self.dense[run].iter_mut().zip(others);
+            pairs.for_each(|(cell, other)| {
+                S::add(cell, other);
+                added += 1;
+            });
+        } else {
+            run.zip(others).for_each(|(at, other)| {
+                self.add(at, other);
+                added += 1;
+            });
+        }
+        added
+    }
+
     #[cold]
     #[inline(never)]
     fn add_sparse(&mut self, at: usize, other: S::Cell) {
-        assert!(at < self.len && self.is_sparse(), "cell {at} of a histogram of {}", self.len);
-        if self.sparse.is_full() && !self.make_room() {
-            return S::add(&mut self.dense[at], other);
+        let len = self.len();
+        match &mut self.sparse {
+            Some(sparse) if at < len => {
+                if !sparse.is_full() || sparse.make_room() {
+                    return S::add(sparse.entry(at as u32), other);
+                }
+                self.make_dense();
+                S::add(&mut self.dense[at], other);
+            }
+            _ => panic!("cell {at} of a histogram of {len}"),
         }
-        S::add(self.sparse.entry(at as u32), other);
-    }
-
-    fn is_sparse(&self) -> bool {
-        self.dense.is_empty()
-    }
-
-    /// Makes a larger table, or turns dense if that is smaller; whether it is sparse still.
-    #[cold]
-    fn make_room(&mut self) -> bool {
-        let places = self.sparse.more_places();
-        if table_bytes::<S::Cell>(places) >= self.len * size_of::<S::Cell>() {
-            self.make_dense();
-            return false;
-        }
-        let mut larger = Sparse::with_places(places);
-        self.sparse.iter().for_each(|(at, cell)| *larger.entry(at as u32) = cell);
-        self.sparse = larger;
-        true
     }
 
     fn make_dense(&mut self) {
-        let mut dense = vec![S::Cell::default(); self.len];
-        self.sparse.iter().for_each(|(at, cell)| dense[at] = cell);
-        self.dense = dense;
-        self.sparse = Sparse::EMPTY;
+        if let Some(sparse) = self.sparse.take() {
+            let mut dense = vec![S::Cell::default(); sparse.len];
+            sparse.iter().for_each(|(at, cell)| dense[at] = cell);
+            *self = Self::dense(dense);
+        }
     }
 
     /// One of them.
@@ -177,19 +223,21 @@ impl<S: Storage> Cells<S> {
     /// # Panics
     /// If there is none such.
     pub(super) fn get(&self, at: usize) -> S::Cell {
-        if self.is_sparse() {
-            assert!(at < self.len, "cell {at} of a histogram of {}", self.len);
-            return S::canonical(self.sparse.get(at as u32).unwrap_or_default());
-        }
-        S::canonical(self.dense[at])
+        S::canonical(match &self.sparse {
+            Some(sparse) => {
+                assert!(at < sparse.len, "cell {at} of a histogram of {}", sparse.len);
+                sparse.get(at as u32).unwrap_or_default()
+            }
+            None => self.dense[at],
+        })
     }
 
     /// Those that hold something, in order, as they are to be seen.
     fn held(&self) -> Box<dyn Iterator<Item = (usize, S::Cell)> + '_> {
         let held = |cell: S::Cell| !S::is_empty(cell);
-        if self.is_sparse() {
-            let order = self.sparse.sorted().into_iter();
-            let cells = order.map(|(key, place)| (key as usize, self.sparse.cells[place as usize]));
+        if let Some(sparse) = &self.sparse {
+            let order = sparse.sorted().into_iter();
+            let cells = order.map(|(key, place)| (key as usize, sparse.cells[place as usize]));
             return Box::new(
                 cells.filter(move |(_, cell)| held(*cell)).map(|(at, cell)| (at, S::canonical(cell))),
             );
@@ -201,19 +249,19 @@ impl<S: Storage> Cells<S> {
     /// How many hold something.
     fn count(&self) -> usize {
         let held = |cell: &S::Cell| !S::is_empty(*cell);
-        match self.is_sparse() {
-            true => self.sparse.iter().filter(|(_, cell)| held(cell)).count(),
-            false => self.dense.iter().filter(|cell| held(cell)).count(),
+        match &self.sparse {
+            Some(sparse) => sparse.iter().filter(|(_, cell)| held(cell)).count(),
+            None => self.dense.iter().filter(|cell| held(cell)).count(),
         }
     }
 
     /// A number of each.
     pub(super) fn numbers(&self, number: impl Fn(S::Cell) -> f64) -> Vec<f64> {
-        if !self.is_sparse() {
+        let Some(sparse) = &self.sparse else {
             return self.dense.iter().map(|&cell| number(S::canonical(cell))).collect();
-        }
-        let mut numbers = vec![number(S::Cell::default()); self.len];
-        self.sparse.iter().for_each(|(at, cell)| numbers[at] = number(S::canonical(cell)));
+        };
+        let mut numbers = vec![number(S::Cell::default()); sparse.len];
+        sparse.iter().for_each(|(at, cell)| numbers[at] = number(S::canonical(cell)));
         numbers
     }
 
@@ -225,18 +273,18 @@ impl<S: Storage> Cells<S> {
 
     /// Adds others, of as many cells, one by one: mine first.
     pub(super) fn merge(&mut self, other: Self) {
-        match (self.is_sparse(), other.is_sparse()) {
-            (false, false) => {
-                self.dense.iter_mut().zip(other.dense).for_each(|(cell, more)| S::add(cell, more));
+        match (&self.sparse, &other.sparse) {
+            (None, None) => {
+                self.dense.iter_mut().zip(&other.dense).for_each(|(cell, more)| S::add(cell, *more));
             }
-            (_, true) => other.sparse.iter().for_each(|(at, more)| self.add(at, more)),
-            (true, false) => {
+            (_, Some(more)) => more.iter().for_each(|(at, more)| self.add(at, more)),
+            (Some(mine), None) => {
                 let mut dense = other.dense;
-                for (at, cell) in self.sparse.iter() {
+                for (at, cell) in mine.iter() {
                     let more = std::mem::replace(&mut dense[at], cell);
                     S::add(&mut dense[at], more);
                 }
-                *self = Self { dense, sparse: Sparse::EMPTY, len: self.len };
+                *self = Self { dense, sparse: None };
             }
         }
     }
@@ -253,10 +301,10 @@ impl<S: Storage> Cells<S> {
 
 impl<S: Storage> PartialEq for Cells<S> {
     fn eq(&self, other: &Self) -> bool {
-        if !self.is_sparse() && !other.is_sparse() {
+        if self.sparse.is_none() && other.sparse.is_none() {
             return self.dense == other.dense;
         }
-        self.len == other.len && self.count() == other.count() && self.held().eq(other.held())
+        self.len() == other.len() && self.count() == other.count() && self.held().eq(other.held())
     }
 }
 
@@ -305,12 +353,12 @@ enum Written<'a, S: Storage> {
 }
 
 fn all<S: Storage, Z: Serializer>(cells: &Cells<S>, serializer: Z) -> Result<Z::Ok, Z::Error> {
-    if !cells.is_sparse() {
+    if cells.sparse.is_none() {
         return serializer.collect_seq(cells.dense.iter().map(|&cell| S::canonical(cell)));
     }
-    let mut sequence = serializer.serialize_seq(Some(cells.len))?;
+    let mut sequence = serializer.serialize_seq(Some(cells.len()))?;
     let mut held = cells.held().peekable();
-    for at in 0..cells.len {
+    for at in 0..cells.len() {
         let cell = held.next_if(|(next, _)| *next == at).map_or_else(S::Cell::default, |(_, cell)| cell);
         sequence.serialize_element(&cell)?;
     }
@@ -329,9 +377,9 @@ fn held<S: Storage, Z: Serializer>(cells: &Cells<S>, serializer: Z) -> Result<Z:
 
 impl<S: Storage> Serialize for Cells<S> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        match self.count() > self.len / 2 {
+        match self.count() > self.len() / 2 {
             true => Written::All(self).serialize(serializer),
-            false => Written::Held(self.len as u32, self).serialize(serializer),
+            false => Written::Held(self.len() as u32, self).serialize(serializer),
         }
     }
 }
@@ -354,26 +402,24 @@ impl<S: Storage> Read<S> {
         let wrong = || E::custom("a histogram whose bins do not fit its axes");
         let read = match self.0 {
             Stored::All(dense) if dense.len() == len => {
-                return Ok(Cells { dense, sparse: Sparse::EMPTY, len });
+                return Ok(Cells::dense(dense));
             }
             Stored::Held(said, read) if said as usize == len => read,
             _ => return Err(wrong()),
         };
-        let mut cells = Cells { dense: Vec::new(), sparse: Sparse::EMPTY, len };
         let places = (read.len().saturating_mul(4) / 3 + 1).next_power_of_two().max(SMALLEST);
-        let dense = len * size_of::<S::Cell>();
-        if dense <= 2 * table_bytes::<S::Cell>(places) + LITTLE {
-            cells.dense = vec![S::Cell::default(); len];
-        } else {
-            cells.sparse = Sparse::with_places(places);
-        }
+        let all = len * size_of::<S::Cell>();
+        let mut cells = match all <= 2 * table_bytes::<S::Cell>(places) + LITTLE {
+            true => Cells::dense(vec![S::Cell::default(); len]),
+            false => Cells::sparse(Sparse::with_places(places, len)),
+        };
         let mut next = 0_usize;
         for (gap, cell) in read {
             let at = next.checked_add(gap as usize).filter(|&at| at < len).ok_or_else(wrong)?;
             // As it was written: nothing is added to it.
-            match cells.dense.get_mut(at) {
-                Some(place) => *place = cell,
-                None => *cells.sparse.entry(at as u32) = cell,
+            match &mut cells.sparse {
+                Some(sparse) => *sparse.entry(at as u32) = cell,
+                None => cells.dense[at] = cell,
             }
             next = at + 1;
         }
@@ -410,7 +456,7 @@ mod tests {
     }
 
     fn dense(len: usize) -> Cells<Weighted> {
-        Cells { dense: vec![[0.0; 2]; len], sparse: Sparse::EMPTY, len }
+        Cells::dense(vec![[0.0; 2]; len])
     }
 
     fn bits(cells: &Cells<Weighted>) -> Vec<[u64; 2]> {
@@ -435,7 +481,7 @@ mod tests {
             let mut parts: Vec<(Cells<Weighted>, Cells<Weighted>)> = Vec::new();
             for _ in 0..2 + dice.roll(5) {
                 let (mut one, mut other) = (Cells::new(LEN), dense(LEN));
-                assert!(one.is_sparse());
+                assert!(one.sparse.is_some());
                 for _ in 0..dice.roll(fills) {
                     let (at, w) = (LEN - 1 - dice.roll(spread), dice.weight());
                     one.add(at, [w, w * w]);
@@ -444,7 +490,7 @@ mod tests {
                 if dice.roll(3) == 0 {
                     one = read(&bytes(&one), LEN).unwrap();
                 }
-                if dice.roll(4) == 0 && one.is_sparse() {
+                if dice.roll(4) == 0 && one.sparse.is_some() {
                     one.make_dense();
                 }
                 parts.push((one, other));
@@ -456,7 +502,7 @@ mod tests {
                 parts[at].1.merge(other);
             }
             let (one, other) = parts.remove(0);
-            assert!(!other.is_sparse());
+            assert!(other.sparse.is_none());
             assert!(bits(&one) == bits(&other), "seed {seed}");
             assert!(bytes(&one) == bytes(&other), "seed {seed}");
             assert!(bits(&read(&bytes(&one), LEN).unwrap()) == bits(&other), "seed {seed}");
@@ -481,7 +527,7 @@ mod tests {
             most = most.max(one.memory());
             assert!(at % 1000 > 0 || one == other);
         }
-        assert!(!one.is_sparse());
+        assert!(one.sparse.is_none());
         assert_eq!(most, other.memory());
     }
 
@@ -525,7 +571,7 @@ mod tests {
             let bytes = postcard::to_allocvec(&Stored::Held(len as u32, cells.to_vec())).unwrap();
             postcard::from_bytes::<Read<Counts>>(&bytes)?.into_cells::<postcard::Error>(len)
         };
-        assert_eq!(held(&[(2, 5), (0, 6)], 4).unwrap().dense, [0, 0, 5, 6]);
+        assert_eq!(held(&[(2, 5), (0, 6)], 4).unwrap().dense[..], [0, 0, 5, 6]);
         assert!(held(&[(2, 5), (1, 6)], 4).is_err());
         assert!(held(&[(4, 5)], 4).is_err());
         assert!(held(&[(u32::MAX, 5), (u32::MAX, 6)], LEN).is_err());

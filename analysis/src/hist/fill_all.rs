@@ -1,13 +1,16 @@
-//! Fills of whole columns, faster than one at a time: the places are found in vectorised loops, and counts are
-//! summed in small tables first.
+//! Fills of whole columns, faster than one at a time: the places are found in vectorised loops, a block of entries on
+//! one axis and then on the next, and few cells are counted in small tables first. What is added to a cell, and in
+//! which order, is the same.
 
-use super::regular::{BLOCK, Places};
-use super::{Axis, Bins, Coordinate, Counts, Histogram, Weighted};
-use crate::simd::widest;
+use std::array::from_fn;
+
+use super::cells::Cells;
+use super::places::{BLOCK, Search};
+use super::{Axis, Bins, Coordinate, Counts, Histogram, Storage, Weighted};
 
 impl Histogram<Counts, [Axis; 1]> {
-    /// Adds an entry for each of `values`: the same as [`fill`](Self::fill) for each, at less than half the
-    /// cost for a regular axis.
+    /// Adds an entry for each of `values`: the same as [`fill`](Self::fill) for each, at a half to a fifth of the cost
+    /// on axes of numbers.
     ///
     /// ```
     /// use hep_analysis::hist::{Axis, Count};
@@ -17,7 +20,7 @@ impl Histogram<Counts, [Axis; 1]> {
     /// assert_eq!((pt.value([2]), pt.value([3])), (2.0, 1.0));
     /// ```
     pub fn fill_all<X: Coordinate>(&mut self, values: impl IntoIterator<Item = X>) {
-        self.fill_where(values.into_iter().map(|x| (x, true)));
+        fill_blocks(self, values.into_iter().map(|x| ((x,), (), true)));
     }
 
     /// Adds an entry for each of `values` that comes with `true`: a selection without a branch, which on events
@@ -32,36 +35,26 @@ impl Histogram<Counts, [Axis; 1]> {
     /// assert_eq!((pt.value([2]), pt.value([3])), (1.0, 1.0));
     /// ```
     pub fn fill_where<X: Coordinate>(&mut self, values: impl IntoIterator<Item = (X, bool)>) {
-        let values = values.into_iter();
-        let axis = match self.axes()[0].bins() {
-            Bins::Regular(axis) if !is_short(&values) => axis.clone(),
-            _ => {
-                return values.filter(|(_, chosen)| *chosen).for_each(|(x, _)| self.fill(x));
-            }
-        };
-        let mut tables = (axis.bins() + 2 <= TABLE).then(Tables::default);
-        let (mut numbers, mut count) = ([0.0; BLOCK], 0);
-        let mut flush = |numbers: &[f64; BLOCK], count: usize| {
-            let mut at = [0; BLOCK];
-            widest(Places { axis: &axis, numbers, places: &mut at });
-            match &mut tables {
-                Some(tables) => tables.add(&at[..count], self),
-                None => at[..count].iter().for_each(|&at| self.put_many(at as usize, 1, 1)),
-            }
-        };
-        values.for_each(|(x, chosen)| {
-            // A number that is not chosen is overwritten by the next.
-            numbers[count] = x.number().unwrap_or(f64::NAN);
-            count += usize::from(chosen);
-            if count == BLOCK {
-                flush(&numbers, count);
-                count = 0;
-            }
-        });
-        flush(&numbers, count);
-        if let Some(mut tables) = tables {
-            tables.empty_into(self);
-        }
+        fill_blocks(self, values.into_iter().map(|(x, chosen)| ((x,), (), chosen)));
+    }
+}
+
+impl Histogram<Counts, [Axis; 2]> {
+    /// Adds an entry for each pair: the same as [`fill`](Self::fill) for each, at less cost.
+    pub fn fill_all<X: Coordinate, Y: Coordinate>(&mut self, values: impl IntoIterator<Item = (X, Y)>) {
+        fill_blocks(self, values.into_iter().map(|at| (at, (), true)));
+    }
+}
+
+impl Histogram<Counts, [Axis; 3]> {
+    /// Adds an entry for each triple: the same as [`fill`](Self::fill) for each, at less cost.
+    pub fn fill_all<X, Y, Z>(&mut self, values: impl IntoIterator<Item = (X, Y, Z)>)
+    where
+        X: Coordinate,
+        Y: Coordinate,
+        Z: Coordinate,
+    {
+        fill_blocks(self, values.into_iter().map(|at| (at, (), true)));
     }
 }
 
@@ -69,40 +62,306 @@ impl Histogram<Weighted, [Axis; 1]> {
     /// Adds an entry for each of the `values` and weights: the same sums, bit for bit, as
     /// [`fill`](Self::fill) for each.
     pub fn fill_all<X: Coordinate>(&mut self, values: impl IntoIterator<Item = (X, f64)>) {
-        let values = values.into_iter();
-        let axis = match self.axes()[0].bins() {
-            Bins::Regular(axis) if !is_short(&values) => axis.clone(),
-            _ => return values.for_each(|(x, weight)| self.fill(x, weight)),
-        };
-        let (mut numbers, mut weights, mut count) = ([0.0; BLOCK], [0.0; BLOCK], 0);
-        let mut flush = |numbers: &[f64; BLOCK], weights: &[f64]| {
-            let mut at = [0; BLOCK];
-            widest(Places { axis: &axis, numbers, places: &mut at });
-            for (&at, &weight) in at.iter().zip(weights) {
-                self.put_many(at as usize, [weight, weight * weight], 1);
-            }
-        };
-        values.for_each(|(x, weight)| {
-            (numbers[count], weights[count]) = (x.number().unwrap_or(f64::NAN), weight);
-            count += 1;
-            if count == BLOCK {
-                flush(&numbers, &weights);
-                count = 0;
-            }
-        });
-        flush(&numbers, &weights[..count]);
+        fill_blocks(self, values.into_iter().map(|(x, weight)| ((x,), weight, true)));
     }
 }
 
-/// Whether there are so few values that tables do not pay.
+impl Histogram<Weighted, [Axis; 2]> {
+    /// Adds an entry for each `(x, y, weight)`: the same sums, bit for bit, as [`fill`](Self::fill) for each.
+    ///
+    /// ```
+    /// use hep_analysis::hist::{Axis, Hist2};
+    ///
+    /// let (pts, etas, weights) = ([15.0, 17.0, 25.0], [0.3_f32, -2.1, 0.4], [0.5, 1.0, 2.0]);
+    /// let mut jets = Hist2::new([Axis::variable([0.0, 20.0, 50.0]), Axis::regular(5, -2.5, 2.5)]);
+    /// jets.fill_all((0..3).map(|i| (pts[i], etas[i], weights[i])));
+    /// assert_eq!((jets.value([1, 3]), jets.value([1, 1]), jets.value([2, 3])), (0.5, 1.0, 2.0));
+    /// ```
+    pub fn fill_all<X: Coordinate, Y: Coordinate>(&mut self, values: impl IntoIterator<Item = (X, Y, f64)>) {
+        fill_blocks(self, values.into_iter().map(|(x, y, weight)| ((x, y), weight, true)));
+    }
+
+    /// Adds an entry at `x` on the second axis for each variation, of which the first axis has a bin each: the same
+    /// as [`fill`](Self::fill) with each of the first axis' bins and its weight, in order, but the bin of `x` is
+    /// found once, and its sums of all variations lie side by side.
+    ///
+    /// ```
+    /// use hep_analysis::hist::{Axis, Hist2};
+    ///
+    /// let variations = Axis::category(["nominal", "pileup_up", "pileup_down"]);
+    /// let mut mass = Hist2::new([variations, Axis::regular(60, 60.0, 120.0).label("m(μμ) [GeV]")]);
+    /// mass.fill_varied(91.2, [1.0, 1.1, 0.9]);
+    /// assert_eq!((mass.value([1, 32]), mass.value([2, 32]), mass.value([3, 32])), (1.0, 1.1, 0.9));
+    /// ```
+    ///
+    /// # Panics
+    /// Unless there are as many weights as bins on the first axis.
+    #[inline]
+    pub fn fill_varied(&mut self, x: impl Coordinate, weights: impl IntoIterator<Item = f64>) {
+        let place = self.place(1, x);
+        let (axes, cells, entries) = self.parts();
+        *entries += put_varied(cells, axes[0].len(), place, weights);
+    }
+
+    /// [`fill_varied`](Self::fill_varied) for each of the values and their weights.
+    ///
+    /// ```
+    /// use hep_analysis::hist::{Axis, Hist2};
+    ///
+    /// let (masses, [up, down]) = ([91.2, 88.0], [[1.1, 1.2], [0.9, 0.8]]);
+    /// let mut mass = Hist2::new([Axis::category(["nominal", "up", "down"]), Axis::regular(60, 60.0, 120.0)]);
+    /// mass.fill_all_varied((0..2).map(|i| (masses[i], [1.0, up[i], down[i]])));
+    /// assert_eq!((mass.value([1, 32]), mass.value([2, 32]), mass.value([3, 29])), (1.0, 1.1, 0.8));
+    /// ```
+    ///
+    /// # Panics
+    /// As it does.
+    pub fn fill_all_varied<X: Coordinate, W: IntoIterator<Item = f64>>(
+        &mut self,
+        values: impl IntoIterator<Item = (X, W)>,
+    ) {
+        let values = values.into_iter();
+        if is_short(&values) || !X::NUMBER {
+            return values.for_each(|(x, weights)| self.fill_varied(x, weights));
+        }
+        let ([variations, axis], cells, entries) = self.parts();
+        let (variations, search) = (variations.len(), Search::new(axis));
+        let (mut numbers, mut places) = ([0.0; BLOCK], [0; BLOCK]);
+        let mut weights = Vec::with_capacity(BLOCK);
+        let mut flush = |numbers: &[f64; BLOCK], weights: &mut Vec<W>| {
+            search.find(numbers, &mut places);
+            for (weights, &place) in weights.drain(..).zip(&places) {
+                *entries += put_varied(cells, variations, place as usize, weights);
+            }
+        };
+        values.for_each(|(x, of_each)| {
+            numbers[weights.len()] = x.number().unwrap_or(f64::NAN);
+            weights.push(of_each);
+            if weights.len() == BLOCK {
+                flush(&numbers, &mut weights);
+            }
+        });
+        flush(&numbers, &mut weights);
+    }
+}
+
+/// Adds a weight to each of the variations that are side by side at `place`. Returns how many.
+#[inline]
+fn put_varied(
+    cells: &mut Cells<Weighted>,
+    variations: usize,
+    place: usize,
+    weights: impl IntoIterator<Item = f64>,
+) -> u64 {
+    let mut weights = weights.into_iter();
+    let first = place * (variations + 2) + 1;
+    let added = cells.add_row(first..first + variations, weights.by_ref().map(Weighted::cell));
+    assert!(
+        added == variations && weights.next().is_none(),
+        "one weight for each of {variations} variations"
+    );
+    variations as u64
+}
+
+impl Histogram<Weighted, [Axis; 3]> {
+    /// Adds an entry for each `(x, y, z, weight)`: the same sums, bit for bit, as [`fill`](Self::fill) for each.
+    pub fn fill_all<X, Y, Z>(&mut self, values: impl IntoIterator<Item = (X, Y, Z, f64)>)
+    where
+        X: Coordinate,
+        Y: Coordinate,
+        Z: Coordinate,
+    {
+        fill_blocks(self, values.into_iter().map(|(x, y, z, weight)| ((x, y, z), weight, true)));
+    }
+}
+
+impl Histogram<Weighted, Vec<Axis>> {
+    /// Adds an entry for each row of `columns`, one for each axis, with its weight: the same sums, bit for bit, as
+    /// [`fill`](Self::fill) for each.
+    ///
+    /// ```
+    /// use hep_analysis::hist::{Axis, HistN};
+    ///
+    /// let mut jets = HistN::new(vec![Axis::variable([0.0, 20.0, 50.0]), Axis::regular(5, -2.5, 2.5)]);
+    /// jets.fill_all(&[&[15.0, 25.0], &[0.3, 0.4]], &[0.5, 2.0]);
+    /// assert_eq!((jets.value(vec![1, 3]), jets.value(vec![2, 3])), (0.5, 2.0));
+    /// ```
+    ///
+    /// # Panics
+    /// If there are more or fewer columns than axes, or a column has more or fewer rows than there are weights.
+    pub fn fill_all(&mut self, columns: &[&[f64]], weights: &[f64]) {
+        assert_eq!(columns.len(), self.axes().len(), "one column for each axis");
+        let rows = weights.len();
+        assert!(
+            columns.iter().all(|column| column.len() == rows),
+            "one number of each column for each weight"
+        );
+        if rows < BLOCK {
+            let mut row = vec![0.0; columns.len()];
+            for (i, &weight) in weights.iter().enumerate() {
+                row.iter_mut().zip(columns).for_each(|(x, column)| *x = column[i]);
+                self.fill(&row, weight);
+            }
+            return;
+        }
+        let (axes, cells, entries) = self.parts();
+        let searches: Vec<_> = axes.iter().map(Search::new).collect();
+        let (mut numbers, mut places) = ([0.0; BLOCK], [0; BLOCK]);
+        for (block, weights) in weights.chunks(BLOCK).enumerate() {
+            let rows = block * BLOCK..block * BLOCK + weights.len();
+            let mut at = [0; BLOCK];
+            for ((axis, search), column) in axes.iter().zip(&searches).zip(columns).rev() {
+                numbers[..weights.len()].copy_from_slice(&column[rows.clone()]);
+                search.find(&numbers, &mut places);
+                inner(&mut at, axis, &places);
+            }
+            cells.add_each(&at, weights.iter().map(|&weight| [weight, weight * weight]));
+            *entries += weights.len() as u64;
+        }
+    }
+}
+
+/// From the places on the outer axes to those with an inner one.
+#[inline]
+fn inner(at: &mut [u32], axis: &Axis, places: &[u32; BLOCK]) {
+    let len = axis.len() as u32 + 2;
+    at.iter_mut().zip(places).for_each(|(at, place)| *at = *at * len + place);
+}
+
+/// Whether there are so few values that blocks do not pay.
 fn is_short<T>(values: &impl Iterator<Item = T>) -> bool {
     values.size_hint().1.is_some_and(|most| most < BLOCK)
 }
 
-/// Bins, with under- and overflow, of the largest histogram that is counted in tables.
+/// A coordinate on each axis.
+trait Point<const D: usize>: Copy {
+    /// Which are numbers.
+    const NUMBERS: [bool; D];
+
+    /// Notes each number in its column, or its place, if it is none.
+    fn note(self, axes: &[Axis; D], columns: &mut [Column; D], at: usize);
+
+    /// Their places on axes which grow if need be.
+    fn place<S: Storage>(self, hist: &mut Histogram<S, [Axis; D]>) -> [usize; D];
+}
+
+macro_rules! point {
+    ($d:literal $($x:ident $i:tt)*) => {
+        impl<$($x: Coordinate),*> Point<$d> for ($($x,)*) {
+            const NUMBERS: [bool; $d] = [$($x::NUMBER),*];
+
+            #[inline(always)]
+            fn note(self, axes: &[Axis; $d], columns: &mut [Column; $d], at: usize) {
+                $(match $x::NUMBER {
+                    true => columns[$i].numbers[at] = self.$i.number().unwrap_or(f64::NAN),
+                    false => columns[$i].places[at] = self.$i.index(&axes[$i]) as u32,
+                })*
+            }
+
+            fn place<S: Storage>(self, hist: &mut Histogram<S, [Axis; $d]>) -> [usize; $d] {
+                [$(hist.place($i, self.$i)),*]
+            }
+        }
+    };
+}
+point! { 1 X 0 }
+point! { 2 X 0 Y 1 }
+point! { 3 X 0 Y 1 Z 2 }
+
+/// The coordinates of a block of entries on one axis.
+struct Column {
+    numbers: [f64; BLOCK],
+    places: [u32; BLOCK],
+}
+
+/// What is added with each entry: a weight, or nothing but itself.
+trait Filled: Storage {
+    type Weight: Copy + Default;
+
+    fn cell(weight: Self::Weight) -> Self::Cell;
+
+    /// What so many entries add up to, if all are alike.
+    fn counted(entries: u64) -> Option<Self::Cell>;
+}
+
+impl Filled for Weighted {
+    type Weight = f64;
+
+    #[inline(always)]
+    fn cell(weight: f64) -> [f64; 2] {
+        [weight, weight * weight]
+    }
+
+    #[inline(always)]
+    fn counted(_: u64) -> Option<[f64; 2]> {
+        None
+    }
+}
+
+impl Filled for Counts {
+    type Weight = ();
+
+    #[inline(always)]
+    fn cell((): ()) -> u64 {
+        1
+    }
+
+    #[inline(always)]
+    fn counted(entries: u64) -> Option<u64> {
+        Some(entries)
+    }
+}
+
+/// Adds an entry for each point that comes with `true`.
+#[inline]
+fn fill_blocks<S: Filled, P: Point<D>, const D: usize>(
+    hist: &mut Histogram<S, [Axis; D]>,
+    values: impl Iterator<Item = (P, S::Weight, bool)>,
+) {
+    let grows = |axis: &Axis| matches!(axis.bins(), Bins::Category(axis) if axis.grows());
+    if is_short(&values) || hist.axes().iter().zip(P::NUMBERS).any(|(axis, number)| !number && grows(axis)) {
+        return values.filter(|(.., chosen)| *chosen).for_each(|(point, weight, _)| {
+            let places = point.place(hist);
+            hist.put_at(places, S::cell(weight));
+        });
+    }
+    let (axes, cells, entries) = hist.parts();
+    let searches: [Search; D] = from_fn(|axis| Search::new(&axes[axis]));
+    let mut tables = (S::counted(1).is_some() && cells.len() <= TABLE).then(Tables::default);
+    let mut flush = |columns: &mut [Column; D], weights: &[S::Weight]| {
+        let numbers = columns.iter_mut().zip(&searches).zip(P::NUMBERS).filter(|(_, number)| *number);
+        numbers.for_each(|((column, search), _)| search.find(&column.numbers, &mut column.places));
+        let Some((last, columns)) = columns.split_last_mut() else { return };
+        let at = &mut last.places[..weights.len()];
+        axes.iter().zip(columns).rev().for_each(|(axis, column)| inner(at, axis, &column.places));
+        match &mut tables {
+            Some(tables) => tables.add(at, cells),
+            None => cells.add_each(at, weights.iter().map(|&weight| S::cell(weight))),
+        }
+        *entries += weights.len() as u64;
+    };
+    let mut columns: [Column; D] = from_fn(|_| Column { numbers: [0.0; BLOCK], places: [0; BLOCK] });
+    let (mut weights, mut count) = ([S::Weight::default(); BLOCK], 0);
+    values.for_each(|(point, weight, chosen)| {
+        // One that is not chosen is overwritten by the next.
+        point.note(axes, &mut columns, count);
+        weights[count] = weight;
+        count += usize::from(chosen);
+        if count == BLOCK {
+            flush(&mut columns, &weights);
+            count = 0;
+        }
+    });
+    flush(&mut columns, &weights[..count]);
+    if let Some(mut tables) = tables {
+        tables.empty_into(cells);
+    }
+}
+
+/// Cells of the largest histogram that is counted in tables.
 const TABLE: usize = 256;
 
-/// Counts of the same bins four times over: neighbouring values often fall into the same bin, and adding to a
+/// Counts of the same cells four times over: neighbouring values often fall into the same, and adding to a
 /// number that has just been written waits for it.
 struct Tables {
     counts: [[u32; TABLE]; 4],
@@ -117,28 +376,30 @@ impl Default for Tables {
 
 impl Tables {
     #[inline(always)]
-    fn add(&mut self, places: &[u32], hist: &mut Histogram<Counts, [Axis; 1]>) {
-        let mut quads = places.chunks_exact(4);
-        for quad in &mut quads {
+    fn add<S: Filled>(&mut self, places: &[u32], cells: &mut Cells<S>) {
+        let (quads, rest) = places.as_chunks::<4>();
+        for quad in quads {
             for (counts, &place) in self.counts.iter_mut().zip(quad) {
                 counts[place as usize % TABLE] += 1;
             }
         }
-        for &place in quads.remainder() {
+        for &place in rest {
             self.counts[0][place as usize % TABLE] += 1;
         }
         self.sum += places.len() as u32;
         if self.sum > u32::MAX / 2 {
-            self.empty_into(hist);
+            self.empty_into(cells);
         }
     }
 
     #[cold]
-    fn empty_into(&mut self, hist: &mut Histogram<Counts, [Axis; 1]>) {
+    fn empty_into<S: Filled>(&mut self, cells: &mut Cells<S>) {
         for place in 0..TABLE {
-            let count: u64 = self.counts.iter().map(|counts| u64::from(counts[place])).sum();
-            if count > 0 {
-                hist.put_many(place, count, count);
+            let count = self.counts.iter().map(|counts| u64::from(counts[place])).sum();
+            if count > 0
+                && let Some(cell) = S::counted(count)
+            {
+                cells.add(place, cell);
             }
         }
         *self = Self::default();

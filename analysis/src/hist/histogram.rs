@@ -24,7 +24,7 @@ impl Axes for Vec<Axis> {
 /// A histogram with axes `A` that keeps an `S` in each bin. See [`super::Hist`] and its siblings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram<S: Storage, A: Axes> {
-    title: String,
+    title: Box<str>,
     axes: A,
     cells: Cells<S>,
     entries: u64,
@@ -55,13 +55,13 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     pub fn new(axes: impl IntoAxes<A>) -> Self {
         let axes = axes.into_axes();
         let Some(n) = cells(axes.as_ref()) else { panic!("a histogram of more than {MAX_CELLS} bins") };
-        Self { title: String::new(), cells: Cells::new(n), axes, entries: 0 }
+        Self { title: Box::default(), cells: Cells::new(n), axes, entries: 0 }
     }
 
     /// The same histogram with a title for plots.
     #[must_use]
     pub fn with_title(mut self, title: impl Into<String>) -> Self {
-        self.title = title.into();
+        self.title = title.into().into();
         self
     }
 
@@ -110,7 +110,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// The histogram as writers need it.
     pub fn view(&self) -> AnyHist {
         AnyHist {
-            title: self.title.clone(),
+            title: self.title.to_string(),
             axes: self.axes().to_vec(),
             sumw: self.cells.numbers(S::value),
             sumw2: S::WEIGHTED.then(|| self.cells.numbers(S::variance)),
@@ -128,16 +128,21 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         self.entries += 1;
     }
 
-    /// Adds to a bin what several fills have put there.
+    /// Adds an entry at one place on each axis.
     #[inline(always)]
-    pub(super) fn put_many(&mut self, at: usize, cell: S::Cell, entries: u64) {
-        self.cells.add(at, cell);
-        self.entries += entries;
+    pub(super) fn put_at(&mut self, places: impl AsRef<[usize]>, cell: S::Cell) {
+        let axes = self.axes().iter().zip(places.as_ref()).rev();
+        self.put(axes.fold(0, |at, (axis, place)| at * (axis.len() + 2) + place), cell);
+    }
+
+    /// The axes, the cells and the number of entries.
+    pub(super) fn parts(&mut self) -> (&A, &mut Cells<S>, &mut u64) {
+        (&self.axes, &mut self.cells, &mut self.entries)
     }
 
     /// The place of `x` on axis `axis`, which grows if it is of that kind.
     #[inline(always)]
-    fn place(&mut self, axis: usize, x: impl Coordinate) -> usize {
+    pub(super) fn place(&mut self, axis: usize, x: impl Coordinate) -> usize {
         let known = &self.axes.as_ref()[axis];
         let place = x.index(known);
         if let Some(name) = x.category()
@@ -236,18 +241,29 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 }
 
-impl<S: Storage, A: Axes> Merge for Histogram<S, A> {
-    fn merge(&mut self, mut other: Self) -> Result<()> {
-        if let Some(what) = self.difference(&other) {
+impl<S: Storage, A: Axes> Histogram<S, A> {
+    /// Whether its axes are divided as those of `other`.
+    fn has_bins_of(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.axes(), other.axes());
+        mine.len() == theirs.len()
+            && mine.iter().zip(theirs).all(|(mine, theirs)| mine.bins() == theirs.bins())
+    }
+
+    /// `other` with its cells in the order of `self`, after both got the categories of either.
+    #[cold]
+    fn reconciled(&mut self, mut other: Self) -> Result<Self> {
+        if let Some(what) = self.difference(&other).or_else(|| self.too_many_together(&other)) {
             return Err(Error::Binning { name: None, what });
         }
-        // Nothing differs but the names on growing axes, perhaps.
-        if self.axes != other.axes {
-            if let Some(what) = self.too_many_together(&other) {
-                return Err(Error::Binning { name: None, what });
-            }
-            self.unite_categories(&mut other);
-            other = other.reordered(&self.axes);
+        self.unite_categories(&mut other);
+        Ok(other.reordered(&self.axes))
+    }
+}
+
+impl<S: Storage, A: Axes> Merge for Histogram<S, A> {
+    fn merge(&mut self, mut other: Self) -> Result<()> {
+        if !self.has_bins_of(&other) {
+            other = self.reconciled(other)?;
         }
         self.cells.merge(other.cells);
         self.entries = self.entries.saturating_add(other.entries);
@@ -314,8 +330,9 @@ impl Histogram<Weighted, Vec<Axis>> {
     /// # Panics
     /// If there are more or fewer numbers than axes.
     pub fn fill(&mut self, at: &[f64], weight: f64) {
-        let places: Vec<usize> = self.axes.iter().zip(at).map(|(axis, &x)| axis.index_of_number(x)).collect();
-        let cell = self.cell(&places);
+        assert_eq!(at.len(), self.axes.len(), "one number for each axis");
+        let axes = self.axes.iter().zip(at).rev();
+        let cell = axes.fold(0, |cell, (axis, &x)| cell * (axis.len() + 2) + axis.index_of_number(x));
         self.put(cell, [weight, weight * weight]);
     }
 }
@@ -361,7 +378,7 @@ struct Written<'a, S: Storage> {
 #[derive(Deserialize)]
 #[serde(bound = "")]
 struct Stored<S: Storage> {
-    title: String,
+    title: Box<str>,
     axes: Vec<Axis>,
     cells: Read<S>,
     entries: u64,

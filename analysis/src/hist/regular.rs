@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::places::{BLOCK, ROUND};
 use crate::simd::Kernel;
 
 /// Bins of equal width over the half-open interval `low..high`.
@@ -58,15 +59,24 @@ impl Regular {
     /// So the quotient is compared with the edges, and how it was rounded no longer matters.
     #[inline(always)]
     pub fn index(&self, x: f64) -> usize {
-        // Without branches, which values on both sides of an edge would mispredict. Out of range the
-        // cast saturates and what it gives is not used.
-        let below = ((x - self.low) * self.density) as i32;
-        let at = f64::from(below);
-        let too_high = i64::from(x < self.low + at * self.width);
-        let too_low = i64::from(x >= self.low + (at + 1.0) * self.width);
-        let inside = 1 + i64::from(below) + too_low - too_high;
-        let place = if x < self.high { inside } else { self.bins as i64 + 1 };
-        if x < self.low { 0 } else { place as usize }
+        self.place(x) as usize
+    }
+
+    /// Doubles all the way, because baseline x86 has no vectors of wide integers, and without branches, which values
+    /// on both sides of an edge would mispredict: choosing one of two integers can become a branch.
+    #[inline(always)]
+    fn place(&self, x: f64) -> u32 {
+        let Self { bins, low, high, density, width } = *self;
+        // The quotient rounded to an integer, down or, half way, to either side; then compared with the edges.
+        // Out of range what they give is not used.
+        let below = (((x - low) * density - 0.5) + ROUND) - ROUND;
+        let too_high = if x < low + below * width { 1.0 } else { 0.0 };
+        let too_low = if x >= low + (below + 1.0) * width { 1.0 } else { 0.0 };
+        let inside = 1.0 + below + too_low - too_high;
+        // No more bins than fit an `i32`, which is converted faster.
+        let inside = if x < high { inside } else { f64::from(bins as i32) + 1.0 };
+        let inside = if x < low { 0.0 } else { inside };
+        (inside + ROUND).to_bits() as u32
     }
 }
 
@@ -80,27 +90,10 @@ pub(super) struct Places<'a> {
 impl Kernel for Places<'_> {
     #[inline(always)]
     fn run(self) {
-        /// A sum with it is rounded to an integer, which stands in the last bits of the sum.
-        const ROUND: f64 = 6755399441055744.0; // 1.5 * 2^52
-        let Regular { bins, low, high, density, width } = *self.axis;
-        let overflow = bins as f64 + 1.0;
-        for (place, &x) in self.places.iter_mut().zip(self.numbers) {
-            // The quotient rounded to an integer, down or, half way, to either side; then compared with the edges.
-            // Doubles all the way, because baseline x86 has no vectors of wide integers; out of range what they
-            // give is not used.
-            let below = (((x - low) * density - 0.5) + ROUND) - ROUND;
-            let too_high = if x < low + below * width { 1.0 } else { 0.0 };
-            let too_low = if x >= low + (below + 1.0) * width { 1.0 } else { 0.0 };
-            let inside = 1.0 + below + too_low - too_high;
-            let inside = if x < high { inside } else { overflow };
-            let inside = if x < low { 0.0 } else { inside };
-            *place = (inside + ROUND).to_bits() as u32;
-        }
+        let pairs = self.places.iter_mut().zip(self.numbers);
+        pairs.for_each(|(place, &x)| *place = self.axis.place(x));
     }
 }
-
-/// Numbers that are given a place at once.
-pub(super) const BLOCK: usize = 256;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {

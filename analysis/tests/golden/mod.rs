@@ -57,3 +57,9 @@ pub(crate) fn ulps(a: f64, b: f64) -> u64 {
 pub(crate) fn same(a: f64, b: f64) -> bool {
     ulps(a, b) == 0
 }
+
+/// What does not tell how many there are: `fill_all` takes it in blocks, however few they be.
+pub(crate) fn of_unknown_length<T>(values: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let mut values = values.into_iter();
+    std::iter::from_fn(move || values.next())
+}
