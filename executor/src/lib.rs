@@ -20,6 +20,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod dask;
 mod error;
+pub mod explain;
 pub mod fileset;
 pub mod friends;
 pub mod graph;
