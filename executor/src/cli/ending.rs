@@ -107,7 +107,9 @@ pub(super) fn conclude(
     report(&mut outcome, &paths, ending);
     if incomplete && nothing {
         let message = summary::failures(&outcome.ledger);
-        return Err(Error::Nothing(format!("{message}\nthe ledger is in {}", names(&paths))));
+        let kept =
+            if paths.is_empty() { String::new() } else { format!("\nthe ledger is in {}", names(&paths)) };
+        return Err(Error::Nothing(message + &kept));
     }
     Ok(status(&outcome, totals, &paths, ending))
 }
@@ -135,12 +137,14 @@ fn status(outcome: &Outcome, totals: Totals, written: &[PathBuf], ending: &Endin
     let mut message = summary::failures(&outcome.ledger);
     let _ = write!(
         message,
-        "\nincomplete: {:.3} % of the entries are missing, more than --allow-missing {:.3} %; \
-         what was done, and the ledger, is in {}",
+        "\nincomplete: {:.3} % of the entries are missing, more than --allow-missing {:.3} %",
         100.0 * totals.missing(),
         100.0 * ending.allow_missing,
-        names(written),
     );
+    // A sample is written only where that was asked for.
+    if !written.is_empty() {
+        let _ = write!(message, "; what was done, and the ledger, is in {}", names(written));
+    }
     let _ = writeln!(std::io::stderr(), "error: {message}");
     INCOMPLETE
 }

@@ -93,12 +93,7 @@ impl Fetching {
 }
 
 impl Fetched {
-    /// How many decoders it takes, each with a scratch of its own.
-    pub(crate) fn scratches(&self) -> usize {
-        self.friends.iter().map(|parts| parts.len().max(1)).sum()
-    }
-
-    /// The friend that each of the decoders is of.
+    /// The friend that each of the decoders is of that it takes, each with a scratch of its own.
     pub(crate) fn aliases<'a>(&'a self, opened: &'a Opened) -> impl Iterator<Item = &'a str> {
         let friends = opened.joined.iter().zip(&self.friends);
         friends.flat_map(|(joined, parts)| std::iter::repeat_n(joined.chain.alias(), parts.len().max(1)))
@@ -156,7 +151,7 @@ enum Source<'a> {
 
 impl<'a> Join<'a> {
     /// Of the file's friends, with the bytes that were read of them. `scratch` is as many as
-    /// [`Fetched::scratches`] says.
+    /// [`Fetched::aliases`] gives.
     ///
     /// # Errors
     /// Those of decoding.
