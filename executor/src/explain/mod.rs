@@ -28,6 +28,11 @@ pub struct Explanation {
     pub wall_seconds: f64,
     /// The same times the number of threads, or worker processes; 0 where that is not known (Dask).
     pub thread_seconds: f64,
+    /// The processor time of that, as far as the system gave one to the threads: what they did took the longer the
+    /// more others use the machine.
+    pub cpu_seconds: f64,
+    /// Ranges that were processed, each try counted.
+    pub ranges: u64,
     /// Opening the files and splitting them, before.
     pub opening_seconds: f64,
     /// The last merges and the processor's `finish`, afterwards.

@@ -196,11 +196,24 @@ fn hint(explanation: &Explanation) -> Option<String> {
     /// Of the time; half of it is more than all else together.
     const MOST: f64 = 0.5;
     const IDLE: f64 = 0.25;
+    /// Ranges for each thread.
+    const FEW: f64 = 8.0;
     let whole = whole(explanation);
-    let Explanation { stages, .. } = explanation;
-    if let Some(idle) = stages.idle.filter(|idle| *idle > IDLE * whole) {
+    let Explanation { stages, cpu_seconds, ranges, wall_seconds, thread_seconds, .. } = explanation;
+    let busy: f64 =
+        stages.each().filter(|(name, _)| !["wait", "read", "idle"].contains(name)).map(|(_, t)| t).sum();
+    if *cpu_seconds > 0.0 && *cpu_seconds < MOST * busy {
         return Some(format!(
-            "the threads had nothing to do for {} of their time: with smaller ranges (--range-size) they may have",
+            "the threads had a processor for {} of the time they worked: others use this machine",
+            percent(*cpu_seconds, busy)
+        ));
+    }
+    if let Some(idle) = stages.idle.filter(|idle| *idle > IDLE * whole)
+        && (*ranges as f64) < FEW * thread_seconds / wall_seconds
+    {
+        return Some(format!(
+            "the threads had nothing to do for {} of their time: there were {ranges} ranges, \
+             and --range-size cuts smaller ones",
             percent(idle, whole)
         ));
     }
@@ -361,10 +374,18 @@ in all 84.0 s ± 9.0 s of all threads: 42.0 s ± 4.5 s on 2 of them
     }
 
     #[test]
-    fn idle_threads_are_what_is_said_first() {
-        let mut explanation = explanation();
-        (explanation.stages.idle, explanation.thread_seconds) = (Some(1.8), 3.6);
-        let hint = hint(&explanation).unwrap();
-        assert!(hint.starts_with("the threads had nothing to do for 50.0 % of their time"), "{hint}");
+    fn what_keeps_all_of_it_from_being_fast_is_said_first() {
+        let mut idle = explanation();
+        (idle.stages.idle, idle.thread_seconds, idle.ranges) = (Some(1.8), 3.6, 3);
+        let wanted = "the threads had nothing to do for 50.0 % of their time: there were 3 ranges, \
+                      and --range-size cuts smaller ones";
+        assert_eq!(hint(&idle).as_deref(), Some(wanted));
+        // Of many ranges that would not help.
+        idle.ranges = 3_000;
+        assert_eq!(hint(&idle), None);
+        let busy = Explanation { cpu_seconds: 0.34, ..explanation() };
+        let wanted =
+            "the threads had a processor for 20.0 % of the time they worked: others use this machine";
+        assert_eq!(hint(&busy).as_deref(), Some(wanted));
     }
 }

@@ -72,6 +72,13 @@ impl Account {
         self.costs.get(&dataset).copied().unwrap_or_default()
     }
 
+    /// What all datasets took.
+    pub fn total_cost(&self) -> Cost {
+        let mut total = Cost::default();
+        self.costs.values().for_each(|cost| total.add(*cost));
+        total
+    }
+
     /// How many entries' outputs were kept of an earlier run.
     pub fn kept(&self) -> u64 {
         self.kept

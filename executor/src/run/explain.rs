@@ -70,6 +70,8 @@ impl Plan {
         Explanation {
             wall_seconds: seconds(expense.wall),
             thread_seconds: threads,
+            cpu_seconds: account.total_cost().cpu.as_secs_f64(),
+            ranges: expense.files.values().map(|file| file.ranges).sum(),
             opening_seconds: self.opening.as_secs_f64(),
             stages,
             datasets: datasets.collect(),
@@ -115,8 +117,9 @@ impl Plan {
     /// not all entries are asked for.
     fn whole(&self, ranges: Range<usize>) -> Whole {
         let mut whole = Whole { ranges: ranges.len() as u64, ..Whole::default() };
-        for PlannedRange { file, entries } in &self.ranges[ranges] {
-            let (file, entries) = (&self.files[*file], entries.end - entries.start);
+        for of_file in self.ranges[ranges].chunk_by(|one, other| one.file == other.file) {
+            let file = &self.files[of_file[0].file];
+            let entries: u64 = of_file.iter().map(|range| range.entries.end - range.entries.start).sum();
             let all = file.ledger.entries.unwrap_or(0).max(1);
             whole.entries += entries;
             whole.bytes += (u128::from(file.bytes) * u128::from(entries) / u128::from(all)) as u64;

@@ -16,7 +16,7 @@ use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
-use arrow_buffer::{ArrowNativeType, OffsetBuffer};
+use arrow_buffer::{ArrowNativeType, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use bytes::Bytes;
 use hep_columns::Batch;
@@ -199,10 +199,17 @@ fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>
             worst.map_or_else(String::new, |n| format!("{n:?}"))
         ));
     }
-    OffsetBuffer::try_from_lengths(counts.iter().map(|count| count.as_usize())).map_err(|_| {
-        let total: u64 = counts.iter().map(|count| count.as_usize() as u64).sum();
-        format!("a batch of {total} values is too large: ask for fewer entries at once")
-    })
+    let mut total = 0_u64;
+    let mut offsets = Vec::with_capacity(counts.len() + 1);
+    offsets.push(0);
+    offsets.extend(counts.iter().map(|count| {
+        total += count.as_usize() as u64;
+        total as i32
+    }));
+    if total > i32::MAX as u64 {
+        return Err(format!("a batch of {total} values is too large: ask for fewer entries at once"));
+    }
+    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
 }
 
 #[cfg(test)]
