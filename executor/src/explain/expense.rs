@@ -12,7 +12,7 @@ pub enum Stage {
     Open,
     /// Waits for memory, for a piece that another range decompresses, for the next try.
     Wait,
-    /// Waits for bytes.
+    /// Waits for bytes; and gives their memory back when all is done.
     Read,
     /// Decompresses.
     Decompress,

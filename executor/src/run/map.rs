@@ -259,6 +259,8 @@ impl<'a> Mapper<'a> {
                 Err(hep_analysis::Error::new(panic).into())
             })
         });
+        // The memory of what was read has been given back.
+        laps.lap(Stage::Read);
         let storage_failed =
             |error: &Error| matches!(error, Error::Io(e @ hep_io::Error::Io { .. }) if e.is_transient());
         file.answered(!result.as_ref().err().is_some_and(storage_failed));

@@ -190,9 +190,9 @@ fn offsets(counts: &dyn Array, leaf: usize) -> Result<OffsetBuffer<i32>, String>
 
 fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>, String> {
     let counts = counts.as_primitive::<T>().values();
-    // A negative count becomes a huge one.
-    let largest = counts.iter().map(|count| count.as_usize()).max().unwrap_or(0);
-    if largest > i32::MAX as usize {
+    // A negative count becomes a huge one. All of them in one: it is too large if any is.
+    let bits = counts.iter().fold(0, |bits, count| bits | count.as_usize());
+    if bits > i32::MAX as usize {
         let worst = counts.iter().find(|count| count.as_usize() > i32::MAX as usize);
         return Err(format!(
             "it counts {} values in an entry",
