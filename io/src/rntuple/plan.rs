@@ -183,11 +183,14 @@ fn read_cuts(ntuple: &Ntuple, steps: &Steps, cuts: &BTreeSet<Cut>) -> Result<()>
     Ok(())
 }
 
+/// A column, and the entries of a cluster.
+type OfCluster = (usize, Range<u64>);
+
 /// The bytes of pages.
 struct Pages<'a> {
     ntuple: &'a Ntuple,
     /// Where each lies; and, if it has elements that are not needed, its column and the entries of its cluster.
-    ranges: BTreeMap<(u64, u64), Option<(usize, Range<u64>)>>,
+    ranges: BTreeMap<(u64, u64), Option<OfCluster>>,
 }
 
 impl Pages<'_> {
