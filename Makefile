@@ -61,6 +61,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_parquet.py $(BINARY)
 	$(PYTHON) tests/python/check_checksums.py $(BINARY)
 	$(PYTHON) tests/python/check_friends.py $(BINARY)
+	$(PYTHON) tests/python/check_explain.py $(BINARY)
 	$(PYTHON) tests/python/check_dimuon.py $(BINARY)
 	$(PYTHON) tests/python/check_merge.py $(BINARY)
 	$(PYTHON) tests/python/check_objects.py $(BINARY)

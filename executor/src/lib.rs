@@ -11,7 +11,8 @@
 //! the modules: [`fileset`] says which files; [`storage`] opens them; [`range`] splits them into entry ranges; [`friends`]
 //! puts columns of other trees beside theirs; [`local`]
 //! maps each range to a partial output on this machine's threads and hands it to the
-//! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files.
+//! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files, and
+//! [`explain`] tells where the time went.
 #![deny(unsafe_code)]
 
 pub mod batch;
@@ -20,6 +21,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod dask;
 mod error;
+pub mod explain;
 pub mod fileset;
 pub mod friends;
 pub mod graph;

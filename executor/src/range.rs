@@ -202,6 +202,8 @@ pub struct Split {
     pub ranges: Vec<Range<u64>>,
     /// About how many bytes of memory reading and decoding the longest of them takes.
     pub most: u64,
+    /// The compressed bytes of the columns that are read, friends' included.
+    pub bytes: u64,
 }
 
 /// The entry ranges of a file: along the fileset's steps if it has some, else along clusters.
@@ -218,7 +220,7 @@ pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Spl
     let longest = ranges.iter().map(|range| range.end - range.start).max().unwrap_or(0);
     let most = u128::from(bytes) * u128::from(longest) / u128::from(entries.max(1));
     let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(opened.kept);
-    Ok(Split { ranges, most })
+    Ok(Split { ranges, most, bytes })
 }
 
 fn ranges(opened: &Opened, file: &FileSpec, size: RangeSize, bytes: u64) -> RunResult<Vec<Range<u64>>> {

@@ -32,21 +32,34 @@ pub fn text(outcome: &Outcome) -> String {
             rate(facts.entries, facts.wall),
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 8] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let _ = write!(text, "{:<1$}", row[0], widths[0]);
-        for (cell, width) in row.iter().zip(widths).skip(1) {
-            let _ = write!(text, "  {cell:>width$}");
-        }
-        text.push('\n');
-    }
+    let mut text = aligned(&rows, 1);
     if outcome.kept > 0 {
         let _ = writeln!(text, "{} entries were kept of an earlier run", outcome.kept);
     }
     for host in &outcome.traffic {
         text.push_str(&traffic_line(host));
+    }
+    text
+}
+
+/// Rows of as many cells as the first, in columns: the first `left` ones begin where their header begins, the
+/// others end where it ends.
+pub(crate) fn aligned<R: AsRef<[String]>>(rows: &[R], left: usize) -> String {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let length = |row: &R, column: usize| row.as_ref().get(column).map_or(0, |cell| cell.chars().count());
+    let width = |column: usize| rows.iter().map(|row| length(row, column)).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (at, (cell, width)) in row.as_ref().iter().zip(&widths).enumerate() {
+            let gap = if at > 0 { "  " } else { "" };
+            let _ = match at < left {
+                true => write!(text, "{gap}{cell:<width$}"),
+                false => write!(text, "{gap}{cell:>width$}"),
+            };
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
     }
     text
 }
@@ -109,6 +122,7 @@ pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
         "entries_of_checkpoints": outcome.kept,
         "hosts": hosts,
         "notices": outcome.notices,
+        "explain": outcome.explanation,
         "ledger": outcome.ledger,
     });
     format!("{value}\n")
@@ -171,7 +185,7 @@ fn kept(dataset: &DatasetOutcome) -> Option<u64> {
     kept
 }
 
-fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     match n {
         0..1_000 => format!("{n} B"),
         1_000..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
@@ -180,7 +194,7 @@ fn bytes(n: u64) -> String {
     }
 }
 
-fn seconds(s: f64) -> String {
+pub(crate) fn seconds(s: f64) -> String {
     if s < 1.0 { format!("{:.1} ms", s * 1e3) } else { format!("{s:.1} s") }
 }
 

@@ -146,6 +146,13 @@ fn what_is_wrong_is_said_in_one_message() {
             "error: --output x.csv: cannot write `.csv`; use .root, .json or .partial\n",
         ),
         (
+            "sample",
+            format!("processor: dimuon\n{one}"),
+            &["--sample", "5%", "--output", "x.partial"],
+            1,
+            "error: --sample leaves no .partial: --shard makes parts that can be merged\n",
+        ),
+        (
             "unwritable",
             format!("processor: dimuon\n{one}"),
             &["--output", "no/such/folder.root"],
@@ -207,6 +214,29 @@ fn limits_skip_entries_and_the_ledger_says_so() {
     let datasets = &summary["ledger"]["datasets"];
     assert_eq!(datasets[0]["files"][0]["skipped"][0]["reason"], "--dataset");
     assert_eq!(datasets[1]["files"][0]["skipped"][0]["entries"], serde_json::json!([10, 40]));
+}
+
+/// What a sample leaves is incomplete by name, and nothing where no name was given.
+#[test]
+fn a_sample_is_never_taken_for_the_whole() {
+    let place = Place::new("sample", DIMUON);
+    let ranges = ["f.yaml", "--entries-per-range", "2", "--sample", "1", "--format", "json"];
+    let output = place.run(&ranges);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(place.files(), ["f.yaml"]);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for dataset in summary["ledger"]["datasets"].as_array().unwrap() {
+        assert_eq!(dataset["files"][0]["done"], serde_json::json!([[20, 22]]));
+        assert_eq!(dataset["files"][0]["skipped"][1]["reason"], "--sample 1");
+    }
+    let prediction = &summary["explain"]["prediction"];
+    assert_eq!(prediction["datasets"]["data"]["ranges"], 20);
+    // One range has no spread.
+    assert_eq!(prediction["uncertainty_seconds"], Value::Null);
+    let output = place.run(&[&ranges[..], &["--output", "out.json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(place.files(), ["f.yaml", "out.incomplete.json"]);
+    assert_eq!(place.json("out.incomplete.json")["ledger"], summary["ledger"]);
 }
 
 #[test]

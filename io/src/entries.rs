@@ -5,7 +5,8 @@ use arrow_schema::DataType;
 use bytes::Bytes;
 use hep_columns::Batch;
 
-use crate::Result;
+use crate::cost::Costs;
+use crate::{ColumnCost, Result};
 
 /// One column as a reader lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +84,16 @@ pub trait EntryReader: Send + Sync {
     /// Where a column is absent or unreadable, or its baskets do not cover the range.
     fn plan(&self, columns: &[String], entries: Range<u64>) -> Result<ReadPlan>;
 
-    /// Decompresses the piece `at` of the plan's, whose bytes are given, for [`ReadPlan::unpacked`] of this plan
-    /// and of others that need it. None where that saves nothing, or cannot be done: decoding will say why.
-    fn unpack(&self, plan: &ReadPlan, at: usize, bytes: &[u8], scratch: &mut Scratch) -> Option<Bytes> {
-        let _ = (plan, at, bytes, scratch);
+    /// Decompresses a piece of the plan's, whose bytes are given, for [`ReadPlan::unpacked`] of this plan and of
+    /// others that need it. None where that saves nothing, or cannot be done: decoding will say why.
+    fn unpack(
+        &self,
+        plan: &ReadPlan,
+        piece: &CutPiece,
+        bytes: &[u8],
+        scratch: &mut Scratch,
+    ) -> Option<Bytes> {
+        let _ = (plan, piece, bytes, scratch);
         None
     }
 
@@ -118,6 +125,8 @@ pub trait Batches {
 pub struct CutPiece {
     /// Which of [`ReadPlan::ranges`] it is.
     pub at: usize,
+    /// The branch or column that it belongs to, by the reader's own number.
+    pub column: usize,
     /// The entries of which it has values; there may be fewer.
     pub entries: Range<u64>,
 }
@@ -158,6 +167,7 @@ impl ReadPlan {
 pub struct Scratch {
     pub(crate) baskets: Vec<Vec<u8>>,
     pub(crate) codec: crate::root::codec::Decompressor,
+    pub(crate) costs: Costs,
 }
 
 impl Scratch {
@@ -165,6 +175,12 @@ impl Scratch {
     /// Memory is taken as blocks of at most 16 MiB turn out to be real, whatever the limit.
     pub fn largest_basket(&mut self, bytes: usize) {
         self.codec.limit(bytes);
+    }
+
+    /// Gives what was spent on each column, branches that count others included, since this was asked the last
+    /// time. What a [`Batches`] spends is there when it is dropped.
+    pub fn take_costs(&mut self, sink: impl FnMut(&str, ColumnCost)) {
+        self.costs.take(sink);
     }
 
     /// Whether the checksums of zlib and lzma streams may go unverified where the values end before the

@@ -11,6 +11,7 @@
 //! and bytes come from strangers: whatever they are, the answer is a batch or an [`Error`].
 #![deny(unsafe_code)]
 
+mod cost;
 mod entries;
 mod error;
 pub mod hist;
@@ -23,6 +24,7 @@ pub mod source;
 pub mod ttree;
 pub mod write;
 
+pub use cost::ColumnCost;
 pub use entries::{Batches, ColumnInfo, CutPiece, EntryReader, ReadPlan, Scratch, Stored};
 pub use error::{Error, Result};
 pub use open::EntryFile;

@@ -134,6 +134,7 @@ pub(super) fn merge(
     outputs: &[PathBuf],
     allow_missing: Option<f64>,
     format: Format,
+    explain: bool,
 ) -> RunResult<u8> {
     let Batch { folder, state, job, key } = Batch::read(folder)?;
     if job.binary != binary::hash()? {
@@ -154,7 +155,7 @@ pub(super) fn merge(
         return Err(Error::Nothing(format!("{} has no partial output yet", folder.display())));
     }
     let outputs = if outputs.is_empty() { &state.outputs } else { outputs };
-    let ending = Ending { allow_missing: allow_missing.unwrap_or(state.allow_missing), format };
+    let ending = Ending { allow_missing: allow_missing.unwrap_or(state.allow_missing), format, explain };
     merge_partials::merge(registry, &partials, outputs, &ending)
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
@@ -11,7 +12,7 @@ use crate::ledger::Totals;
 use crate::partial::Reduction;
 use crate::registry::AnyProcessor;
 use crate::run::{Lost, Options, Outcome, Plan};
-use crate::{Error, RunResult, output, summary};
+use crate::{Error, RunResult, explain, output, summary};
 
 #[derive(Args, Clone)]
 pub(super) struct Ending {
@@ -21,6 +22,9 @@ pub(super) struct Ending {
     /// The form of what is printed on stdout
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
+    /// Show where time and bytes went: by stage, column, histogram, the slowest files and ranges
+    #[arg(long)]
+    pub(super) explain: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -73,8 +77,8 @@ impl Work<'_> {
             return conclude(outcome, name, &finished, ending);
         }
         let totals = totals.unwrap_or_else(|| outcome.ledger.totals());
-        let outcome = with_processor(outcome, name);
-        report(&outcome, &partials, ending);
+        let mut outcome = with_processor(outcome, name);
+        report(&mut outcome, &partials, ending);
         Ok(status(&outcome, totals, &partials, ending))
     }
 }
@@ -86,22 +90,26 @@ pub(super) fn conclude(
     outputs: &[PathBuf],
     ending: &Ending,
 ) -> RunResult<u8> {
-    let outcome = with_processor(outcome, processor);
+    let mut outcome = with_processor(outcome, processor);
     let totals = outcome.ledger.totals();
     let nothing = totals.done == 0 && (totals.failed > 0 || totals.files_unknown > 0);
     let incomplete = is_incomplete(totals, ending);
+    let begun = Instant::now();
     // What lacks more than was allowed never takes the name of a complete result.
-    let paths: Vec<PathBuf> = match incomplete {
+    let paths: Vec<PathBuf> = match incomplete || outcome.explanation.prediction.is_some() {
         true => outputs.iter().map(|path| output::incomplete_name(path)).collect(),
         false => outputs.to_vec(),
     };
     for path in &paths {
         output::write(path, &outcome, processor)?;
     }
-    report(&outcome, &paths, ending);
+    outcome.explanation.writing_seconds = begun.elapsed().as_secs_f64();
+    report(&mut outcome, &paths, ending);
     if incomplete && nothing {
         let message = summary::failures(&outcome.ledger);
-        return Err(Error::Nothing(format!("{message}\nthe ledger is in {}", names(&paths))));
+        let kept =
+            if paths.is_empty() { String::new() } else { format!("\nthe ledger is in {}", names(&paths)) };
+        return Err(Error::Nothing(message + &kept));
     }
     Ok(status(&outcome, totals, &paths, ending))
 }
@@ -111,9 +119,12 @@ fn with_processor(mut outcome: Outcome, processor: &str) -> Outcome {
     outcome
 }
 
-fn report(outcome: &Outcome, written: &[PathBuf], ending: &Ending) {
+fn report(outcome: &mut Outcome, written: &[PathBuf], ending: &Ending) {
+    if ending.explain {
+        outcome.explanation.fills = Some(explain::estimate(&outcome.datasets, &outcome.ledger.processor));
+    }
     print(&match ending.format {
-        Format::Text => summary::text(outcome),
+        Format::Text => summary::text(outcome) + &explain::text(&outcome.explanation, ending.explain),
         Format::Json => summary::json(outcome, written),
     });
 }
@@ -126,12 +137,14 @@ fn status(outcome: &Outcome, totals: Totals, written: &[PathBuf], ending: &Endin
     let mut message = summary::failures(&outcome.ledger);
     let _ = write!(
         message,
-        "\nincomplete: {:.3} % of the entries are missing, more than --allow-missing {:.3} %; \
-         what was done, and the ledger, is in {}",
+        "\nincomplete: {:.3} % of the entries are missing, more than --allow-missing {:.3} %",
         100.0 * totals.missing(),
         100.0 * ending.allow_missing,
-        names(written),
     );
+    // A sample is written only where that was asked for.
+    if !written.is_empty() {
+        let _ = write!(message, "; what was done, and the ledger, is in {}", names(written));
+    }
     let _ = writeln!(std::io::stderr(), "error: {message}");
     INCOMPLETE
 }

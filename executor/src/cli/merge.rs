@@ -34,6 +34,9 @@ pub(super) struct MergeArgs {
     /// The form of what is printed on stdout
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Show where time and bytes went; of partial outputs
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     storage: StorageArgs,
 }
@@ -67,7 +70,8 @@ pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
     if let [folder] = &args.inputs[..]
         && Path::new(folder).is_dir()
     {
-        return batch::merge(registry, folder.as_ref(), &args.output, args.allow_missing, args.format);
+        let MergeArgs { allow_missing, format, explain, .. } = *args;
+        return batch::merge(registry, folder.as_ref(), &args.output, allow_missing, format, explain);
     }
     let (outputs, inputs) = places(args)?;
     for output in &outputs {
@@ -88,8 +92,13 @@ pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
             )));
         }
         let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
-        let ending = Ending { allow_missing: args.allow_missing.unwrap_or(0.0), format: args.format };
+        let MergeArgs { format, explain, .. } = *args;
+        let ending = Ending { allow_missing: args.allow_missing.unwrap_or(0.0), format, explain };
         return merge_partials::merge(registry, &inputs, &outputs, &ending);
+    }
+    if args.explain {
+        let message = "--explain is of partial outputs: finished ones do not know where their time went";
+        return Err(Error::Usage(message.to_owned()));
     }
     match &outputs[..] {
         [output] => merge_files(args, inputs, output).map(|()| 0),

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::explain::Sample;
 use crate::selection::Shard;
 use crate::worker::serve;
 use crate::{Registry, RunResult};
@@ -100,6 +101,9 @@ struct RunArgs {
     /// Process one of N parts only; `merge` puts their outputs together [default output: FILESET_STEM.IofN.partial]
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Process a sample only and predict what all of it takes: a fraction of the ranges of each dataset (1%), or so many of them. Writes nothing unless --output is given, and then under another name
+    #[arg(long, value_name = "FRACTION|N", conflicts_with_all = ["shard", "resume"])]
+    sample: Option<Sample>,
     #[command(flatten)]
     ending: ending::Ending,
     /// Show what would be read, and stop

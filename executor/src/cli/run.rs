@@ -31,7 +31,21 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         (ExecutorKind::Threads, Some(workers)) => Executor::Threads(workers as usize),
         (_, _) => Executor::all_cores(),
     };
-    let outputs = output::targets(&args.output, &request.path, args.shard)?;
+    let outputs = match (args.sample, &args.output[..]) {
+        // What is of a sample is hardly ever wanted.
+        (Some(_), []) => Vec::new(),
+        _ => output::targets(&args.output, &request.path, args.shard)?,
+    };
+    if args.sample.is_some() && outputs.iter().any(|path| output::is_partial(path)) {
+        return Err(Error::Usage(
+            "--sample leaves no .partial: --shard makes parts that can be merged".to_owned(),
+        ));
+    }
+    if args.sample.is_some() && args.executor == ExecutorKind::Dask {
+        return Err(Error::Usage(
+            "--executor dask does the whole of a run: --sample is for the other executors".to_owned(),
+        ));
+    }
     if let Some(bytes) = args.memory {
         request.within(Memory::of(bytes)?, &args.plan)?;
         let memory = request.options.memory;
@@ -44,6 +58,9 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     let largest = plan.largest_range().map_or(0, |(_, bytes)| bytes);
     if let Some((file, bytes)) = plan.largest_range() {
         memory.check_range(&file.ledger.path, bytes)?;
+    }
+    if let Some(sample) = args.sample {
+        plan.ask_for_sample(sample);
     }
     if let Some(shard) = args.shard {
         let entries = plan.ranges().iter().map(|range| range.entries.end - range.entries.start);

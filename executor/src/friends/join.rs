@@ -1,6 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_select::concat::concat;
@@ -92,9 +93,10 @@ impl Fetching {
 }
 
 impl Fetched {
-    /// How many decoders it takes, each with a scratch of its own.
-    pub(crate) fn scratches(&self) -> usize {
-        self.friends.iter().map(|parts| parts.len().max(1)).sum()
+    /// The friend that each of the decoders is of that it takes, each with a scratch of its own.
+    pub(crate) fn aliases<'a>(&'a self, opened: &'a Opened) -> impl Iterator<Item = &'a str> {
+        let friends = opened.joined.iter().zip(&self.friends);
+        friends.flat_map(|(joined, parts)| std::iter::repeat_n(joined.chain.alias(), parts.len().max(1)))
     }
 
     /// The compressed bytes that were read.
@@ -129,8 +131,16 @@ pub(crate) struct Join<'a> {
     opened: &'a Opened,
     names: Arc<HashMap<String, usize>>,
     friends: Vec<Source<'a>>,
-    /// Compressed bytes read by lookups.
-    bytes: u64,
+    read: LookedUp,
+}
+
+/// What lookups have read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LookedUp {
+    /// Compressed bytes.
+    pub(crate) bytes: u64,
+    /// How long they were waited for.
+    pub(crate) time: Duration,
 }
 
 enum Source<'a> {
@@ -141,7 +151,7 @@ enum Source<'a> {
 
 impl<'a> Join<'a> {
     /// Of the file's friends, with the bytes that were read of them. `scratch` is as many as
-    /// [`Fetched::scratches`] says.
+    /// [`Fetched::aliases`] gives.
     ///
     /// # Errors
     /// Those of decoding.
@@ -167,7 +177,7 @@ impl<'a> Join<'a> {
         let own = opened.columns.iter();
         let names = own.chain(opened.joined.iter().flat_map(|j| j.columns.iter().map(|(name, _)| name)));
         let names = names.enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        Ok(Self { opened, names: Arc::new(names), friends, bytes: 0 })
+        Ok(Self { opened, names: Arc::new(names), friends, read: LookedUp::default() })
     }
 
     /// The batch with the friends' columns beside its own.
@@ -186,16 +196,16 @@ impl<'a> Join<'a> {
         for (joined, source) in self.opened.joined.iter().zip(&mut self.friends) {
             let more = match source {
                 Source::InStep(parts) => in_step(joined, parts, batch.len())?,
-                Source::Lookup(scratch) => look_up(joined, &batch, self.opened, scratch, &mut self.bytes)?,
+                Source::Lookup(scratch) => look_up(joined, &batch, self.opened, scratch, &mut self.read)?,
             };
             arrays.extend(more);
         }
         Ok(Batch::new(batch.entries(), self.names.clone(), arrays))
     }
 
-    /// The compressed bytes that lookups have read.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+    /// What lookups have read.
+    pub(crate) fn looked_up(&self) -> LookedUp {
+        self.read
     }
 }
 
@@ -224,7 +234,7 @@ fn look_up(
     batch: &Batch,
     opened: &Opened,
     scratch: &mut Scratch,
-    bytes_read: &mut u64,
+    read: &mut LookedUp,
 ) -> RunResult<Vec<ArrayRef>> {
     let chain = &joined.chain;
     let lookup = chain.lookup().map_err(|reason| wrong(chain, reason.to_owned()))?;
@@ -255,8 +265,10 @@ fn look_up(
         debug_assert_eq!(local.first(), Some(&first));
         for stretch in stretches(&local, &tree.reader.boundaries(&columns)?) {
             let plan = tree.reader.plan(&columns, stretch.clone())?;
-            *bytes_read += plan.bytes();
+            let begun = Instant::now();
             let bytes = coalesce::read(&*tree.source, &plan.ranges)?;
+            read.bytes += plan.bytes();
+            read.time += begun.elapsed();
             let mut batches = tree.reader.decode(&plan, &bytes, scratch)?;
             while let Some(batch) = batches.next(AT_ONCE)? {
                 let (start, end) = (batch.entries().start, batch.entries().end);

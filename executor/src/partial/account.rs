@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 use hep_io::source::HostTraffic;
 use serde::{Deserialize, Serialize};
 
+use crate::explain::Expense;
 use crate::{Error, RunResult};
 
 /// What became of some of a job's ranges, and what it took.
@@ -23,6 +24,8 @@ pub struct Account {
     traffic: BTreeMap<String, HostTraffic>,
     /// What happened that a person may want to know and that is no failure.
     notices: Vec<String>,
+    /// Where the time and the bytes went.
+    expense: Expense,
 }
 
 /// How it went with a file, where not everything came from its path at once.
@@ -69,6 +72,13 @@ impl Account {
         self.costs.get(&dataset).copied().unwrap_or_default()
     }
 
+    /// What all datasets took.
+    pub fn total_cost(&self) -> Cost {
+        let mut total = Cost::default();
+        self.costs.values().for_each(|cost| total.add(*cost));
+        total
+    }
+
     /// How many entries' outputs were kept of an earlier run.
     pub fn kept(&self) -> u64 {
         self.kept
@@ -82,6 +92,15 @@ impl Account {
     /// What happened that a person may want to know and that is no failure.
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// Where the time and the bytes went.
+    pub fn expense(&self) -> &Expense {
+        &self.expense
+    }
+
+    pub(crate) fn expense_mut(&mut self) -> &mut Expense {
+        &mut self.expense
     }
 
     /// Whether a range is in the output or could not be had.
@@ -216,6 +235,7 @@ impl Account {
         for notice in other.notices {
             self.add_notice(notice);
         }
+        self.expense.merge(other.expense);
         Ok(())
     }
 

@@ -13,7 +13,9 @@ mod waiting;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 pub use account::{Account, Cost, FileAccount};
 pub use encoding::{Head, MAGIC};
@@ -22,6 +24,7 @@ pub use gathering::{Gathered, Gathering};
 
 use waiting::{Held, Turn, Waiting};
 
+use crate::explain::nanoseconds;
 use crate::memory::Memory;
 use crate::merge_tree::{MergeTree, Node, Shape};
 use crate::registry::AnyOutput;
@@ -44,6 +47,8 @@ pub struct Reduction {
     tree: MergeTree<Held>,
     waiting: Waiting,
     account: Mutex<Account>,
+    /// Time spent on merging, in nanoseconds.
+    merging: AtomicU64,
 }
 
 impl Partial {
@@ -88,7 +93,13 @@ impl Reduction {
     }
 
     fn with(shape: Arc<Shape>, waiting: Waiting) -> Self {
-        Self { tree: MergeTree::new(Arc::clone(&shape)), shape, waiting, account: Mutex::default() }
+        Self {
+            tree: MergeTree::new(Arc::clone(&shape)),
+            shape,
+            waiting,
+            account: Mutex::default(),
+            merging: AtomicU64::new(0),
+        }
     }
 
     /// Adds the output of a range; none if it could not be had.
@@ -102,11 +113,14 @@ impl Reduction {
     }
 
     fn arrive(&self, node: Node, output: Had) -> RunResult<()> {
+        let begun = Instant::now();
         let held = output.map(|output| Held::Here(output, 0));
         // Until what comes of it waits, so that no other large one is made in the meantime.
         let turn = Turn::default();
         let merge = |held: &mut Held, other| self.waiting.merge(&turn, held, other);
-        self.tree.arrive_and_wait(node, held, merge, |held| self.waiting.park(held))
+        let result = self.tree.arrive_and_wait(node, held, merge, |held| self.waiting.park(held));
+        self.merging.fetch_add(nanoseconds(begun.elapsed()), Ordering::Relaxed);
+        result
     }
 
     /// Changes the account.
@@ -126,13 +140,20 @@ impl Reduction {
         Ok(())
     }
 
+    fn into_parts(self) -> (MergeTree<Held>, Waiting, Account) {
+        let Self { tree, waiting, account, merging, .. } = self;
+        let mut account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let expense = account.expense_mut();
+        expense.merge_time = expense.merge_time.saturating_add(merging.into_inner());
+        (tree, waiting, account)
+    }
+
     /// What has been added, merged as far as it can be; all of it in memory.
     ///
     /// # Errors
     /// Where what was in a temporary file cannot be read back.
     pub fn into_partial(self) -> RunResult<Partial> {
-        let Self { tree, waiting, account, .. } = self;
-        let account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (tree, waiting, account) = self.into_parts();
         let nodes = tree.into_nodes().into_iter();
         let nodes = nodes.map(|(node, held)| Ok((node, held.map(|held| waiting.recall(held)).transpose()?)));
         Ok(Partial { nodes: nodes.collect::<RunResult<_>>()?, account })
@@ -143,8 +164,7 @@ impl Reduction {
     /// # Errors
     /// Where outputs cannot be merged.
     pub fn into_outputs(self) -> RunResult<(Vec<Had>, Account)> {
-        let Self { tree, waiting, account, .. } = self;
-        let account = account.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (tree, waiting, account) = self.into_parts();
         let turn = Turn::default();
         let roots = tree.into_roots(|held, other| waiting.merge(&turn, held, other))?.into_iter();
         let outputs = roots.map(|held| held.map(|held| waiting.recall(held)).transpose());

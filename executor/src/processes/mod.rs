@@ -76,6 +76,7 @@ impl Processes {
         };
         progress.start(plan.entries(), work.asked.len(), plan.files().len());
         let over = (Mutex::new(false), Condvar::new());
+        let begun = Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| work.watch(&over));
             let _over = OnDrop(|| {
@@ -90,6 +91,8 @@ impl Processes {
                 }
             });
         });
+        let (workers, elapsed) = (self.workers.max(1), begun.elapsed());
+        work.reduction.note(|account| account.expense_mut().add_threads(workers, elapsed));
         progress.finish();
         match work.broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),

@@ -1,6 +1,7 @@
 //! Plans and jobs: a job is a plan that another process can have.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -127,6 +128,8 @@ impl Plan {
             friends,
             asked: None,
             shape: OnceLock::new(),
+            sample: None,
+            opening: Duration::ZERO,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hep_columns::Batch;
-use hep_io::{ReadPlan, Scratch};
+use hep_io::{ColumnCost, ReadPlan, Scratch};
 
 use super::prefetch::{Ahead, Needed};
 use super::read::{Arrived, Needs, Underway};
@@ -13,6 +13,7 @@ use super::retry::retrying;
 use super::shared::SharedPieces;
 use super::{Options, Plan, PlannedFile, PlannedRange, show};
 use crate::checkpoint::{Checkpoints, Found, Key};
+use crate::explain::{Laps, RangeExpense, Stage, Stages};
 use crate::friends::Join;
 use crate::local::{thread_cpu, without_panic};
 use crate::memory::{Gate, Pass};
@@ -32,14 +33,33 @@ const BATCH_BYTES: u64 = 4 << 20;
 pub(crate) struct Workspace {
     scratch: Scratch,
     friends: Vec<Scratch>,
+    /// The names of the friends that those are of.
+    aliases: Vec<String>,
 }
 
 impl Workspace {
-    /// Makes as many as there are friends, and sets all.
-    fn prepare(&mut self, friends: usize, skip_checksums: bool) {
-        self.friends.resize_with(friends, Scratch::default);
+    /// Makes as many as the friends' decoders, and sets all.
+    fn prepare<'f>(&mut self, friends: impl Iterator<Item = &'f str>, skip_checksums: bool) {
+        let mut decoders = 0;
+        for (at, alias) in friends.enumerate() {
+            decoders += 1;
+            match self.aliases.get_mut(at) {
+                Some(known) if known == alias => {}
+                Some(other) => alias.clone_into(other),
+                None => self.aliases.push(alias.to_owned()),
+            }
+        }
+        self.friends.resize_with(decoders, Scratch::default);
         self.scratch.skip_checksums(skip_checksums);
         self.friends.iter_mut().for_each(|scratch| scratch.skip_checksums(skip_checksums));
+    }
+
+    /// Gives what was spent on each column since this was asked the last time.
+    pub(crate) fn take_costs(&mut self, mut sink: impl FnMut(&str, ColumnCost)) {
+        self.scratch.take_costs(&mut sink);
+        for (scratch, alias) in self.friends.iter_mut().zip(&self.aliases) {
+            scratch.take_costs(|column, cost| sink(&format!("{alias}.{column}"), cost));
+        }
     }
 }
 
@@ -66,6 +86,8 @@ pub(crate) struct Mapped {
     pub(crate) entries: u64,
     pub(crate) tries: u32,
     pub(crate) cost: Cost,
+    /// What the time was spent on; decompression counts as decoding.
+    stages: Stages,
     /// Whether it was kept of an earlier run.
     kept: bool,
     /// What a person may want to know of the keeping.
@@ -178,6 +200,7 @@ impl<'a> Mapper<'a> {
         let PlannedRange { file: number, entries } = &self.plan.ranges[at];
         let file = &self.plan.files[*number];
         let (started, begun, cpu) = (Instant::now(), Cost::now(), thread_cpu());
+        let mut laps = Laps::from(started);
         let checkpoint = self.checkpoint(at);
         let mut notice = None;
         if let Some((checkpoints, key)) = &checkpoint {
@@ -186,16 +209,21 @@ impl<'a> Mapper<'a> {
                     let span = Some((begun, begun + started.elapsed()));
                     let cost = Cost { bytes: 0, cpu: thread_cpu() - cpu, span };
                     let entries = entries.end - entries.start;
-                    return Mapped { output: Ok(output), entries, tries: 1, cost, kept: true, notice: None };
+                    laps.lap(Stage::Keep);
+                    let (output, stages) = (Ok(output), laps.stages);
+                    return Mapped { output, entries, tries: 1, cost, stages, kept: true, notice: None };
                 }
                 Found::Nothing => {}
                 Found::Damaged(why) => notice = Some(why),
             }
+            laps.lap(Stage::Keep);
         }
         let mut cpu_elsewhere = Duration::ZERO;
         let retries = file.retries(self.options.retries);
         let (result, tries) = retrying(retries, self.progress, &file.ledger.path, || {
             let work = || {
+                // After a pause, if it was tried before.
+                laps.lap(Stage::Wait);
                 // Until all but the output is gone.
                 let _pass;
                 let mut arrived = match ahead.take() {
@@ -203,39 +231,49 @@ impl<'a> Mapper<'a> {
                         let Ahead { reading, share } = ahead?;
                         cpu_elsewhere = reading.cpu;
                         _pass = self.enter(reading.memory);
+                        laps.lap(Stage::Wait);
                         let arrived = reading.wait();
                         drop(share);
                         arrived?
                     }
                     None => {
                         let mut needs = self.needs(file, entries)?;
+                        laps.lap(Stage::Open);
                         _pass = self.enter(needs.memory());
+                        laps.lap(Stage::Wait);
                         self.shared.iter().for_each(|shared| needs.take(*number, shared));
                         needs.start().wait()?
                     }
                 };
-                workspace.prepare(arrived.friends.scratches(), self.options.skip_checksums);
+                laps.lap(Stage::Read);
+                workspace.prepare(arrived.friends.aliases(&arrived.opened), self.options.skip_checksums);
                 if let Some(shared) = self.shared {
-                    shared.unpack(*number, &mut arrived, &mut workspace.scratch);
+                    let waited = shared.unpack(*number, &mut arrived, &mut workspace.scratch);
+                    laps.lap(Stage::Decode);
+                    laps.stages.shift(Stage::Decode, Stage::Wait, waited);
                 }
-                self.process(&arrived, &self.datasets[file.dataset], workspace, watch)
+                self.process(&arrived, &self.datasets[file.dataset], workspace, &mut laps, watch)
             };
             without_panic(work).unwrap_or_else(|panic| {
                 *workspace = Workspace::default();
                 Err(hep_analysis::Error::new(panic).into())
             })
         });
+        // The memory of what was read has been given back.
+        laps.lap(Stage::Read);
         let storage_failed =
             |error: &Error| matches!(error, Error::Io(e @ hep_io::Error::Io { .. }) if e.is_transient());
         file.answered(!result.as_ref().err().is_some_and(storage_failed));
         let bytes = result.as_ref().map_or(0, |(_, bytes)| *bytes);
         if let (Ok((output, _)), Some((checkpoints, key))) = (&result, checkpoint) {
             notice = checkpoints.keep(key, &**output).or(notice);
+            laps.lap(Stage::Keep);
         }
         Mapped {
             output: result.map(|(output, _)| output),
             entries: entries.end - entries.start,
             tries,
+            stages: laps.stages,
             kept: false,
             notice,
             cost: Cost {
@@ -258,10 +296,12 @@ impl<'a> Mapper<'a> {
         arrived: &Arrived,
         dataset: &Dataset,
         workspace: &mut Workspace,
+        laps: &mut Laps,
         watch: &dyn Fn(u64) -> bool,
     ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
         let Arrived { opened, plan, bytes, friends } = arrived;
         let mut output = self.processor.output(dataset);
+        laps.lap(Stage::Process);
         let mut join = Join::new(opened, friends, &mut workspace.friends)?;
         let mut batches = opened.reader.decode(plan, bytes, &mut workspace.scratch)?;
         let mut entries = 0;
@@ -273,18 +313,25 @@ impl<'a> Mapper<'a> {
             entries += batch.len() as u64;
             let batch = join.add(batch)?;
             size.learn(&batch);
+            laps.lap(Stage::Decode);
             self.processor.process(batch, &mut *output)?;
+            laps.lap(Stage::Process);
         }
+        laps.lap(Stage::Decode);
+        let looked_up = join.looked_up();
+        laps.stages.shift(Stage::Decode, Stage::Read, looked_up.time);
         self.output.store(output.memory() as u64, Ordering::Relaxed);
-        Ok((output, arrived.size() + join.bytes()))
+        Ok((output, arrived.size() + looked_up.bytes))
     }
 
     /// Notes in the account what became of range `at`; the reason, if it could not be had. It is in the
-    /// account as failed only if it is `last`: nobody will try it again.
+    /// account as failed only if it is `last`: nobody will try it again. `workspace` is the one it was mapped in,
+    /// and knows what was spent on columns.
     pub(crate) fn account(
         &self,
         at: usize,
         mapped: &Mapped,
+        workspace: &mut Workspace,
         last: bool,
         account: &mut Account,
     ) -> Option<String> {
@@ -292,6 +339,16 @@ impl<'a> Mapper<'a> {
         let file = &self.plan.files[*number];
         account.add_file(*number as u32, u64::from(mapped.tries - 1), file.replicas_used());
         account.add_cost(file.dataset as u32, mapped.cost);
+        let mut stages = mapped.stages;
+        let of_dataset = account.expense_mut().datasets.entry(file.dataset as u32).or_default();
+        workspace.take_costs(|column, cost| {
+            of_dataset.add_column(column, &cost);
+            stages.shift(Stage::Decode, Stage::Decompress, cost.decompress);
+        });
+        let range =
+            RangeExpense { range: at as u32, stages, bytes: mapped.cost.bytes, entries: mapped.entries };
+        let processed = mapped.output.is_ok() && !mapped.kept;
+        account.expense_mut().add_range(file.dataset as u32, *number as u32, range, processed);
         if let Some(notice) = &mapped.notice
             && let kept @ Some(_) = account.add_notice(notice.clone())
         {

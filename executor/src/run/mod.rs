@@ -1,5 +1,6 @@
 //! One run: fileset → entry ranges → partial outputs → merge tree → outputs and ledger.
 
+mod explain;
 mod friends;
 mod known;
 mod map;
@@ -11,10 +12,12 @@ mod shared;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use hep_io::source::{HostTraffic, Storage};
 
 use crate::checkpoint::Checkpoints;
+use crate::explain::Explanation;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
 use crate::local::{Executor, thread_cpu};
 use crate::memory::Memory;
@@ -93,6 +96,8 @@ pub struct Outcome {
     pub notices: Vec<String>,
     /// How many entries were not processed because their outputs were kept of an earlier run.
     pub kept: u64,
+    /// Where the time and the bytes went.
+    pub explanation: Explanation,
 }
 
 /// What a run has made of one dataset.
@@ -155,7 +160,8 @@ impl Plan {
             let begun = ahead.as_ref().and_then(|ahead| ahead.take(turn));
             let mapped = mapper.range_ahead(workspace, at, begun, &|_| true);
             shared.range_ended(at);
-            if let Some(reason) = reduction.note(|account| mapper.account(at, &mapped, true, account)) {
+            let reason = reduction.note(|account| mapper.account(at, &mapped, workspace, true, account));
+            if let Some(reason) = reason {
                 progress.warn(&reason);
             }
             let (entries, bytes) = (mapped.entries, mapped.cost.bytes);
@@ -172,6 +178,7 @@ impl Plan {
             }
             progress.advance(entries, bytes);
         };
+        let begun = Instant::now();
         std::thread::scope(|scope| {
             let _end = ahead.as_ref().map(|ahead| {
                 for _ in 0..prefetch::THREADS.min(asked.len()) {
@@ -182,6 +189,8 @@ impl Plan {
             options.executor.for_each(asked.len(), &stop, process_range);
         });
         drop(ahead);
+        let workers = options.executor.workers();
+        reduction.note(|account| account.expense_mut().add_threads(workers, begun.elapsed()));
         progress.finish();
         if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
@@ -200,7 +209,9 @@ impl Plan {
         processor: &dyn AnyProcessor,
         options: &Options,
     ) -> RunResult<Outcome> {
+        let begun = Instant::now();
         let (outputs, account) = reduction.into_outputs()?;
+        let mut explanation = self.explain(&account);
         let ledger = self.ledger(&account);
         let outcomes = outputs.into_iter().zip(self.datasets()).enumerate();
         let datasets = outcomes
@@ -211,9 +222,11 @@ impl Plan {
                 DatasetOutcome { output, dataset, cost: account.cost(at as u32) }
             })
             .collect();
+        explanation.finishing_seconds = begun.elapsed().as_secs_f64();
         let mut traffic = options.storage.traffic();
         account.traffic().for_each(|host| host.add_to(&mut traffic));
-        Ok(Outcome { datasets, ledger, traffic, notices: account.notices().to_vec(), kept: account.kept() })
+        let (notices, kept) = (account.notices().to_vec(), account.kept());
+        Ok(Outcome { datasets, ledger, traffic, notices, kept, explanation })
     }
 
     /// The entries that were asked for, by what became of them.

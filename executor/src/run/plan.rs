@@ -2,10 +2,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::friends::{Friends, Place};
 use super::retry::retrying;
 use super::{Options, lock};
+use crate::explain::Sample;
 use crate::fileset::{FileSpec, Fileset, location};
 use crate::friends::{self, Chain};
 use crate::ledger::{FileLedger, FriendLedger, Missed};
@@ -45,6 +47,10 @@ pub struct Plan {
     pub(super) asked: Option<(Vec<usize>, String)>,
     /// The merge trees of the ranges, once they are known.
     pub(super) shape: OnceLock<Arc<Shape>>,
+    /// The sample that is asked for, if it is one.
+    pub(super) sample: Option<Sample>,
+    /// How long it took to open and split the files.
+    pub(super) opening: Duration,
 }
 
 /// A file of a plan.
@@ -61,6 +67,8 @@ pub struct PlannedFile {
     ranges: Vec<Range<u64>>,
     /// What the longest of its ranges takes to read and decode, in bytes; 0 where it was not looked at here.
     pub(super) most: u64,
+    /// The compressed bytes of the columns that are read, friends' included; 0 where it was not looked at here.
+    pub(super) bytes: u64,
     /// The friends of its dataset.
     friends: Vec<Arc<Chain>>,
     /// Those in which its entries are looked up.
@@ -111,6 +119,7 @@ impl Plan {
         options: &Options,
         progress: &Progress,
     ) -> RunResult<Self> {
+        let begun = Instant::now();
         let chosen = chosen(fileset, &options.datasets)?;
         let friends = Friends::open(fileset, &chosen, options, progress);
         let mut files = Vec::new();
@@ -160,8 +169,17 @@ impl Plan {
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
-        let mut plan =
-            Self { fileset, chosen, files, ranges: Vec::new(), friends, asked: None, shape: OnceLock::new() };
+        let mut plan = Self {
+            fileset,
+            chosen,
+            files,
+            ranges: Vec::new(),
+            friends,
+            asked: None,
+            shape: OnceLock::new(),
+            sample: None,
+            opening: begun.elapsed(),
+        };
         plan.cut(options.max_entries);
         // Worth knowing hours before the end; without any range, the end is now.
         if !plan.ranges.is_empty() {
@@ -310,6 +328,7 @@ impl PlannedFile {
             columns: Vec::new(),
             ranges: Vec::new(),
             most: 0,
+            bytes: 0,
             friends,
             looks_up: Vec::new(),
             place: Place::default(),
@@ -330,8 +349,16 @@ impl PlannedFile {
     fn learn(&mut self, facts: FileFacts) {
         self.ledger.retries += u64::from(facts.tries - 1);
         match facts.result {
-            Ok(Found { uuid, revision, tree, entries, columns, looks_up, split: Split { ranges, most } }) => {
-                self.most = most;
+            Ok(Found {
+                uuid,
+                revision,
+                tree,
+                entries,
+                columns,
+                looks_up,
+                split: Split { ranges, most, bytes },
+            }) => {
+                (self.most, self.bytes) = (most, bytes);
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
                 self.spec.revision = Some(revision);
                 (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);

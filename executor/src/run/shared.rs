@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hep_io::{ReadPlan, Scratch};
@@ -66,8 +67,8 @@ impl<'a> SharedPieces<'a> {
     }
 
     /// Gives a range of `file` what others need as well, decompressed. What is still to be done is done here,
-    /// but for what others are doing.
-    pub(super) fn unpack(&self, file: usize, arrived: &mut Arrived, scratch: &mut Scratch) {
+    /// but for what others are doing. Returns for how long those were waited for.
+    pub(super) fn unpack(&self, file: usize, arrived: &mut Arrived, scratch: &mut Scratch) -> Duration {
         let mut elsewhere = Vec::new();
         for cut in std::mem::take(&mut arrived.plan.cut) {
             if arrived.plan.unpacked.contains_key(&cut.at) {
@@ -77,16 +78,21 @@ impl<'a> SharedPieces<'a> {
             match self.claim(key, &cut.entries) {
                 Some(claim) => {
                     let content =
-                        arrived.opened.reader.unpack(&arrived.plan, cut.at, &arrived.bytes[cut.at], scratch);
+                        arrived.opened.reader.unpack(&arrived.plan, &cut, &arrived.bytes[cut.at], scratch);
                     claim.settle(content.clone());
                     arrived.plan.unpacked.extend(content.map(|content| (cut.at, content)));
                 }
                 None => elsewhere.push((cut.at, key)),
             }
         }
+        if elsewhere.is_empty() {
+            return Duration::ZERO;
+        }
+        let begun = Instant::now();
         for (at, key) in elsewhere {
             arrived.plan.unpacked.extend(self.wait(key).map(|content| (at, content)));
         }
+        begun.elapsed()
     }
 
     /// Takes a piece upon the caller, if nobody has it and somebody else will need it.

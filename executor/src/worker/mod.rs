@@ -123,9 +123,11 @@ impl Worker {
         }
         let mapped = mapper.range(&mut self.workspace, at, begun, watch);
         if let Err(Error::Cancelled) = mapped.output {
+            self.workspace.take_costs(|_, _| ());
             return Err(Error::Cancelled);
         }
-        let reason = reduction.note(|account| mapper.account(at, &mapped, last, account));
+        let reason =
+            reduction.note(|account| mapper.account(at, &mapped, &mut self.workspace, last, account));
         let (entries, cost) = (mapped.entries, mapped.cost);
         if last || reason.is_none() {
             reduction.add_range(at, mapped.output.ok())?;

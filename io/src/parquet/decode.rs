@@ -21,7 +21,8 @@ use super::pages::Claims;
 use super::plan::{self, Part, parts};
 use super::schema::{Column, Step};
 use super::{levels, nested};
-use crate::{Batches, Error, ReadPlan, Result};
+use crate::cost::Costs;
+use crate::{Batches, ColumnCost, Error, ReadPlan, Result, Scratch};
 
 /// More entries are not decoded at once, whoever asks: a run-length of any number of entries takes
 /// a few bytes.
@@ -40,7 +41,12 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(file: &'a ParquetFile, plan: &'a ReadPlan, bytes: &'a [Bytes]) -> Result<Self> {
+    pub(super) fn new(
+        file: &'a ParquetFile,
+        plan: &'a ReadPlan,
+        bytes: &'a [Bytes],
+        scratch: &mut Scratch,
+    ) -> Result<Self> {
         if !plan.fits(bytes) {
             return Err(Error::Parquet {
                 path: file.path().to_owned(),
@@ -55,7 +61,7 @@ impl<'a> Decoder<'a> {
         let chunks = Chunks::new(file.size(), &plan.ranges, bytes);
         let (left, names) = (plan.entries.clone(), Arc::new(names));
         let decoder = Self { file, left, chunks, columns, leaves, names, reader: None };
-        decoder.check_pages()?;
+        decoder.check_pages(&mut scratch.costs)?;
         decoder.check_levels()?;
         Ok(decoder)
     }
@@ -93,9 +99,10 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn check_pages(&self) -> Result<()> {
+    fn check_pages(&self, costs: &mut Costs) -> Result<()> {
         let parts = parts(self.file, &self.left);
-        for (&leaf, column) in self.leaves.iter().zip(&self.columns) {
+        for (at, (&leaf, column)) in self.leaves.iter().zip(&self.columns).enumerate() {
+            let mut cost = ColumnCost::default();
             for part in &parts {
                 let mut claims = Claims::default();
                 for piece in plan::pieces(self.file, column, leaf, part)? {
@@ -116,7 +123,14 @@ impl<'a> Decoder<'a> {
                             wrong.reason,
                         )
                     })?;
+                    cost.stored += length as u64;
                 }
+                cost.pieces += claims.pages();
+                cost.unpacked += claims.unpacked();
+            }
+            // A counter has the pages of another column of its collection.
+            if !self.leaves[..at].contains(&leaf) {
+                costs.add(&column.name, &cost);
             }
         }
         Ok(())

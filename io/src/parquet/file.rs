@@ -251,9 +251,9 @@ impl EntryReader for ParquetFile {
         &'a self,
         plan: &'a ReadPlan,
         bytes: &'a [Bytes],
-        _: &'a mut Scratch,
+        scratch: &'a mut Scratch,
     ) -> Result<Box<dyn Batches + 'a>> {
-        Ok(Box::new(decode::Decoder::new(self, plan, bytes)?))
+        Ok(Box::new(decode::Decoder::new(self, plan, bytes, scratch)?))
     }
 }
 

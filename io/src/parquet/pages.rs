@@ -26,6 +26,8 @@ const VALUES_PER_BYTE: u64 = 4096;
 pub(super) struct Claims {
     values: u64,
     bytes: u64,
+    pages: u64,
+    unpacked: u64,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +69,16 @@ impl Header {
 }
 
 impl Claims {
+    /// How many pages there are, dictionaries included.
+    pub(super) fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// How many bytes they have decompressed, without their headers.
+    pub(super) fn unpacked(&self) -> u64 {
+        self.unpacked
+    }
+
     /// Adds the pages that `bytes`, a stretch of the chunk, consists of.
     ///
     /// # Errors
@@ -115,6 +127,8 @@ impl Claims {
                 Some(kind) => return Err(wrong(format!("pages of kind {kind} are not known"))),
                 None => return Err(wrong("a page's header has no kind".to_owned())),
             }
+            self.pages += 1;
+            self.unpacked = self.unpacked.saturating_add(uncompressed);
             start += at.position() + compressed;
         }
         let most = self.bytes.saturating_mul(VALUES_PER_BYTE).saturating_add(FREE_VALUES);

@@ -12,7 +12,7 @@ use super::encoding::{Encoding, PageBytes};
 use super::envelope::{CHECKSUM, checksum};
 use super::ntuple::Ntuple;
 use crate::root::codec::Decompressor;
-use crate::{ReadPlan, Result};
+use crate::{ColumnCost, ReadPlan, Result};
 
 /// The most values of one batch, all columns together, that the file does not have, because their column was added later:
 /// nothing else bounds how many an entry claims.
@@ -78,6 +78,8 @@ pub(super) struct Cursor<'a> {
     /// The loaded page: borrowed where it is not compressed, else `buffer`.
     held: Option<&'a [u8]>,
     buffer: Vec<u8>,
+    /// What was spent on it.
+    pub(super) cost: ColumnCost,
 }
 
 impl<'a> Cursor<'a> {
@@ -90,7 +92,12 @@ impl<'a> Cursor<'a> {
     ) -> Result<Self> {
         let pages = given.ntuple.pages(column)?;
         let zeros = zeros.clone();
-        Ok(Self { given, column, each, pages, zeros, loaded: None, held: None, buffer })
+        let cost = ColumnCost::default();
+        Ok(Self { given, column, each, pages, zeros, loaded: None, held: None, buffer, cost })
+    }
+
+    pub(super) fn column(&self) -> usize {
+        self.column
     }
 
     pub(super) fn into_buffer(self) -> Vec<u8> {
@@ -190,7 +197,9 @@ impl<'a> Cursor<'a> {
             self.loaded = Some(number);
             return Ok(());
         }
-        self.held = content(&self.given.bytes[at], page, encoding, codec, &mut self.buffer)?;
+        let (record, cost, buffer) = (&self.given.bytes[at], &mut self.cost, &mut self.buffer);
+        self.held = cost.decompressing(|| content(record, page, encoding, codec, buffer))?;
+        cost.add_piece(record.len(), length);
         self.loaded = Some(number);
         Ok(())
     }

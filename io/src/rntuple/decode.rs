@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt8Type;
@@ -45,6 +46,31 @@ enum ScopeReader<'a> {
     Switch(Cursor<'a>),
     /// It follows from other scopes.
     Derived,
+}
+
+impl<'a> ScopeReader<'a> {
+    fn cursor(&mut self) -> Option<&mut Cursor<'a>> {
+        match self {
+            Self::List(ends) => Some(&mut ends.cursor),
+            Self::Switch(cursor) => Some(cursor),
+            Self::Derived => None,
+        }
+    }
+}
+
+/// A stretch of a cursor's time.
+struct Timed(Option<(Instant, Duration)>);
+
+impl Timed {
+    fn begin(cursor: Option<&mut Cursor<'_>>) -> Self {
+        Self(cursor.map(|cursor| (Instant::now(), cursor.cost.decompress)))
+    }
+
+    fn end(self, cursor: Option<&mut Cursor<'_>>) {
+        if let (Some((begun, decompressed)), Some(cursor)) = (self.0, cursor) {
+            cursor.cost.add_decoding(begun.elapsed(), decompressed);
+        }
+    }
 }
 
 /// The elements of a scope in a batch.
@@ -128,6 +154,7 @@ impl<'a> Decoder<'a> {
         let mut found: Vec<Found> = Vec::with_capacity(self.scopes.len());
         for (at, scope) in self.steps.scopes.iter().enumerate() {
             let codec = &mut self.scratch.codec;
+            let timed = Timed::begin(self.scopes[at].cursor());
             let next = match (*scope, &mut self.scopes[at]) {
                 (Scope::List { parent, .. }, ScopeReader::List(ends)) => ends.next(&found[parent], codec)?,
                 (Scope::Switch { parent, alternatives, .. }, ScopeReader::Switch(cursor)) => {
@@ -151,6 +178,7 @@ impl<'a> Decoder<'a> {
                 }
                 _ => self.entries(range),
             };
+            timed.end(self.scopes[at].cursor());
             found.push(next);
         }
         Ok(found)
@@ -168,7 +196,9 @@ impl Batches for Decoder<'_> {
         let found = self.found(&range)?;
         let mut numbers = Vec::with_capacity(self.leaves.len());
         for (leaf, cursor) in self.steps.leaves.iter().zip(&mut self.leaves) {
+            let timed = Timed::begin(Some(cursor));
             numbers.push(read_leaf(leaf, cursor, &found[leaf.scope], &mut self.scratch.codec)?);
+            timed.end(Some(cursor));
         }
         let columns = self.steps.columns.iter().zip(self.columns).map(|(build, name)| {
             let column = put_together(build, &found, &numbers).and_then(|column| match column.len() as u64 {
@@ -190,7 +220,10 @@ impl Drop for Decoder<'_> {
             ScopeReader::Switch(cursor) => Some(cursor),
             ScopeReader::Derived => None,
         });
-        self.scratch.baskets.extend(scopes.chain(self.leaves.drain(..)).map(Cursor::into_buffer));
+        for cursor in scopes.chain(self.leaves.drain(..)) {
+            self.scratch.costs.add(&self.ntuple.cost_name(cursor.column()), &cursor.cost);
+            self.scratch.baskets.push(cursor.into_buffer());
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::{decode, plan};
 use crate::root::codec::Decompressor;
 use crate::root::{Key, Malformed, RootFile};
 use crate::source::{check_range, coalesce};
-use crate::{Batches, ColumnInfo, EntryReader, Error, ReadPlan, Result, Scratch, Stored};
+use crate::{Batches, ColumnInfo, CutPiece, EntryReader, Error, ReadPlan, Result, Scratch, Stored};
 
 /// The class of the object by which an RNTuple is found.
 const CLASS: &str = "ROOT::RNTuple";
@@ -49,6 +49,8 @@ pub struct Ntuple {
     clusters: Clusters,
     /// The pages of each of [`Schema::columns`].
     pages: Vec<OnceLock<Result<Arc<ColumnPages>>>>,
+    /// What the costs of each are noted under.
+    cost_names: Vec<OnceLock<Arc<str>>>,
     /// Ends of lists at which plans cut clusters.
     cuts: Mutex<HashMap<Cut, u64>>,
 }
@@ -94,8 +96,9 @@ impl Ntuple {
         opening.read(&anchor).map(|(about, schema, clusters)| {
             let names = Names::new(&schema);
             let pages = schema.columns.iter().map(|_| OnceLock::new()).collect();
-            let cuts = Mutex::default();
-            Self { file: file.clone(), name: name.clone(), about, schema, names, clusters, pages, cuts }
+            let cost_names = schema.columns.iter().map(|_| OnceLock::new()).collect();
+            let (file, name, cuts) = (file.clone(), name.clone(), Mutex::default());
+            Self { file, name, about, schema, names, clusters, pages, cost_names, cuts }
         })
     }
 
@@ -186,6 +189,14 @@ impl Ntuple {
     /// The fields that lead to a column.
     fn place(&self, column: usize) -> String {
         self.schema.place(column)
+    }
+
+    /// What a column's cost is noted under: the fields that lead to it, `Muon.pt` and `Muon_pt`; those that
+    /// are but the items of a list (`_0`) are left out.
+    pub(super) fn cost_name(&self, column: usize) -> Arc<str> {
+        let known = self.cost_names.get(column);
+        let name = || self.place(column).replace("._0", "").into();
+        known.map_or_else(name, |known| Arc::clone(known.get_or_init(name)))
     }
 
     pub(super) fn check_range(&self, entries: &Range<u64>) -> Result<()> {
@@ -280,8 +291,14 @@ impl EntryReader for Ntuple {
         plan::plan(self, columns, entries)
     }
 
-    fn unpack(&self, plan: &ReadPlan, at: usize, bytes: &[u8], scratch: &mut Scratch) -> Option<Bytes> {
-        plan::unpack(self, plan, at, bytes, &mut scratch.codec)
+    fn unpack(
+        &self,
+        plan: &ReadPlan,
+        piece: &CutPiece,
+        bytes: &[u8],
+        scratch: &mut Scratch,
+    ) -> Option<Bytes> {
+        plan::unpack(self, plan, piece, bytes, scratch)
     }
 
     fn decode<'a>(

@@ -16,7 +16,7 @@ use super::ntuple::Ntuple;
 use super::steps::{Need, Scope, Steps};
 use crate::root::codec::Decompressor;
 use crate::source::coalesce;
-use crate::{CutPiece, Error, ReadPlan, Result};
+use crate::{ColumnCost, CutPiece, Error, ReadPlan, Result, Scratch};
 
 /// The end of one list: that of element `element` of a column in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,19 +60,21 @@ pub(super) fn plan(ntuple: &Ntuple, columns: &[String], entries: Range<u64>) -> 
 pub(super) fn unpack(
     ntuple: &Ntuple,
     plan: &ReadPlan,
-    at: usize,
+    piece: &CutPiece,
     bytes: &[u8],
-    codec: &mut Decompressor,
+    scratch: &mut Scratch,
 ) -> Option<Bytes> {
-    let place = plan.ranges.get(at)?;
-    let steps = ntuple.steps(&plan.columns).ok()?;
-    steps.needs().find_map(|need| {
-        let pages = ntuple.pages(need.column).ok()?;
-        ntuple.overlapping(&plan.entries).find_map(|cluster| {
-            let Part::Pages { stored, pages: of_cluster, .. } = &pages.parts[cluster] else { return None };
-            let page = pages.pages[of_cluster.clone()].iter().find(|page| page.range() == *place)?;
-            cursor::unpack(bytes, page, ntuple.schema().stored[*stored].encoding, codec)
-        })
+    let place = plan.ranges.get(piece.at)?;
+    let pages = ntuple.pages(piece.column).ok()?;
+    ntuple.overlapping(&plan.entries).find_map(|cluster| {
+        let Part::Pages { stored, pages: of_cluster, .. } = &pages.parts[cluster] else { return None };
+        let page = pages.pages[of_cluster.clone()].iter().find(|page| page.range() == *place)?;
+        let encoding = ntuple.schema().stored[*stored].encoding;
+        let mut cost = ColumnCost::default();
+        let content = cost.decompressing(|| cursor::unpack(bytes, page, encoding, &mut scratch.codec))?;
+        cost.add_piece(bytes.len(), content.len());
+        scratch.costs.add(&ntuple.cost_name(piece.column), &cost);
+        Some(content)
     })
 }
 
@@ -181,11 +183,14 @@ fn read_cuts(ntuple: &Ntuple, steps: &Steps, cuts: &BTreeSet<Cut>) -> Result<()>
     Ok(())
 }
 
+/// A column, and the entries of a cluster.
+type OfCluster = (usize, Range<u64>);
+
 /// The bytes of pages.
 struct Pages<'a> {
     ntuple: &'a Ntuple,
-    /// Where each lies; and, if it has elements that are not needed, the entries of its cluster.
-    ranges: BTreeMap<(u64, u64), Option<Range<u64>>>,
+    /// Where each lies; and, if it has elements that are not needed, its column and the entries of its cluster.
+    ranges: BTreeMap<(u64, u64), Option<OfCluster>>,
 }
 
 impl Pages<'_> {
@@ -216,7 +221,7 @@ impl Pages<'_> {
                 let page = &pages.pages[number];
                 let last = page.first + u64::from(page.elements);
                 let is_cut = page.first < wanted.start || last > wanted.end;
-                let entries = is_cut.then(|| ntuple.clusters()[cluster].entries.clone());
+                let entries = is_cut.then(|| (need.column, ntuple.clusters()[cluster].entries.clone()));
                 self.ranges.insert((range.start, range.end), entries);
             }
         }
@@ -226,7 +231,12 @@ impl Pages<'_> {
     /// The pages that other ranges may need too.
     fn cut(&self) -> Vec<CutPiece> {
         let pages = self.ranges.values().enumerate();
-        pages.filter_map(|(at, cut)| Some(CutPiece { at, entries: cut.clone()? })).collect()
+        pages
+            .filter_map(|(at, cut)| {
+                let (column, entries) = cut.clone()?;
+                Some(CutPiece { at, column, entries })
+            })
+            .collect()
     }
 
     fn ranges(self) -> Result<Vec<Range<u64>>> {

@@ -20,7 +20,7 @@ use super::table::Table;
 use super::tree::Tree;
 use crate::root::Malformed;
 use crate::root::codec::Decompressor;
-use crate::{Error, ReadPlan, Result};
+use crate::{ColumnCost, Error, ReadPlan, Result};
 
 /// What to do with a branch's bytes, with all that is the same for every batch.
 pub(super) enum Decode {
@@ -115,6 +115,8 @@ pub(super) struct Cursor<'a> {
     starts: Vec<usize>,
     /// The table of entry offsets of the loaded basket, while it is to be verified.
     table: Option<Table>,
+    /// What was spent on it.
+    pub(super) cost: ColumnCost,
 }
 
 impl<'a> Cursor<'a> {
@@ -148,6 +150,7 @@ impl<'a> Cursor<'a> {
             at: 0,
             starts: Vec::new(),
             table: None,
+            cost: ColumnCost::default(),
         }
     }
 
@@ -197,6 +200,8 @@ impl<'a> Cursor<'a> {
                     self.held = record.get(values.clone());
                     self.values = values.len();
                     self.key_length = *key_length;
+                    // It was read with the tree.
+                    self.cost.add_piece(0, values.len());
                     match (self.held, record.get(table.clone())) {
                         (Some(_), Some(table)) => self.find_entries(table, false),
                         _ => Err("it passes the end of the tree's record".to_owned()),
@@ -208,24 +213,28 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The bytes of a basket with its key, decompressed if it was unpacked.
-    fn record(&self, place: &Range<u64>) -> Reason<&'a [u8]> {
+    /// The bytes of a basket with its key, decompressed if it was unpacked; and whether it was.
+    fn record(&self, place: &Range<u64>) -> Reason<(&'a [u8], bool)> {
         let plan = self.plan;
         let at =
             plan.ranges.binary_search_by_key(&(place.start, place.end), |range| (range.start, range.end));
         let at = at.map_err(|_| "the plan does not have it")?;
-        Ok(plan.unpacked.get(&at).unwrap_or(&self.bytes[at]))
+        Ok(plan.unpacked.get(&at).map_or((&self.bytes[at], false), |unpacked| (unpacked, true)))
     }
 
     fn load_record(&mut self, place: &Range<u64>, codec: &mut Decompressor) -> Reason<()> {
-        let record = self.record(place)?;
+        let (record, unpacked) = self.record(place)?;
         let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
+        if !unpacked {
+            self.cost.add_piece(record.len(), head.object_length);
+        }
         self.values = head.values;
         self.key_length = head.key_length;
         // The table of entry offsets behind the values is hardly ever needed.
         let bytes = if matches!(*self.decode, Decode::CString) { head.object_length } else { head.values };
         let leave = self.knows_table(&head);
-        match decompress(record, &head, bytes, codec, &mut self.buffer, leave)? {
+        let Self { cost, buffer, .. } = self;
+        match cost.decompressing(|| decompress(record, &head, bytes, codec, buffer, leave))? {
             Content::Record(range) => self.held = record.get(range),
             Content::Out(sum) => {
                 self.held = None;
@@ -261,10 +270,11 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         let Some(Place::File(place)) = self.branch.baskets.places.get(self.next - 1) else { return Ok(()) };
-        let record = self.record(place)?;
+        let (record, _) = self.record(place)?;
         let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
         let mut whole = Vec::new();
-        decompress(record, &head, head.object_length, codec, &mut whole, false)?;
+        let all = head.object_length;
+        self.cost.decompressing(|| decompress(record, &head, all, codec, &mut whole, false))?;
         if whole.get(..self.values) != self.buffer.get(..self.values) {
             return Err("it does not match its checksum".to_owned());
         }

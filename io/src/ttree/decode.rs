@@ -9,13 +9,14 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
-use arrow_buffer::{ArrowNativeType, OffsetBuffer};
+use arrow_buffer::{ArrowNativeType, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use bytes::Bytes;
 use hep_columns::Batch;
@@ -29,6 +30,7 @@ use crate::{Batches, Error, ReadPlan, Result, Scratch};
 
 /// The batches of a plan.
 pub(super) struct Decoder<'a> {
+    tree: &'a Tree,
     left: Range<u64>,
     cursors: Vec<Cursor<'a>>,
     names: Arc<HashMap<String, usize>>,
@@ -82,7 +84,7 @@ impl<'a> Decoder<'a> {
         let columns = plan.columns.iter().map(|name| Ok(places[&tree.node(name)?])).collect::<Result<_>>()?;
         let names = plan.columns.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
         let mut decoder =
-            Self { left: plan.entries.clone(), cursors, names: Arc::new(names), columns, scratch };
+            Self { tree, left: plan.entries.clone(), cursors, names: Arc::new(names), columns, scratch };
         if !plan.entries.is_empty() {
             decoder.skip_to_start(&needs)?;
         }
@@ -135,6 +137,7 @@ impl Batches for Decoder<'_> {
         let range = self.left.start..self.left.start + n;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.cursors.len());
         let mut shared: HashMap<(usize, usize), OffsetBuffer<i32>> = HashMap::new();
+        let mut begun = Instant::now();
         for at in 0..self.cursors.len() {
             let mut counted = None;
             if let Some((counter, leaf)) = self.cursors[at].decode().counter() {
@@ -147,7 +150,12 @@ impl Batches for Decoder<'_> {
                 });
             }
             let counted = counted.map(|offsets| &*offsets);
-            arrays.push(self.cursors[at].next(n as usize, counted, &mut self.scratch.codec)?);
+            let cursor = &mut self.cursors[at];
+            let decompressed = cursor.cost.decompress;
+            arrays.push(cursor.next(n as usize, counted, &mut self.scratch.codec)?);
+            let now = Instant::now();
+            cursor.cost.add_decoding(now - begun, decompressed);
+            begun = now;
         }
         self.left.start = range.end;
         let columns = self.columns.iter().map(|&at| arrays[at].clone()).collect();
@@ -157,7 +165,10 @@ impl Batches for Decoder<'_> {
 
 impl Drop for Decoder<'_> {
     fn drop(&mut self) {
-        self.scratch.baskets.extend(self.cursors.drain(..).map(Cursor::into_buffer));
+        for cursor in self.cursors.drain(..) {
+            self.scratch.costs.add(self.tree.column_name(cursor.node()), &cursor.cost);
+            self.scratch.baskets.push(cursor.into_buffer());
+        }
     }
 }
 
@@ -179,19 +190,26 @@ fn offsets(counts: &dyn Array, leaf: usize) -> Result<OffsetBuffer<i32>, String>
 
 fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>, String> {
     let counts = counts.as_primitive::<T>().values();
-    // A negative count becomes a huge one.
-    let largest = counts.iter().map(|count| count.as_usize()).max().unwrap_or(0);
-    if largest > i32::MAX as usize {
+    // A negative count becomes a huge one. All of them in one: it is too large if any is.
+    let bits = counts.iter().fold(0, |bits, count| bits | count.as_usize());
+    if bits > i32::MAX as usize {
         let worst = counts.iter().find(|count| count.as_usize() > i32::MAX as usize);
         return Err(format!(
             "it counts {} values in an entry",
             worst.map_or_else(String::new, |n| format!("{n:?}"))
         ));
     }
-    OffsetBuffer::try_from_lengths(counts.iter().map(|count| count.as_usize())).map_err(|_| {
-        let total: u64 = counts.iter().map(|count| count.as_usize() as u64).sum();
-        format!("a batch of {total} values is too large: ask for fewer entries at once")
-    })
+    let mut total = 0_u64;
+    let mut offsets = Vec::with_capacity(counts.len() + 1);
+    offsets.push(0);
+    offsets.extend(counts.iter().map(|count| {
+        total += count.as_usize() as u64;
+        total as i32
+    }));
+    if total > i32::MAX as u64 {
+        return Err(format!("a batch of {total} values is too large: ask for fewer entries at once"));
+    }
+    Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(super) fn plan(tree: &Tree, columns: &[String], entries: Range<u64>) -> Resu
         });
     }
     let size = tree.file().size();
-    // Where each lies, and its entries.
+    // Where each lies, whose it is, and its entries.
     let mut pieces = BTreeMap::new();
     for (node, needed) in needs(tree, columns, &entries)? {
         let branch = tree.branch(node)?;
@@ -66,12 +66,12 @@ pub(super) fn plan(tree: &Tree, columns: &[String], entries: Range<u64>) -> Resu
                     format!("its {} bytes pass the end of the file at byte {size}", place.end - place.start);
                 return Err(tree.basket_error(node, baskets.range(at), position(at, place.start), reason));
             }
-            pieces.insert((place.start, place.end), baskets.range(at));
+            pieces.insert((place.start, place.end), (node, baskets.range(at)));
         }
     }
     let is_cut = |of: &Range<u64>| of.start < entries.start || of.end > entries.end;
-    let cut = pieces.values().enumerate().filter(|(_, of)| is_cut(of));
-    let cut = cut.map(|(at, of)| CutPiece { at, entries: of.clone() }).collect();
+    let cut = pieces.values().enumerate().filter(|(_, (_, of))| is_cut(of));
+    let cut = cut.map(|(at, (column, of))| CutPiece { at, column: *column, entries: of.clone() }).collect();
     let ranges = pieces.into_keys().map(|(start, end)| start..end).collect();
     Ok(ReadPlan { entries, columns: columns.to_vec(), ranges, cut, ..ReadPlan::default() })
 }

@@ -11,7 +11,9 @@ use super::interpretation::{Counter, Interpretation};
 use super::object::ItemClasses;
 use super::{decode, plan};
 use crate::root::{Buffer, Malformed, ObjectBytes, Parse, RootFile};
-use crate::{Batches, ColumnInfo, EntryReader, Error, ReadPlan, Result, Scratch, Stored};
+use crate::{
+    Batches, ColumnCost, ColumnInfo, CutPiece, EntryReader, Error, ReadPlan, Result, Scratch, Stored,
+};
 
 /// A `TTree` of a file.
 #[derive(Debug)]
@@ -94,6 +96,11 @@ impl Tree {
 
     pub(super) fn record_bytes(&self) -> &Bytes {
         &self.object.data
+    }
+
+    /// What a processor calls the branch `node`.
+    pub(super) fn column_name(&self, node: usize) -> &str {
+        self.index.columns.get(node).map_or("", String::as_str)
     }
 
     pub(super) fn node(&self, name: &str) -> Result<usize> {
@@ -242,13 +249,20 @@ impl EntryReader for Tree {
         plan::plan(self, columns, entries)
     }
 
-    fn unpack(&self, _: &ReadPlan, _: usize, bytes: &[u8], scratch: &mut Scratch) -> Option<Bytes> {
+    fn unpack(&self, _: &ReadPlan, piece: &CutPiece, bytes: &[u8], scratch: &mut Scratch) -> Option<Bytes> {
         let head = Head::read(bytes).ok()?;
         let (codec, mut content) = (&mut scratch.codec, Vec::new());
-        match decompress(bytes, &head, head.object_length, codec, &mut content, false).ok()? {
+        let mut cost = ColumnCost::default();
+        let all = head.object_length;
+        let unpacked = cost.decompressing(|| decompress(bytes, &head, all, codec, &mut content, false));
+        match unpacked.ok()? {
             Content::Record(_) => None,
-            // A basket like one that was never compressed.
-            Content::Out(_) => Some([&bytes[..head.key_length], &content].concat().into()),
+            Content::Out(_) => {
+                cost.add_piece(bytes.len(), all);
+                scratch.costs.add(self.column_name(piece.column), &cost);
+                // A basket like one that was never compressed.
+                Some([&bytes[..head.key_length], &content].concat().into())
+            }
         }
     }
 
