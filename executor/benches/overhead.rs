@@ -225,7 +225,8 @@ fn writing(outputs: Vec<Had>) -> f64 {
     let of = |output| DatasetOutcome { dataset: Dataset::default(), output, cost: Cost::default() };
     let datasets = outputs.into_iter().flatten().map(of).collect();
     let ledger = Ledger { version: 1, processor: String::new(), datasets: vec![DatasetLedger::default()] };
-    let outcome = Outcome { datasets, ledger, traffic: Vec::new(), notices: Vec::new(), kept: 0 };
+    let (traffic, notices, explanation) = Default::default();
+    let outcome = Outcome { datasets, ledger, traffic, notices, kept: 0, explanation };
     let start = process_cpu();
     hep_run::output::write(&path, &outcome, "overhead").expect("a folder for temporary files");
     let spent = process_cpu() - start;
