@@ -341,15 +341,18 @@ fn fill_blocks<S: Filled, P: Point<D>, const D: usize>(
         *entries += weights.len() as u64;
     };
     let mut columns: [Column; D] = from_fn(|_| Column { numbers: [0.0; BLOCK], places: [0; BLOCK] });
-    let (mut weights, mut count) = ([S::Weight::default(); BLOCK], 0);
-    values.for_each(|(point, weight, chosen)| {
+    let mut weights = [S::Weight::default(); BLOCK];
+    // Handed on from value to value, so that it stays in a register.
+    let count = values.fold(0, |count, (point, weight, chosen)| {
         // One that is not chosen is overwritten by the next.
         point.note(axes, &mut columns, count);
         weights[count] = weight;
-        count += usize::from(chosen);
-        if count == BLOCK {
-            flush(&mut columns, &weights);
-            count = 0;
+        match count + usize::from(chosen) {
+            BLOCK => {
+                flush(&mut columns, &weights);
+                0
+            }
+            count => count,
         }
     });
     flush(&mut columns, &weights[..count]);
