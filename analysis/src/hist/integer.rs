@@ -77,6 +77,7 @@ impl Kernel for Places<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::EXTREMES;
     use super::*;
     use crate::simd::{Width, run};
 
@@ -92,16 +93,7 @@ mod tests {
                     [end - 0.5, end.next_down(), end, end.next_up(), end + 0.25, end + 0.5, end + 0.75]
                 })
                 .collect();
-            numbers.extend([
-                f64::NAN,
-                -f64::NAN,
-                f64::INFINITY,
-                f64::NEG_INFINITY,
-                f64::MAX,
-                f64::MIN,
-                0.0,
-                -0.0,
-            ]);
+            numbers.extend(EXTREMES);
             numbers.extend([
                 1e-320,
                 -1e-320,

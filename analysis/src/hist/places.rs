@@ -42,3 +42,8 @@ impl<'a> Search<'a> {
         }
     }
 }
+
+/// What is no number, or hardly one: for tests of places.
+#[cfg(test)]
+pub(super) const EXTREMES: [f64; 8] =
+    [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, 0.0, -0.0];

@@ -152,6 +152,7 @@ impl Kernel for StripsOf<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::EXTREMES;
     use super::*;
     use crate::simd::{Width, run};
 
@@ -177,16 +178,7 @@ mod tests {
         let mut numbers: Vec<f64> =
             edges.iter().flat_map(|&edge| [edge.next_down(), edge, edge.next_up()]).collect();
         numbers.extend(edges.windows(2).map(|pair| 0.5 * pair[0] + 0.5 * pair[1]));
-        numbers.extend([
-            f64::NAN,
-            -f64::NAN,
-            f64::INFINITY,
-            f64::NEG_INFINITY,
-            f64::MAX,
-            f64::MIN,
-            0.0,
-            -0.0,
-        ]);
+        numbers.extend(EXTREMES);
         numbers.resize(numbers.len().next_multiple_of(BLOCK), edges[0]);
         numbers.as_chunks().0.to_vec()
     }

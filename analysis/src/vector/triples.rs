@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::vec;
 
 use super::components::Components;
@@ -132,12 +133,7 @@ struct Group {
 impl Block {
     /// The closest triples of the `events`.
     #[inline(never)]
-    fn search<T: Columnar>(
-        &mut self,
-        column: &JaggedColumn<T>,
-        events: std::ops::Range<usize>,
-        mass: f64,
-    ) -> Vec<Found>
+    fn search<T: Columnar>(&mut self, column: &JaggedColumn<T>, events: Range<usize>, mass: f64) -> Vec<Found>
     where
         for<'b> T::Item<'b>: Momentum,
     {
@@ -157,7 +153,7 @@ impl Block {
     }
 
     /// Chooses the events with three objects and more, and sorts them by their number.
-    fn sort(&mut self, offsets: &[i32], events: std::ops::Range<usize>) {
+    fn sort(&mut self, offsets: &[i32], events: Range<usize>) {
         self.events.resize(events.len(), (0, 0));
         let (mut chosen, mut at) = (0, [0; MOST + 3]);
         for event in events {

@@ -261,15 +261,9 @@ impl Expense {
             entries,
             ranges: 1,
         });
-        let is_slow = self.slowest.len() < SLOWEST
-            || self
-                .slowest
-                .last()
-                .is_some_and(|last| RangeExpense::order(&range) < RangeExpense::order(last));
-        if is_slow {
-            let at = self
-                .slowest
-                .partition_point(|slower| RangeExpense::order(slower) < RangeExpense::order(&range));
+        let at =
+            self.slowest.partition_point(|slower| RangeExpense::order(slower) < RangeExpense::order(&range));
+        if at < SLOWEST {
             self.slowest.insert(at, range);
             self.slowest.truncate(SLOWEST);
         }
