@@ -233,6 +233,7 @@ def outputs(binary: Path, folder: Path) -> None:
         for fill in found["explain"]["fills"]:
             histogram = file[f"{fill['dataset']}/{fill['histogram']}"]
             assert histogram.member("fEntries") == fill["fills"] and fill["seconds"] > 0, fill
+            assert fill["nanoseconds_in_columns"] > 0, fill
     assert found["explain"]["fills"]
     passed("explain: outputs are the same, and fills as many as the histograms have")
 

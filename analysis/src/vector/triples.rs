@@ -1,5 +1,4 @@
 use std::ops::Range;
-use std::vec;
 
 use super::components::Components;
 use super::{Momentum, P4};
@@ -62,7 +61,8 @@ pub struct ClosestTriples<'a, T: Columnar> {
     /// The first event of the next block.
     next: usize,
     block: Block,
-    found: vec::IntoIter<Found>,
+    /// How many of the block's events have been given.
+    given: usize,
 }
 
 impl<'a, T: Columnar> ClosestTriples<'a, T>
@@ -70,7 +70,7 @@ where
     for<'b> T::Item<'b>: Momentum,
 {
     pub(crate) fn new(column: &'a JaggedColumn<T>, mass: f64) -> Self {
-        Self { column, mass, next: 0, block: Block::default(), found: Vec::new().into_iter() }
+        Self { column, mass, next: 0, block: Block::default(), given: 0 }
     }
 }
 
@@ -83,15 +83,18 @@ where
     #[inline]
     fn next(&mut self) -> Option<Triple<'a, T>> {
         loop {
-            if let Some(found) = self.found.next() {
-                return Some(Triple { column: self.column, found });
+            while self.given < self.block.events.len() {
+                self.given += 1;
+                if let Some(found) = self.block.found(self.column, self.given - 1) {
+                    return Some(Triple { column: self.column, found });
+                }
             }
             if self.next + 1 >= self.column.offsets().len() {
                 return None;
             }
             let end = block_end(self.column.offsets(), self.next);
-            self.found = self.block.search(self.column, self.next..end, self.mass).into_iter();
-            self.next = end;
+            self.block.search(self.column, self.next..end, self.mass);
+            (self.given, self.next) = (0, end);
         }
     }
 }
@@ -133,7 +136,7 @@ struct Group {
 impl Block {
     /// The closest triples of the `events`.
     #[inline(never)]
-    fn search<T: Columnar>(&mut self, column: &JaggedColumn<T>, events: Range<usize>, mass: f64) -> Vec<Found>
+    fn search<T: Columnar>(&mut self, column: &JaggedColumn<T>, events: Range<usize>, mass: f64)
     where
         for<'b> T::Item<'b>: Momentum,
     {
@@ -143,13 +146,18 @@ impl Block {
         let components = self.components.of(0..self.components.len());
         widest(Search { groups: &self.groups, components, mass, closest: &mut self.closest });
         self.gather(mass);
-        let found = self.events.iter().zip(&self.best).filter(|(_, best)| best[0] != ABSENT);
-        let found = found.map(|(&(event, _), &[a, b, c])| {
-            let first = column.offsets()[event as usize] as u32;
-            let at = |[_, place]: [u32; 2]| self.components.at(place as usize);
-            Found { event, objects: [first + a[0], first + b[0], first + c[0]], p4: at(a) + at(b) + at(c) }
-        });
-        found.collect()
+    }
+
+    /// What was found in one of the events with three objects and more.
+    #[inline]
+    fn found<T: Columnar>(&self, column: &JaggedColumn<T>, at: usize) -> Option<Found> {
+        let ((event, _), [a, b, c]) = (self.events[at], self.best[at]);
+        if a == ABSENT {
+            return None;
+        }
+        let first = column.offsets()[event as usize] as u32;
+        let p4 = |[_, place]: [u32; 2]| self.components.at(place as usize);
+        Some(Found { event, objects: [first + a[0], first + b[0], first + c[0]], p4: p4(a) + p4(b) + p4(c) })
     }
 
     /// Chooses the events with three objects and more, and sorts them by their number.

@@ -1,10 +1,11 @@
 //! How much of the processing is the filling of histograms, estimated when a run is over.
 //!
 //! Timing each fill would cost more than the fill. A histogram knows how often it was filled; so fills like
-//! those it had, a bounded number of them, go into an empty one with the same axes and storage, one call each,
-//! and their time is multiplied. Values are the bins' centres, as often as the bins' contents say, in an order
-//! that jumps between bins. What an event loop adds around its fills, caches that it has emptied for example, is
-//! not in it.
+//! those it had, a bounded number of them, go into an empty one with the same axes and storage, once with a call
+//! each and once as whole columns, and their time is multiplied. Which of the two it was is not known, so there are
+//! two estimates: how much a processor that fills one by one would gain from columns is their difference. Values
+//! are the bins' centres, as often as the bins' contents say, in an order that jumps between bins. What an event
+//! loop adds around its fills, caches that it has emptied for example, is not in it.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::Object;
-use crate::hist::{AnyHist, Axes, Axis, Bins, Coordinate, Counts, Histogram, Storage, Weighted};
+use crate::hist::{AnyHist, Axis, Bins, Coordinate, Count, Count2, Count3, Hist, Hist2, Hist3, HistN};
 use crate::run::DatasetOutcome;
 
 /// Fills that are timed of one histogram, and of all.
@@ -32,8 +33,18 @@ pub struct FillEstimate {
     pub fills: u64,
     /// Time for one fill, measured.
     pub nanoseconds_per_fill: f64,
-    /// Time for all.
+    /// Time for one of a whole column, with `fill_all`; none where an axis is filled with names.
+    pub nanoseconds_in_columns: Option<f64>,
+    /// Time for all, one by one.
     pub seconds: f64,
+}
+
+impl FillEstimate {
+    /// Time for all in whole columns, or one by one where that is faster or the only way.
+    pub fn least_seconds(&self) -> f64 {
+        let each = self.nanoseconds_in_columns.unwrap_or(f64::INFINITY).min(self.nanoseconds_per_fill);
+        each * self.fills as f64 / 1e9
+    }
 }
 
 /// Estimates the time that filling took for every histogram that was filled, those that took longest first.
@@ -48,13 +59,14 @@ pub fn estimate(datasets: &[DatasetOutcome], processor: &str) -> Vec<FillEstimat
         dataset.output.objects("", &mut |path, object| {
             if let Object::Histogram(histogram) = object
                 && histogram.entries > 0
-                && let Some(each) = nanoseconds_per_fill(&histogram, most)
+                && let Some((each, in_columns)) = nanoseconds(&histogram, most)
             {
                 estimates.push(FillEstimate {
                     dataset: dataset.dataset.name.clone(),
                     histogram: if path.is_empty() { processor } else { path }.to_owned(),
                     fills: histogram.entries,
                     nanoseconds_per_fill: each,
+                    nanoseconds_in_columns: in_columns,
                     seconds: each * histogram.entries as f64 / 1e9,
                 });
             }
@@ -71,14 +83,16 @@ fn fills(object: &Object) -> u64 {
     }
 }
 
-/// The best of several, as others use the machine too; none of a histogram without content.
-fn nanoseconds_per_fill(histogram: &AnyHist, most: u64) -> Option<f64> {
+/// Of one fill, alone and of a column: the best of several, as others use the machine too. None of a histogram
+/// without content.
+fn nanoseconds(histogram: &AnyHist, most: u64) -> Option<(f64, Option<f64>)> {
     const REPEAT: usize = 3;
     let n = histogram.entries.min(most) as usize;
-    let values = values(histogram, n)?;
-    let weighted = histogram.sumw2.is_some();
-    let least = (0..REPEAT).map(|_| replay(&histogram.axes, weighted, &values)).min()?;
-    Some(least.as_nanos() as f64 / n as f64)
+    let (axes, weighted, values) = (&histogram.axes, histogram.sumw2.is_some(), values(histogram, n)?);
+    let each = |time: Duration| time.as_nanos() as f64 / n as f64;
+    let alone = (0..REPEAT).map(|_| one_by_one(axes, weighted, &values)).min()?;
+    let in_columns = (0..REPEAT).filter_map(|_| whole_columns(axes, weighted, &values)).min();
+    Some((each(alone), in_columns.map(each)))
 }
 
 /// A coordinate that is only known to be one when the program runs.
@@ -86,6 +100,15 @@ fn nanoseconds_per_fill(histogram: &AnyHist, most: u64) -> Option<f64> {
 enum Value<'a> {
     Number(f64),
     Name(&'a str),
+}
+
+impl Value<'_> {
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Name(_) => None,
+        }
+    }
 }
 
 impl Coordinate for Value<'_> {
@@ -161,59 +184,79 @@ fn centre(axis: &Axis, place: usize) -> Value<'_> {
     }
 }
 
-/// The time of filling an empty histogram with the points.
-fn replay(axes: &[Axis], weighted: bool, values: &[Value<'_>]) -> Duration {
-    let numbers = |points: &[Value<'_>]| -> Vec<f64> {
-        let number = |value: &Value<'_>| match value {
-            Value::Number(number) => *number,
-            Value::Name(_) => 0.0,
-        };
-        points.iter().map(number).collect()
-    };
+/// The time of filling an empty histogram with the points, one call each.
+fn one_by_one(axes: &[Axis], weighted: bool, values: &[Value<'_>]) -> Duration {
     match (axes, weighted) {
-        ([x], true) => {
-            let empty = Histogram::<Weighted, [Axis; 1]>::new(x.clone());
-            timed(empty, values.as_chunks().0, |histogram, [x]: [_; 1]| histogram.fill(x, 1.0))
-        }
-        ([x], false) => {
-            let empty = Histogram::<Counts, [Axis; 1]>::new(x.clone());
-            timed(empty, values.as_chunks().0, |histogram, [x]: [_; 1]| histogram.fill(x))
-        }
-        ([x, y], true) => {
-            let empty = Histogram::<Weighted, [Axis; 2]>::new([x.clone(), y.clone()]);
-            timed(empty, values.as_chunks().0, |histogram, [x, y]: [_; 2]| histogram.fill(x, y, 1.0))
-        }
-        ([x, y], false) => {
-            let empty = Histogram::<Counts, [Axis; 2]>::new([x.clone(), y.clone()]);
-            timed(empty, values.as_chunks().0, |histogram, [x, y]: [_; 2]| histogram.fill(x, y))
-        }
-        ([x, y, z], true) => {
-            let empty = Histogram::<Weighted, [Axis; 3]>::new([x.clone(), y.clone(), z.clone()]);
-            timed(empty, values.as_chunks().0, |histogram, [x, y, z]: [_; 3]| histogram.fill(x, y, z, 1.0))
-        }
-        ([x, y, z], false) => {
-            let empty = Histogram::<Counts, [Axis; 3]>::new([x.clone(), y.clone(), z.clone()]);
-            timed(empty, values.as_chunks().0, |histogram, [x, y, z]: [_; 3]| histogram.fill(x, y, z))
-        }
+        ([x], true) => timed(Hist::new(x.clone()), |histogram| {
+            points(values).for_each(|[x]| histogram.fill(x, 1.0));
+        }),
+        ([x], false) => timed(Count::new(x.clone()), |histogram| {
+            points(values).for_each(|[x]| histogram.fill(x));
+        }),
+        ([x, y], true) => timed(Hist2::new([x.clone(), y.clone()]), |histogram| {
+            points(values).for_each(|[x, y]| histogram.fill(x, y, 1.0));
+        }),
+        ([x, y], false) => timed(Count2::new([x.clone(), y.clone()]), |histogram| {
+            points(values).for_each(|[x, y]| histogram.fill(x, y));
+        }),
+        ([x, y, z], true) => timed(Hist3::new([x.clone(), y.clone(), z.clone()]), |histogram| {
+            points(values).for_each(|[x, y, z]| histogram.fill(x, y, z, 1.0));
+        }),
+        ([x, y, z], false) => timed(Count3::new([x.clone(), y.clone(), z.clone()]), |histogram| {
+            points(values).for_each(|[x, y, z]| histogram.fill(x, y, z));
+        }),
         _ => {
-            let mut histogram = Histogram::<Weighted, Vec<Axis>>::new(axes.to_vec());
-            let numbers = numbers(values);
-            let start = Instant::now();
-            numbers.chunks_exact(axes.len().max(1)).for_each(|point| histogram.fill(point, 1.0));
-            let elapsed = start.elapsed();
-            black_box(&histogram);
-            elapsed
+            let numbers: Vec<f64> = values.iter().map(|value| value.number().unwrap_or(0.0)).collect();
+            timed(HistN::new(axes.to_vec()), |histogram| {
+                numbers.chunks_exact(axes.len().max(1)).for_each(|point| histogram.fill(point, 1.0));
+            })
         }
     }
 }
 
-fn timed<'v, S: Storage, A: Axes, const D: usize>(
-    mut histogram: Histogram<S, A>,
-    points: &[[Value<'v>; D]],
-    fill: impl Fn(&mut Histogram<S, A>, [Value<'v>; D]),
-) -> Duration {
+/// The time of filling one with whole columns of them; none where they are not all numbers.
+fn whole_columns(axes: &[Axis], weighted: bool, values: &[Value<'_>]) -> Option<Duration> {
+    let numbers: Vec<f64> = values.iter().map(Value::number).collect::<Option<_>>()?;
+    let numbers = &numbers[..];
+    Some(match (axes, weighted) {
+        ([x], true) => timed(Hist::new(x.clone()), |histogram| {
+            histogram.fill_all(points(numbers).map(|[x]| (x, 1.0)));
+        }),
+        ([x], false) => timed(Count::new(x.clone()), |histogram| {
+            histogram.fill_all(points(numbers).map(|[x]| x));
+        }),
+        ([x, y], true) => timed(Hist2::new([x.clone(), y.clone()]), |histogram| {
+            histogram.fill_all(points(numbers).map(|[x, y]| (x, y, 1.0)));
+        }),
+        ([x, y], false) => timed(Count2::new([x.clone(), y.clone()]), |histogram| {
+            histogram.fill_all(points(numbers).map(|[x, y]| (x, y)));
+        }),
+        ([x, y, z], true) => timed(Hist3::new([x.clone(), y.clone(), z.clone()]), |histogram| {
+            histogram.fill_all(points(numbers).map(|[x, y, z]| (x, y, z, 1.0)));
+        }),
+        ([x, y, z], false) => timed(Count3::new([x.clone(), y.clone(), z.clone()]), |histogram| {
+            histogram.fill_all(points(numbers).map(|[x, y, z]| (x, y, z)));
+        }),
+        _ => {
+            let every = axes.len().max(1);
+            let columns: Vec<Vec<f64>> = (0..axes.len())
+                .map(|axis| numbers.iter().skip(axis).step_by(every).copied().collect())
+                .collect();
+            let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+            let weights = vec![1.0; numbers.len() / every];
+            timed(HistN::new(axes.to_vec()), |histogram| histogram.fill_all(&columns, &weights))
+        }
+    })
+}
+
+/// The coordinates of one point after the other.
+fn points<T: Copy, const D: usize>(coordinates: &[T]) -> impl Iterator<Item = [T; D]> {
+    coordinates.as_chunks().0.iter().copied()
+}
+
+fn timed<H>(mut histogram: H, fill: impl FnOnce(&mut H)) -> Duration {
     let start = Instant::now();
-    points.iter().for_each(|point| fill(&mut histogram, *point));
+    fill(&mut histogram);
     let elapsed = start.elapsed();
     black_box(&histogram);
     elapsed
@@ -222,7 +265,6 @@ fn timed<'v, S: Storage, A: Axes, const D: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hist::{Count, Hist, Hist2, HistN};
 
     /// What a histogram has when it was filled with the values that stand for its fills.
     fn again(histogram: &Hist) -> Hist {
@@ -276,11 +318,15 @@ mod tests {
         let mut of_none = HistN::new(Vec::new());
         of_none.fill(&[], 1.0);
         for view in [count.view(), many.view(), of_none.view()] {
-            assert!(nanoseconds_per_fill(&view, 10).is_some_and(f64::is_finite));
+            let (alone, in_columns) = nanoseconds(&view, 10).unwrap();
+            assert!(alone.is_finite() && in_columns.is_some_and(f64::is_finite));
         }
         let mut cancelled = Hist::new(axis());
         cancelled.fill(0.1, 1.0);
         cancelled.fill(0.1, -1.0);
-        assert!(nanoseconds_per_fill(&cancelled.view(), 10).is_none());
+        assert!(nanoseconds(&cancelled.view(), 10).is_none());
+        let mut names = Hist2::new([axis(), Axis::category(["a"])]);
+        names.fill(0.1, "a", 1.0);
+        assert!(nanoseconds(&names.view(), 10).is_some_and(|(_, in_columns)| in_columns.is_none()));
     }
 }

@@ -66,16 +66,20 @@ fn stages(explanation: &Explanation, text: &mut String) {
         _ => "time, of all workers".to_owned(),
     };
     let always = ["read", "decompress", "decode", "process", "merge", "idle"];
-    let filling: Option<f64> =
-        explanation.fills.as_ref().map(|fills| fills.iter().map(|fill| fill.seconds).sum());
+    let filling = explanation.fills.as_ref().map(|fills| filling(fills, stages.process));
     let mut rows = Vec::new();
     for (name, time) in stages.each() {
         if !always.contains(&name) && time < NOTHING * whole {
             continue;
         }
         rows.push(vec![name.to_owned(), seconds(time), percent(time, whole)]);
-        if let Some(filling) = filling.filter(|_| name == "process") {
-            rows.push(vec!["  filling, estimated".to_owned(), seconds(filling), percent(filling, whole)]);
+        if let Some((least, most)) = filling.filter(|_| name == "process") {
+            let share = |time| percent(time, whole);
+            rows.push(vec![
+                "  filling, estimated".to_owned(),
+                between(seconds(least), seconds(most)),
+                between(share(least), share(most)),
+            ]);
         }
     }
     table(text, &title, &["stage", "time", "share"], rows, 1);
@@ -87,6 +91,18 @@ fn stages(explanation: &Explanation, text: &mut String) {
         seconds(*finishing_seconds),
         seconds(*writing_seconds)
     );
+}
+
+/// The time of all fills, if they were whole columns and if they were one by one; no more than all processing took.
+fn filling(fills: &[FillEstimate], process: f64) -> (f64, f64) {
+    let most: f64 = fills.iter().map(|fill| fill.seconds).sum();
+    let least: f64 = fills.iter().map(FillEstimate::least_seconds).sum();
+    (least.min(process), most.min(process))
+}
+
+/// `0.4 ms`, or `0.4 ms to 1.2 ms`.
+fn between(least: String, most: String) -> String {
+    if least == most { most } else { format!("{least} to {most}") }
 }
 
 /// All datasets' columns, those that took longest first.
@@ -144,20 +160,28 @@ fn columns(explanation: &Explanation, text: &mut String) {
 }
 
 fn histograms(fills: &[FillEstimate], text: &mut String) {
-    let row = |dataset: String, histogram: String, fills: u64, time: f64| {
-        let each = if fills > 0 { time * 1e9 / fills as f64 } else { 0.0 };
-        vec![dataset, histogram, fills.to_string(), format!("{each:.2} ns"), seconds(time)]
+    let row = |dataset: String, histogram: String, of: &[FillEstimate]| {
+        let fills: u64 = of.iter().map(|fill| fill.fills).sum();
+        let (least, most) = filling(of, f64::INFINITY);
+        let each = |time: f64| format!("{:.2} ns", if fills > 0 { time * 1e9 / fills as f64 } else { 0.0 });
+        vec![
+            dataset,
+            histogram,
+            fills.to_string(),
+            each(most),
+            each(least),
+            between(seconds(least), seconds(most)),
+        ]
     };
-    let mut rows: Vec<Vec<String>> = fills
+    let (first, rest) = fills.split_at(ROWS.min(fills.len()));
+    let mut rows: Vec<Vec<String>> = first
         .iter()
-        .take(ROWS)
-        .map(|fill| row(fill.dataset.clone(), fill.histogram.clone(), fill.fills, fill.seconds))
+        .map(|fill| row(fill.dataset.clone(), fill.histogram.clone(), std::slice::from_ref(fill)))
         .collect();
-    if let Some(rest) = fills.get(ROWS..).filter(|rest| !rest.is_empty()) {
-        let (n, time) = rest.iter().fold((0, 0.0), |(n, time), fill| (n + fill.fills, time + fill.seconds));
-        rows.push(row(format!("{} others", rest.len()), String::new(), n, time));
+    if !rest.is_empty() {
+        rows.push(row(format!("{} others", rest.len()), String::new(), rest));
     }
-    let header = ["dataset", "histogram", "fills", "each", "filling, estimated"];
+    let header = ["dataset", "histogram", "fills", "one by one", "in columns", "filling, estimated"];
     table(text, "histograms: filled again, with values like theirs", &header, rows, 2);
 }
 
