@@ -72,6 +72,17 @@ where
     pub(crate) fn new(column: &'a JaggedColumn<T>, mass: f64) -> Self {
         Self { column, mass, next: 0, block: Block::default(), given: 0 }
     }
+
+    /// Searches the next block, if there is one.
+    fn search_next(&mut self) -> bool {
+        if self.next + 1 >= self.column.offsets().len() {
+            return false;
+        }
+        let end = block_end(self.column.offsets(), self.next);
+        self.block.search(self.column, self.next..end, self.mass);
+        (self.given, self.next) = (0, end);
+        true
+    }
 }
 
 impl<'a, T: Columnar> Iterator for ClosestTriples<'a, T>
@@ -89,12 +100,24 @@ where
                     return Some(Triple { column: self.column, found });
                 }
             }
-            if self.next + 1 >= self.column.offsets().len() {
+            if !self.search_next() {
                 return None;
             }
-            let end = block_end(self.column.offsets(), self.next);
-            self.block.search(self.column, self.next..end, self.mass);
-            (self.given, self.next) = (0, end);
+        }
+    }
+
+    /// Without going through `self` for each.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, mut all: B, mut add: F) -> B {
+        loop {
+            for at in self.given..self.block.events.len() {
+                if let Some(found) = self.block.found(self.column, at) {
+                    all = add(all, Triple { column: self.column, found });
+                }
+            }
+            if !self.search_next() {
+                return all;
+            }
         }
     }
 }
@@ -163,16 +186,16 @@ impl Block {
     /// Chooses the events with three objects and more, and sorts them by their number.
     fn sort(&mut self, offsets: &[i32], events: Range<usize>) {
         self.events.resize(events.len(), (0, 0));
-        let (mut chosen, mut at) = (0, [0; MOST + 3]);
-        for event in events {
-            let n = (offsets[event + 1] - offsets[event]) as u32;
+        let mut chosen = 0;
+        for (event, ends) in (events.start as u32..).zip(offsets[events.start..=events.end].windows(2)) {
+            let n = (ends[1] - ends[0]) as u32;
             // Without a branch: one that has too few is overwritten by the next.
-            self.events[chosen] = (event as u32, n);
-            let enough = usize::from(n >= 3);
-            at[class(n) + 1] += enough;
-            chosen += enough;
+            self.events[chosen] = (event, n);
+            chosen += usize::from(n >= 3);
         }
         self.events.truncate(chosen);
+        let mut at = [0; MOST + 3];
+        self.events.iter().for_each(|&(_, n)| at[class(n) + 1] += 1);
         for class in 1..at.len() {
             at[class] += at[class - 1];
         }
