@@ -85,22 +85,26 @@ impl<T: Columnar> JaggedColumn<T> {
             several[count] = (number, event as u32);
             count += usize::from(objects(event).len() >= 2);
         }
-        let mut pairs = Vec::with_capacity(count);
+        let none = Pair { event: 0, objects: [0; 2] };
+        let mut pairs = vec![none; 2 * count];
+        let mut chosen = 0;
         for &(number, event) in &several[..count] {
             let objects = objects(event as usize);
             for a in objects.clone() {
-                let rest = a + 1..objects.end;
-                let first = pairs.len();
-                pairs.resize(first + rest.len(), Pair { event: number, objects: [a as u32; 2] });
-                let mut chosen = first;
-                for b in rest {
+                // No more room than for twice the good ones and those that are looked at: an event of very many
+                // objects has far more pairs.
+                let most = chosen + (objects.end - a);
+                if most > pairs.len() {
+                    pairs.resize(2 * most, none);
+                }
+                for b in a + 1..objects.end {
                     // One that is not good is overwritten by the next.
-                    pairs[chosen].objects[1] = b as u32;
+                    pairs[chosen] = Pair { event: number, objects: [a as u32, b as u32] };
                     chosen += usize::from(good(T::item(self, a), T::item(self, b)));
                 }
-                pairs.truncate(chosen);
             }
         }
+        pairs.truncate(chosen);
         pairs
     }
 }
