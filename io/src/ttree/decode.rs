@@ -191,7 +191,14 @@ fn offsets(counts: &dyn Array, leaf: usize) -> Result<OffsetBuffer<i32>, String>
 fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>, String> {
     let counts = counts.as_primitive::<T>().values();
     // A negative count becomes a huge one. All of them in one: it is too large if any is.
-    let bits = counts.iter().fold(0, |bits, count| bits | count.as_usize());
+    let (mut total, mut bits) = (0_u64, 0);
+    let mut offsets = Vec::with_capacity(counts.len() + 1);
+    offsets.push(0);
+    offsets.extend(counts.iter().map(|count| {
+        bits |= count.as_usize();
+        total = total.wrapping_add(count.as_usize() as u64);
+        total as i32
+    }));
     if bits > i32::MAX as usize {
         let worst = counts.iter().find(|count| count.as_usize() > i32::MAX as usize);
         return Err(format!(
@@ -199,13 +206,6 @@ fn summed<T: ArrowPrimitiveType>(counts: &dyn Array) -> Result<OffsetBuffer<i32>
             worst.map_or_else(String::new, |n| format!("{n:?}"))
         ));
     }
-    let mut total = 0_u64;
-    let mut offsets = Vec::with_capacity(counts.len() + 1);
-    offsets.push(0);
-    offsets.extend(counts.iter().map(|count| {
-        total += count.as_usize() as u64;
-        total as i32
-    }));
     if total > i32::MAX as u64 {
         return Err(format!("a batch of {total} values is too large: ask for fewer entries at once"));
     }
