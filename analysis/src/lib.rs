@@ -58,7 +58,6 @@ mod output;
 pub mod pairs;
 mod processor;
 pub mod selection;
-mod simd;
 pub mod vector;
 
 pub use columns::{Columnar, Jagged, List};

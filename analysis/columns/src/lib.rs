@@ -4,6 +4,7 @@
 //!   what a reader decodes and a processor reads.
 //! * A [`Schema`] lists the columns a processor needs, known before any file is opened.
 //! * A [`Scope`] finds columns in a batch by name, at the nesting depth of the struct that asks.
+//! * [`simd`] runs a loop over columns with the widest vectors of the processor.
 //!
 //! Column types are Arrow's: numbers are primitive arrays, a bool is a [`BooleanArray`], a string is
 //! a [`BinaryArray`] (ROOT does not promise UTF-8), `Muon_pt[nMuon]` and `vector<float>` are a
@@ -15,13 +16,14 @@
 //! [`ListArray`]: arrow_array::ListArray
 //! [`FixedSizeListArray`]: arrow_array::FixedSizeListArray
 //! [`StructArray`]: arrow_array::StructArray
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod batch;
 mod cast;
 mod error;
 mod schema;
 mod scope;
+pub mod simd;
 
 pub use batch::Batch;
 pub use cast::Number;

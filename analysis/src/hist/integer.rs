@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::places::{BLOCK, ROUND};
-use crate::simd::Kernel;
+use hep_columns::simd::Kernel;
 
 /// One bin for each integer of the half-open range `low..high`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Kernel for Places<'_> {
 mod tests {
     use super::super::places::EXTREMES;
     use super::*;
-    use crate::simd::{Width, run};
+    use hep_columns::simd::{Width, run};
 
     #[test]
     fn vectors_of_every_width_find_the_places_that_are_found_one_at_a_time() {

@@ -2,7 +2,7 @@
 
 use super::variable::Grid;
 use super::{Axis, Bins, Regular, integer, regular, variable};
-use crate::simd::widest;
+use hep_columns::simd::widest;
 
 /// Numbers that are given a place at once.
 pub(super) const BLOCK: usize = 256;

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::places::{BLOCK, ROUND};
-use crate::simd::{Kernel, widest};
+use hep_columns::simd::{Kernel, widest};
 
 /// Bins between given edges, each half-open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ impl Kernel for StripsOf<'_> {
 mod tests {
     use super::super::places::EXTREMES;
     use super::*;
-    use crate::simd::{Width, run};
+    use hep_columns::simd::{Width, run};
 
     /// Even, uneven, few, many, as close together and as far apart as there are doubles.
     fn axes() -> Vec<Vec<f64>> {

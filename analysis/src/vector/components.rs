@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::{Momentum, P4, is_ordinary};
-use crate::simd::{Kernel, widest};
+use hep_columns::simd::{Kernel, widest};
 
 /// Objects that go through the elementary functions together.
 pub(super) const STEP: usize = 8;
@@ -97,7 +97,7 @@ impl Kernel for ToCartesian<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Width, run};
+    use hep_columns::simd::{Width, run};
 
     #[test]
     fn vectors_of_every_width_give_the_bits_of_one_object_alone() {

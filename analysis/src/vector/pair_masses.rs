@@ -4,7 +4,7 @@ use super::components::Components;
 use super::{Momentum, P4};
 use crate::Columnar;
 use crate::columns::JaggedColumn;
-use crate::simd::{Kernel, widest};
+use hep_columns::simd::{Kernel, widest};
 
 /// Pairs whose masses are computed at once: their objects' components stay in the first-level cache.
 const BLOCK: usize = 256;

@@ -4,7 +4,7 @@ use super::components::Components;
 use super::{Momentum, P4};
 use crate::Columnar;
 use crate::columns::JaggedColumn;
-use crate::simd::{Kernel, widest};
+use hep_columns::simd::{Kernel, widest};
 
 /// Events that are searched together, one in each lane of a vector: they have equally many objects.
 const LANES: usize = 8;

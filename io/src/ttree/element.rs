@@ -7,6 +7,7 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
+use hep_columns::simd::{Kernel, widest};
 
 pub use super::packed::Packed;
 
@@ -206,15 +207,27 @@ pub(super) trait Stored {
     type Value: Copy;
     /// How many bytes it takes.
     const SIZE: usize;
-    /// Decodes one from exactly `SIZE` bytes.
+    /// Decodes one from exactly `SIZE` bytes. Inlined always, see [`Kernel`].
     fn value(bytes: &[u8]) -> Self::Value;
     fn array(values: Vec<Self::Value>) -> ArrayRef;
     fn data_type() -> DataType;
 
-    /// Appends what `bytes` hold: the hot loop, which the compiler vectorises.
-    #[inline]
+    /// Appends what `bytes` hold: the hot loop.
     fn extend(values: &mut Vec<Self::Value>, bytes: &[u8]) {
-        values.extend(bytes.chunks_exact(Self::SIZE).map(Self::value));
+        widest(Extend::<Self> { values, bytes });
+    }
+}
+
+/// Decodes one number after the other.
+struct Extend<'a, T: Stored + ?Sized> {
+    values: &'a mut Vec<T::Value>,
+    bytes: &'a [u8],
+}
+
+impl<T: Stored + ?Sized> Kernel for Extend<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        self.values.extend(self.bytes.chunks_exact(T::SIZE).map(T::value));
     }
 }
 
@@ -224,7 +237,7 @@ macro_rules! stored {
             type Value = $native;
             const SIZE: usize = size_of::<$native>();
 
-            #[inline]
+            #[inline(always)]
             fn value(bytes: &[u8]) -> $native {
                 <$native>::from_be_bytes(bytes.try_into().unwrap())
             }
@@ -260,7 +273,7 @@ impl Stored for Flag {
     type Value = u8;
     const SIZE: usize = 1;
 
-    #[inline]
+    #[inline(always)]
     fn value(bytes: &[u8]) -> u8 {
         bytes[0]
     }
@@ -281,7 +294,7 @@ impl Stored for Double32 {
     type Value = f64;
     const SIZE: usize = 4;
 
-    #[inline]
+    #[inline(always)]
     fn value(bytes: &[u8]) -> f64 {
         f64::from(f32::value(bytes))
     }
@@ -292,5 +305,38 @@ impl Stored for Double32 {
 
     fn data_type() -> DataType {
         DataType::Float64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use hep_columns::simd::{Width, run};
+
+    use super::*;
+
+    /// Whatever vectors are used, and wherever the numbers end.
+    fn decodes<T: Stored<Value: PartialEq + Debug>>(one: impl Fn(&[u8]) -> T::Value) {
+        let bytes: Vec<u8> = (0..T::SIZE * 203).map(|at| (at * 89 + at / 7) as u8).collect();
+        let expected: Vec<T::Value> = bytes.chunks(T::SIZE).map(one).collect();
+        for width in Width::all() {
+            for n in [0, 1, 7, 16, 64, 65, 203] {
+                let mut values = expected[..3].to_vec();
+                run(Extend::<T> { values: &mut values, bytes: &bytes[..n * T::SIZE] }, width);
+                assert_eq!((&values[..3], &values[3..]), (&expected[..3], &expected[..n]), "{width:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_of_every_width_decode_big_endian_numbers() {
+        decodes::<u8>(|bytes| bytes[0]);
+        decodes::<i16>(|bytes| i16::from(bytes[0] as i8) << 8 | i16::from(bytes[1]));
+        decodes::<u32>(|bytes| bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte)));
+        decodes::<i64>(|bytes| bytes.iter().fold(0, |number, &byte| number << 8 | i64::from(byte)));
+        // π, of which every byte is another one.
+        assert_eq!(f32::value(&[0x40, 0x49, 0x0f, 0xdb]), std::f32::consts::PI);
+        assert_eq!(f64::value(&[0x40, 0x09, 0x21, 0xfb, 0x54, 0x44, 0x2d, 0x18]), std::f64::consts::PI);
     }
 }
