@@ -56,7 +56,7 @@ pub struct ClosestPair {
 impl<T: Columnar> JaggedColumn<T> {
     /// The pairs of each event's objects that are `good`.
     pub fn select_pairs(&self, good: impl Fn(T::Item<'_>, T::Item<'_>) -> bool) -> PairSelection<'_, T> {
-        let events = 0..self.offsets().len() - 1;
+        let events = self.offsets().windows(2).map(|ends| [ends[0] as u32, ends[1] as u32]);
         PairSelection { column: self, events: None, pairs: self.good_pairs(events, good) }
     }
 
@@ -67,40 +67,40 @@ impl<T: Columnar> JaggedColumn<T> {
         good: impl Fn(T::Item<'_>, T::Item<'_>) -> bool,
     ) -> PairSelection<'a, T> {
         let numbers = events.numbers();
-        let pairs = self.good_pairs(numbers.iter().map(|&number| number as usize), good);
+        let ends = |event: usize| [self.offsets()[event] as u32, self.offsets()[event + 1] as u32];
+        let pairs = self.good_pairs(numbers.iter().map(|&number| ends(number as usize)), good);
         PairSelection { column: self, events: Some(numbers), pairs }
     }
 
+    /// Of events whose objects begin and end at these places.
     #[inline(always)]
     fn good_pairs(
         &self,
-        events: impl ExactSizeIterator<Item = usize>,
+        events: impl ExactSizeIterator<Item = [u32; 2]>,
         good: impl Fn(T::Item<'_>, T::Item<'_>) -> bool,
     ) -> Vec<Pair> {
         // Most events have few: those with pairs are found first, without a branch.
-        let objects = |event: usize| self.offsets()[event] as usize..self.offsets()[event + 1] as usize;
-        let mut several = vec![(0_u32, 0_u32); events.len()];
+        let mut several = vec![(0_u32, [0_u32; 2]); events.len()];
         let mut count = 0;
-        for (number, event) in (0..).zip(events) {
-            several[count] = (number, event as u32);
-            count += usize::from(objects(event).len() >= 2);
+        for (number, [start, end]) in (0..).zip(events) {
+            several[count] = (number, [start, end]);
+            count += usize::from(end - start >= 2);
         }
         let none = Pair { event: 0, objects: [0; 2] };
         let mut pairs = vec![none; 2 * count];
         let mut chosen = 0;
-        for &(number, event) in &several[..count] {
-            let objects = objects(event as usize);
-            for a in objects.clone() {
+        for &(event, [start, end]) in &several[..count] {
+            for a in start..end {
                 // No more room than for twice the good ones and those that are looked at: an event of very many
                 // objects has far more pairs.
-                let most = chosen + (objects.end - a);
+                let most = chosen + (end - a) as usize;
                 if most > pairs.len() {
                     pairs.resize(2 * most, none);
                 }
-                for b in a + 1..objects.end {
+                for b in a + 1..end {
                     // One that is not good is overwritten by the next.
-                    pairs[chosen] = Pair { event: number, objects: [a as u32, b as u32] };
-                    chosen += usize::from(good(T::item(self, a), T::item(self, b)));
+                    pairs[chosen] = Pair { event, objects: [a, b] };
+                    chosen += usize::from(good(T::item(self, a as usize), T::item(self, b as usize)));
                 }
             }
         }
