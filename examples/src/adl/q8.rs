@@ -51,9 +51,9 @@ impl Processor for AdlQ8 {
                 }
                 (_, z) => (None, z),
             };
-            let electrons = outside(event.electrons, of_electrons);
-            let muons = outside(event.muons, of_muons);
-            let Some(lepton) = electrons.chain(muons).leading(|lepton| lepton.pt) else { continue };
+            let electron = leading_outside(event.electrons, of_electrons);
+            let muon = leading_outside(event.muons, of_muons);
+            let Some(lepton) = electron.into_iter().chain(muon).leading(|lepton| lepton.pt) else { continue };
             let (met, met_phi) = (event.met.into(), event.met_phi.into());
             out.transverse_mass.fill(transverse_mass(lepton.pt(), lepton.phi(), met, met_phi));
         }
@@ -68,9 +68,11 @@ fn distance(pair: ClosestPair) -> f64 {
     (pair.mass - MASS).abs()
 }
 
-/// The leptons that are not in the pair.
-fn outside(leptons: List<'_, Charged>, pair: Option<ClosestPair>) -> impl Iterator<Item = Charged> {
-    let places = pair.map(|pair| pair.places);
-    let outside = move |place: &usize| places.is_none_or(|places| !places.contains(place));
-    (0..leptons.len()).filter(outside).map(move |place| leptons.at(place))
+/// The leading one of the leptons that are not in the pair.
+fn leading_outside(leptons: List<'_, Charged>, pair: Option<ClosestPair>) -> Option<Charged> {
+    let [first, second] = pair.map_or([usize::MAX; 2], |pair| pair.places);
+    let is_outside = |place: usize| (place != first) & (place != second);
+    // What is no number is never the largest. A filter would be a branch for each lepton, which cannot be foreseen.
+    let pt = |place: &usize| if is_outside(*place) { leptons.at(*place).pt } else { f32::NAN };
+    (0..leptons.len()).leading(pt).map(|place| leptons.at(place))
 }
