@@ -8,6 +8,7 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 use hep_analysis::hist::{AnyHist, Count3};
 use hep_analysis::prelude::*;
+use hep_analysis::vector::Triple;
 use hep_columns::Batch;
 
 extern crate hep_analysis as hep_run;
@@ -212,8 +213,21 @@ fn the_closest_triples_of_all_events_are_those_of_each() {
                 assert!(same(found.p4(), jets.sum(triple)));
             }
             assert!(ours.next().is_none());
+
+            // One after the other, and the rest at once.
+            let triple = |triple: Triple<'_, Jet>| (triple.event(), triple.places());
+            let mut next = events.jets.closest_triples(mass);
+            let mut one_by_one: Vec<_> = next.by_ref().take(700).map(triple).collect();
+            let at_once: Vec<_> = events.jets.closest_triples(mass).map(triple).fold(Vec::new(), add);
+            one_by_one.extend(next.map(triple).fold(Vec::new(), add));
+            assert_eq!(one_by_one, at_once);
         }
     }
+}
+
+fn add<T>(mut all: Vec<T>, one: T) -> Vec<T> {
+    all.push(one);
+    all
 }
 
 #[test]

@@ -1,7 +1,7 @@
+use hep_columns::simd::Kernel;
 use serde::{Deserialize, Serialize};
 
 use super::places::{BLOCK, ROUND};
-use hep_columns::simd::Kernel;
 
 /// One bin for each integer of the half-open range `low..high`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,9 +77,10 @@ impl Kernel for Places<'_> {
 
 #[cfg(test)]
 mod tests {
+    use hep_columns::simd::{Width, run};
+
     use super::super::places::EXTREMES;
     use super::*;
-    use hep_columns::simd::{Width, run};
 
     #[test]
     fn vectors_of_every_width_find_the_places_that_are_found_one_at_a_time() {

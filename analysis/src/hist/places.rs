@@ -1,8 +1,9 @@
 //! The places of a block of numbers on an axis, each that which [`Axis::index_of_number`] finds.
 
+use hep_columns::simd::widest;
+
 use super::variable::Grid;
 use super::{Axis, Bins, Regular, integer, regular, variable};
-use hep_columns::simd::widest;
 
 /// Numbers that are given a place at once.
 pub(super) const BLOCK: usize = 256;

@@ -1,7 +1,7 @@
+use hep_columns::simd::Kernel;
 use serde::{Deserialize, Serialize};
 
 use super::places::{BLOCK, ROUND};
-use hep_columns::simd::Kernel;
 
 /// Bins of equal width over the half-open interval `low..high`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,8 +144,9 @@ impl From<Regular> for Stored {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hep_columns::simd::{Width, run};
+
+    use super::*;
 
     /// Doubles of all sizes from 0.001 to 1000, of both signs.
     fn random(state: &mut u64) -> f64 {

@@ -1,7 +1,7 @@
+use hep_columns::simd::{Kernel, widest};
 use serde::{Deserialize, Serialize};
 
 use super::places::{BLOCK, ROUND};
-use hep_columns::simd::{Kernel, widest};
 
 /// Bins between given edges, each half-open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,9 +152,10 @@ impl Kernel for StripsOf<'_> {
 
 #[cfg(test)]
 mod tests {
+    use hep_columns::simd::{Width, run};
+
     use super::super::places::EXTREMES;
     use super::*;
-    use hep_columns::simd::{Width, run};
 
     /// Even, uneven, few, many, as close together and as far apart as there are doubles.
     fn axes() -> Vec<Vec<f64>> {

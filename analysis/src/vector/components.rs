@@ -1,7 +1,8 @@
 use std::ops::Range;
 
-use super::{Momentum, P4, is_ordinary};
 use hep_columns::simd::{Kernel, widest};
+
+use super::{Momentum, P4, is_ordinary};
 
 /// Objects that go through the elementary functions together.
 pub(super) const STEP: usize = 8;
@@ -96,8 +97,9 @@ impl Kernel for ToCartesian<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use hep_columns::simd::{Width, run};
+
+    use super::*;
 
     #[test]
     fn vectors_of_every_width_give_the_bits_of_one_object_alone() {

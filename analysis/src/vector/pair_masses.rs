@@ -1,10 +1,11 @@
 use std::ops::Range;
 
+use hep_columns::simd::{Kernel, widest};
+
 use super::components::Components;
 use super::{Momentum, P4};
 use crate::Columnar;
 use crate::columns::JaggedColumn;
-use hep_columns::simd::{Kernel, widest};
 
 /// Pairs whose masses are computed at once: their objects' components stay in the first-level cache.
 const BLOCK: usize = 256;

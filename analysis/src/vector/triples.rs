@@ -1,10 +1,11 @@
 use std::ops::Range;
 
+use hep_columns::simd::{Kernel, widest};
+
 use super::components::Components;
 use super::{Momentum, P4};
 use crate::Columnar;
 use crate::columns::JaggedColumn;
-use hep_columns::simd::{Kernel, widest};
 
 /// Events that are searched together, one in each lane of a vector: they have equally many objects.
 const LANES: usize = 8;
