@@ -319,10 +319,7 @@ fn fill_blocks<S: Filled, P: Point<D>, const D: usize>(
     mut values: impl Iterator<Item = (P, S::Weight)>,
 ) {
     if !Blocks::<S, D>::pay::<P>(hist, &values) {
-        return values.for_each(|(point, weight)| {
-            let places = point.place(hist);
-            hist.put_at(places, S::cell(weight));
-        });
+        return fill_each(hist, values);
     }
     let (mut blocks, mut block) = (Blocks::new::<P>(hist), Block::default());
     loop {
@@ -347,10 +344,10 @@ fn fill_chosen<S: Filled, P: Point<D>, const D: usize>(
     values: impl Iterator<Item = (P, S::Weight, bool)>,
 ) {
     if !Blocks::<S, D>::pay::<P>(hist, &values) {
-        return values.filter(|(.., chosen)| *chosen).for_each(|(point, weight, _)| {
-            let places = point.place(hist);
-            hist.put_at(places, S::cell(weight));
-        });
+        return fill_each(
+            hist,
+            values.filter(|(.., chosen)| *chosen).map(|(point, weight, _)| (point, weight)),
+        );
     }
     let (mut blocks, mut block) = (Blocks::new::<P>(hist), Block::default());
     // Handed on from value to value, so that it stays in a register.
@@ -366,6 +363,18 @@ fn fill_chosen<S: Filled, P: Point<D>, const D: usize>(
         }
     });
     blocks.flush(&mut block, count);
+}
+
+/// Adds an entry for each point, one at a time: few, or such as make an axis grow.
+#[inline]
+fn fill_each<S: Filled, P: Point<D>, const D: usize>(
+    hist: &mut Histogram<S, [Axis; D]>,
+    values: impl Iterator<Item = (P, S::Weight)>,
+) {
+    values.for_each(|(point, weight)| {
+        let places = point.place(hist);
+        hist.put_at(places, S::cell(weight));
+    });
 }
 
 /// Entries that are added together.

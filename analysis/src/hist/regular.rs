@@ -146,6 +146,7 @@ impl From<Regular> for Stored {
 mod tests {
     use hep_columns::simd::{Width, run};
 
+    use super::super::places::EXTREMES;
     use super::*;
 
     /// Doubles of all sizes from 0.001 to 1000, of both signs.
@@ -186,16 +187,16 @@ mod tests {
             let step = (bins / 80).max(1);
             let edges = (0..=bins).step_by(step).map(|i| low + i as f64 * axis.width);
             let mut numbers: Vec<f64> =
-                edges.flat_map(|edge| [edge.next_down(), edge, edge.next_up()]).take(BLOCK - 8).collect();
-            numbers.extend([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, high, low, -0.0]);
-            numbers.resize(BLOCK, 0.5 * (low + high));
-            for width in Width::all() {
+                edges.flat_map(|edge| [edge.next_down(), edge, edge.next_up()]).collect();
+            numbers.extend(EXTREMES);
+            numbers.extend([high, low]);
+            numbers.resize(numbers.len().next_multiple_of(BLOCK), 0.5 * (low + high));
+            for (numbers, width) in
+                numbers.as_chunks().0.iter().flat_map(|block| Width::all().map(move |width| (block, width)))
+            {
                 let mut places = [u32::MAX; BLOCK];
-                run(
-                    Places { axis: &axis, numbers: numbers[..].try_into().unwrap(), places: &mut places },
-                    width,
-                );
-                for (place, &x) in places.iter().zip(&numbers) {
+                run(Places { axis: &axis, numbers, places: &mut places }, width);
+                for (place, &x) in places.iter().zip(numbers) {
                     assert_eq!(
                         *place as usize,
                         axis.index(x),

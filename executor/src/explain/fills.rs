@@ -91,7 +91,10 @@ fn nanoseconds(histogram: &AnyHist, most: u64) -> Option<(f64, Option<f64>)> {
     let (axes, weighted, values) = (&histogram.axes, histogram.sumw2.is_some(), values(histogram, n)?);
     let each = |time: Duration| time.as_nanos() as f64 / n as f64;
     let alone = (0..REPEAT).map(|_| one_by_one(axes, weighted, &values)).min()?;
-    let in_columns = (0..REPEAT).filter_map(|_| whole_columns(axes, weighted, &values)).min();
+    // Names are in no column of numbers.
+    let numbers: Option<Vec<f64>> = values.iter().map(Value::number).collect();
+    let in_columns =
+        numbers.and_then(|numbers| (0..REPEAT).map(|_| whole_columns(axes, weighted, &numbers)).min());
     Some((each(alone), in_columns.map(each)))
 }
 
@@ -214,11 +217,9 @@ fn one_by_one(axes: &[Axis], weighted: bool, values: &[Value<'_>]) -> Duration {
     }
 }
 
-/// The time of filling one with whole columns of them; none where they are not all numbers.
-fn whole_columns(axes: &[Axis], weighted: bool, values: &[Value<'_>]) -> Option<Duration> {
-    let numbers: Vec<f64> = values.iter().map(Value::number).collect::<Option<_>>()?;
-    let numbers = &numbers[..];
-    Some(match (axes, weighted) {
+/// The time of filling one with whole columns of them.
+fn whole_columns(axes: &[Axis], weighted: bool, numbers: &[f64]) -> Duration {
+    match (axes, weighted) {
         ([x], true) => timed(Hist::new(x.clone()), |histogram| {
             histogram.fill_all(points(numbers).map(|[x]| (x, 1.0)));
         }),
@@ -246,7 +247,7 @@ fn whole_columns(axes: &[Axis], weighted: bool, values: &[Value<'_>]) -> Option<
             let weights = vec![1.0; numbers.len() / every];
             timed(HistN::new(axes.to_vec()), |histogram| histogram.fill_all(&columns, &weights))
         }
-    })
+    }
 }
 
 /// The coordinates of one point after the other.

@@ -202,7 +202,7 @@ impl Element {
 }
 
 /// How an [`Element`] is decoded, at compile time.
-pub(super) trait Stored {
+pub(super) trait Stored: Sized {
     /// What it becomes in memory.
     type Value: Copy;
     /// How many bytes it takes.
@@ -220,12 +220,12 @@ pub(super) trait Stored {
 
 /// Decodes one number after the other. That the standard library's loop around it is inlined is not promised, but seen
 /// in the instructions that `make bench-instructions` counts.
-struct Extend<'a, T: Stored + ?Sized> {
+struct Extend<'a, T: Stored> {
     values: &'a mut Vec<T::Value>,
     bytes: &'a [u8],
 }
 
-impl<T: Stored + ?Sized> Kernel for Extend<'_, T> {
+impl<T: Stored> Kernel for Extend<'_, T> {
     #[inline(always)]
     fn run(self) {
         self.values.extend(self.bytes.chunks_exact(T::SIZE).map(T::value));
