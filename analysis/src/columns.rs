@@ -51,9 +51,9 @@ pub fn join(prefix: &str, separator: &str, name: &str) -> String {
 }
 
 fn mismatch(name: &str, array: &dyn Array, wanted: DataType) -> ColumnError {
-    let requirement =
-        hep_columns::Requirement { name: name.into(), depth: 0, kind: Kind::Number(wanted), optional: false };
-    requirement.check(array.data_type()).err().unwrap_or_else(|| ColumnError::Type {
+    let mut needs = Schema::default();
+    needs.push(name, Kind::Number(wanted));
+    needs.requirements()[0].check(array.data_type()).err().unwrap_or_else(|| ColumnError::Type {
         name: name.into(),
         found: array.data_type().to_string(),
         wanted: "number".into(),
@@ -220,6 +220,11 @@ impl<T: Columnar> JaggedColumn<T> {
     /// Entry `i` owns the objects `offsets[i]..offsets[i + 1]` of the columns.
     pub fn offsets(&self) -> &[i32] {
         &self.offsets
+    }
+
+    /// A column of the objects that `change` makes of these: as many.
+    pub(crate) fn map_content(self, change: impl FnOnce(T::Column) -> T::Column) -> Self {
+        Self { offsets: self.offsets, content: change(self.content) }
     }
 
     /// The number of objects of all entries.

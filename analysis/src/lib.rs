@@ -49,6 +49,7 @@ extern crate self as hep_run;
 pub mod columns;
 pub mod combine;
 mod cutflow;
+mod energy;
 mod error;
 mod events;
 pub mod hist;
@@ -85,6 +86,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::columns::join;
+    pub use crate::energy::Energy;
     pub use hep_columns::{ColumnError, Schema, Scope};
     pub use serde;
 }

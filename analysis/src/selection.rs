@@ -9,6 +9,7 @@
 //! use hep_run::prelude::*;
 //!
 //! #[derive(Clone, Copy, Columnar, Momentum)]
+//! #[momentum(massless)]
 //! struct Object { pt: f32, eta: f32, phi: f32 }
 //!
 //! #[derive(Columnar)]

@@ -125,6 +125,10 @@ impl Momentum for Stored {
     fn phi(&self) -> f64 {
         self.phi.into()
     }
+
+    fn mass(&self) -> f64 {
+        0.0
+    }
 }
 
 #[test]

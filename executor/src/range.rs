@@ -133,10 +133,12 @@ pub fn open(
     for need in schema.requirements() {
         match reader.column(&need.name) {
             Ok(info) => {
-                need.check(&info.data_type).map_err(|error| hep_io::Error::Unsupported {
-                    path: file.name().into_owned(),
-                    what: format!("tree `{tree}`"),
-                    reason: error.to_string(),
+                need.check(&info.data_type).and_then(|()| need.check_unit()).map_err(|error| {
+                    hep_io::Error::Unsupported {
+                        path: file.name().into_owned(),
+                        what: format!("tree `{tree}`"),
+                        reason: error.to_string(),
+                    }
                 })?;
                 if !columns.contains(&need.name) {
                     columns.push(need.name.clone());

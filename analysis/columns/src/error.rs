@@ -30,6 +30,16 @@ pub enum ColumnError {
         /// The one that differs.
         b: String,
     },
+    /// A column of energies in MeV, where everything takes GeV and the processor does not name the unit.
+    #[error(
+        "branch `{name}` holds MeV, as all energies of ATLAS's xAOD formats do, and four-momenta are in GeV; \
+         declare it with `unit = \"MeV\"`, as in `#[column(\"pt\", unit = \"MeV\")]`, to convert it, or with \
+         `unit = \"GeV\"` to read the numbers unchanged"
+    )]
+    Unit {
+        /// The column.
+        name: String,
+    },
     /// A collection none of whose columns are in the file.
     #[error("collection `{name}` has no branch in this file")]
     EmptyCollection {

@@ -65,9 +65,28 @@ pub struct Requirement {
     pub kind: Kind,
     /// Whether the file may lack it.
     pub optional: bool,
+    /// Whether the processor says in which unit the file has it.
+    pub unit_given: bool,
 }
 
 impl Requirement {
+    /// Refuses a column whose name says that it holds MeV, where the processor does not say so itself: every
+    /// formula of the framework takes GeV. ATLAS's xAOD formats (DAOD, PHYSLITE) store all energies in MeV; their
+    /// columns are called `<container>Aux.<variable>` and `<container>AuxDyn.<variable>`.
+    ///
+    /// # Errors
+    /// [`ColumnError::Unit`] for such a column.
+    pub fn check_unit(&self) -> Result<(), ColumnError> {
+        const ENERGIES: [&str; 9] = ["pt", "m", "e", "px", "py", "pz", "mpx", "mpy", "sumet"];
+        let is_mev = self.name.rsplit_once('.').is_some_and(|(container, variable)| {
+            (container.ends_with("Aux") || container.ends_with("AuxDyn")) && ENERGIES.contains(&variable)
+        });
+        match is_mev && !self.unit_given {
+            true => Err(ColumnError::Unit { name: self.name.clone() }),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a file's column of type `found` can be read as this.
     ///
     /// # Errors
@@ -98,6 +117,7 @@ pub struct Schema {
     requirements: Vec<Requirement>,
     depth: usize,
     optional: bool,
+    unit_given: bool,
 }
 
 impl Schema {
@@ -105,12 +125,14 @@ impl Schema {
     pub fn push(&mut self, name: &str, kind: Kind) {
         if let Some(known) = self.requirements.iter_mut().find(|known| known.name == name) {
             known.optional &= self.optional;
+            known.unit_given &= self.unit_given;
             if known.depth == self.depth && known.kind == kind {
                 return;
             }
         }
-        let (name, depth, optional) = (name.to_owned(), self.depth, self.optional);
-        self.requirements.push(Requirement { name, depth, kind, optional });
+        let (name, depth) = (name.to_owned(), self.depth);
+        let Self { optional, unit_given, .. } = *self;
+        self.requirements.push(Requirement { name, depth, kind, optional, unit_given });
     }
 
     /// Columns that `declare` adds hold a list per entry.
@@ -125,6 +147,13 @@ impl Schema {
         let before = std::mem::replace(&mut self.optional, true);
         declare(self);
         self.optional = before;
+    }
+
+    /// The processor says in which unit the file has the columns that `declare` adds.
+    pub fn with_unit(&mut self, declare: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.unit_given, true);
+        declare(self);
+        self.unit_given = before;
     }
 
     /// What was added, in order.
@@ -142,7 +171,8 @@ mod tests {
     use super::*;
 
     fn need(depth: usize, wanted: DataType) -> Requirement {
-        Requirement { name: "Muon_pt".into(), depth, kind: Kind::Number(wanted), optional: false }
+        let (name, kind) = ("Muon_pt".into(), Kind::Number(wanted));
+        Requirement { name, depth, kind, optional: false, unit_given: false }
     }
 
     fn list(of: DataType) -> DataType {
@@ -162,6 +192,27 @@ mod tests {
         assert_eq!(error, "branch `Muon_pt` holds a list of float, which cannot be read as float");
         let error = need(1, DataType::Float32).check(&DataType::Float32).unwrap_err().to_string();
         assert_eq!(error, "branch `Muon_pt` holds float, which cannot be read as a list of float");
+    }
+
+    #[test]
+    fn energies_of_xaod_need_a_unit() {
+        for name in ["AnalysisMuonsAuxDyn.pt", "AnalysisJetsAux.m", "MET_Core_AnalysisMETAuxDyn.mpx"] {
+            let mut schema = Schema::default();
+            schema.push(name, Kind::Number(DataType::Float32));
+            let error = schema.requirements()[0].check_unit().unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("unit = \"MeV\""), "{error}");
+            let mut schema = Schema::default();
+            schema.with_unit(|schema| schema.push(name, Kind::Number(DataType::Float32)));
+            assert_eq!(schema.requirements()[0].check_unit(), Ok(()));
+            // Declared a second time without the unit: half of the columns would be in MeV.
+            schema.push(name, Kind::Number(DataType::Float32));
+            assert!(schema.requirements()[0].check_unit().is_err());
+        }
+        for name in ["AnalysisMuonsAuxDyn.eta", "Muon_pt", "Muon.pt", "pt", "Aux.ptcone"] {
+            let mut schema = Schema::default();
+            schema.push(name, Kind::Number(DataType::Float32));
+            assert_eq!(schema.requirements()[0].check_unit(), Ok(()), "{name}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{DeriveInput, Field, LitStr, Result, Type};
 
+use crate::column::Column;
 use crate::fields::named;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -12,7 +13,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let ids: Vec<_> = fields.iter().map(|field| &field.ident).collect();
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
     let docs: Vec<_> = fields.iter().map(|field| doc(field)).collect();
-    let names = fields.iter().map(|field| column_name(field)).collect::<Result<Vec<_>>>()?;
+    let declared = fields.iter().map(|field| Column::of(field)).collect::<Result<Vec<_>>>()?;
+    let declares = declared.iter().zip(&types).map(|(column, ty)| column.declare(ty, &separator));
+    let reads = declared.iter().zip(&types).map(|(column, ty)| column.read(ty, &separator));
 
     let (row_type, row_item, row_definition) = if types.iter().all(|ty| is_plain(ty)) {
         (quote!(#name), quote!(#name), quote!())
@@ -49,8 +52,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             type Item<'a> = #row_type;
 
             fn declare(name: &str, schema: &mut ::hep_run::__private::Schema) {
-                #(<#types as ::hep_run::Columnar>::declare(
-                    &::hep_run::__private::join(name, #separator, #names), schema);)*
+                #(#declares)*
             }
 
             fn read(
@@ -58,8 +60,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 scope: &::hep_run::__private::Scope<'_>,
             ) -> ::core::result::Result<#columns, ::hep_run::__private::ColumnError> {
                 ::core::result::Result::Ok(#columns {
-                    #(#ids: <#types as ::hep_run::Columnar>::read(
-                        &::hep_run::__private::join(name, #separator, #names), scope)?,)*
+                    #(#ids: #reads,)*
                 })
             }
 
@@ -69,18 +70,6 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
     })
-}
-
-/// `#[column("Muon_pt")]`, else the field's own name.
-fn column_name(field: &Field) -> Result<String> {
-    match field.attrs.iter().find(|attr| attr.path().is_ident("column")) {
-        Some(attr) => attr.parse_args::<LitStr>().map(|name| name.value()).map_err(|error| {
-            syn::Error::new(error.span(), "expected the column's name, as in `#[column(\"Muon\")]`")
-        }),
-        None => {
-            Ok(field.ident.as_ref().map(|id| syn::ext::IdentExt::unraw(id).to_string()).unwrap_or_default())
-        }
-    }
 }
 
 /// `#[columnar(separator = ".")]`, else `_`.

@@ -1,6 +1,7 @@
 //! The derives of `hep-analysis`. Their output names the framework `::hep_run`, the one crate an
 //! analysis depends on.
 
+mod column;
 mod columnar;
 mod fields;
 mod momentum;
@@ -14,6 +15,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// `#[column("name")]` says. In a `Jagged<T>`, the names of `T`'s columns follow the collection's
 /// after a `_`, or after what `#[columnar(separator = ".")]` on `T` says.
 ///
+/// `#[column("pt", unit = "MeV")]` converts a column of energies from MeV to GeV. ATLAS's xAOD formats
+/// (`AnalysisMuonsAuxDyn.pt`) store MeV: for their energies `unit = "MeV"`, or `unit = "GeV"` to read the numbers
+/// unchanged, is required. The name may be left out: `#[column(unit = "MeV")]`.
+///
 /// A struct of plain numbers and bools (or arrays of them) is its own row and must be `Copy`; any
 /// other struct gets a row type called `<Struct>Row` with the same fields.
 #[proc_macro_derive(Columnar, attributes(column, columnar))]
@@ -22,9 +27,10 @@ pub fn columnar(tokens: TokenStream) -> TokenStream {
     columnar::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Gives a struct with the fields `pt`, `eta`, `phi` and, if it has one, `mass` the methods of
-/// `Momentum`: `p4()`, `delta_r()` and so on.
-#[proc_macro_derive(Momentum)]
+/// Gives a struct with the fields `pt`, `eta`, `phi` and `mass` the methods of `Momentum`: `p4()`, `delta_r()`
+/// and so on. A struct without the field `mass` must say which mass its objects have, in GeV:
+/// `#[momentum(mass = 0.1057)]` or `#[momentum(massless)]`.
+#[proc_macro_derive(Momentum, attributes(momentum))]
 pub fn momentum(tokens: TokenStream) -> TokenStream {
     let input = parse_macro_input!(tokens as DeriveInput);
     momentum::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()

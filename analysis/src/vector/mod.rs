@@ -242,8 +242,27 @@ impl<'a> Sum<&'a P4> for P4 {
     }
 }
 
-/// What has a direction and a momentum: derive it on a struct with the fields `pt`, `eta`, `phi` and,
-/// if it has one, `mass`.
+/// An object with a transverse momentum, a direction and a mass: derive it on a struct with the fields `pt`, `eta`,
+/// `phi` and `mass`.
+///
+/// `#[derive(Momentum)]` needs the mass too: the field `mass`, or one mass for all objects.
+///
+/// ```
+/// # extern crate hep_analysis as hep_run;
+/// # use hep_run::prelude::*;
+/// #[derive(Momentum)]
+/// #[momentum(mass = 0.105_658)]
+/// struct Muon { pt: f32, eta: f32, phi: f32 }
+/// ```
+///
+/// Without either it does not compile, so that no four-momentum has a mass of 0 by accident:
+///
+/// ```compile_fail
+/// # extern crate hep_analysis as hep_run;
+/// # use hep_run::prelude::*;
+/// #[derive(Momentum)]
+/// struct Muon { pt: f32, eta: f32, phi: f32, m: f32 }
+/// ```
 pub trait Momentum {
     /// Transverse momentum in GeV.
     fn pt(&self) -> f64;
@@ -254,11 +273,8 @@ pub trait Momentum {
     /// Azimuth in radians.
     fn phi(&self) -> f64;
 
-    /// Mass in GeV; 0 unless the type has one.
-    #[inline]
-    fn mass(&self) -> f64 {
-        0.0
-    }
+    /// Mass in GeV.
+    fn mass(&self) -> f64;
 
     /// The four-momentum.
     #[inline]

@@ -4,6 +4,7 @@
 use hep_run::prelude::*;
 
 #[derive(Clone, Copy, Columnar, Momentum)]
+#[momentum(massless)]
 pub struct Object {
     pt: f32,
     eta: f32,

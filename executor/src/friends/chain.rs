@@ -334,10 +334,12 @@ fn has(friend: &Chain, own: &str, need: &Requirement) -> RunResult<Has> {
     let opened = friend.open(0)?;
     match opened.reader.column(own) {
         Ok(info) => {
-            need.check(&info.data_type).map_err(|error| hep_io::Error::Unsupported {
-                path: opened.source.name().to_owned(),
-                what: format!("tree `{}`", opened.tree),
-                reason: error.to_string(),
+            need.check(&info.data_type).and_then(|()| need.check_unit()).map_err(|error| {
+                hep_io::Error::Unsupported {
+                    path: opened.source.name().to_owned(),
+                    what: format!("tree `{}`", opened.tree),
+                    reason: error.to_string(),
+                }
             })?;
             Ok(Has::Yes)
         }
