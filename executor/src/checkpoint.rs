@@ -18,11 +18,12 @@
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use hep_io::source::{open_regular, prepare_own_folder, read_regular};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -84,7 +85,7 @@ impl Checkpoints {
     /// Those of a processor of this binary with these settings.
     ///
     /// # Errors
-    /// Where this process's own binary cannot be read.
+    /// Where this process's own binary cannot be read, or somebody else could put outputs into the folder.
     pub fn new<'m>(
         settings: CheckpointSettings,
         name: &str,
@@ -93,6 +94,16 @@ impl Checkpoints {
         processor: &dyn AnyProcessor,
         metadata: impl IntoIterator<Item = &'m Map<String, Value>>,
     ) -> RunResult<Self> {
+        // A folder that cannot be made is told of when something is to be kept in it.
+        if let Err(why) = prepare_own_folder(&settings.folder)
+            && settings.folder.is_dir()
+        {
+            let folder = settings.folder.display();
+            return Err(Error::Usage(format!(
+                "--checkpoint {folder}: {why}, and could put outputs there that --resume takes for its own; use \
+                 a folder of your own that only you may write to (chmod go-w)"
+            )));
+        }
         let mut run = Context::new(&SHA256);
         add(&mut run, b"hep-run checkpoint 1");
         add(&mut run, binary::hash()?.as_bytes());
@@ -129,7 +140,7 @@ impl Checkpoints {
             return Found::Nothing;
         }
         let path = self.path(key);
-        let bytes = match read(&path) {
+        let bytes = match read_regular(&path, MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
             Err(error) => return Found::Damaged(format!("checkpoint {}: {error}", path.display())),
@@ -220,7 +231,7 @@ fn add_named(context: &mut Context, values: &Map<String, Value>) -> RunResult<()
         let path = Path::new(name);
         if path.is_file() {
             add(context, name.as_bytes());
-            let content = File::open(path).and_then(binary::digest).unwrap_or_default();
+            let content = open_regular(path).and_then(binary::digest).unwrap_or_default();
             add(context, content.as_bytes());
         } else if path.is_dir() {
             add_folder(context, path)?;
@@ -262,16 +273,6 @@ fn add_folder(context: &mut Context, folder: &Path) -> RunResult<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // What is no file could keep whoever opens it waiting.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 fn output(bytes: &[u8], key: Key, processor: &dyn AnyProcessor) -> Result<Found, String> {
     let (prefix, rest) = bytes.split_at_checked(PREFIX).ok_or("it is too short")?;
     if prefix[..4] != MAGIC {
@@ -288,6 +289,8 @@ fn output(bytes: &[u8], key: Key, processor: &dyn AnyProcessor) -> Result<Found,
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::{Dataset, Registry};
 
@@ -311,7 +314,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_key_do_not_run_together() {
-        let kept = checkpoints("/nowhere".as_ref(), &Map::new());
+        let kept = checkpoints("/dev/null/nowhere".as_ref(), &Map::new());
         let key = |parts: &[&'static str]| kept.key(parts.iter().map(|part| part.as_bytes()));
         assert!(key(&["ab", "c"]) == key(&["ab", "c"]));
         assert!(key(&["ab", "c"]) != key(&["a", "bc"]) && key(&["ab"]) != key(&["ab", ""]));
@@ -331,6 +334,17 @@ mod tests {
         let other = key();
         fs::remove_dir_all(&folder).unwrap();
         assert!(one == again && one != missing && other != one && other != missing);
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_refused() {
+        let folder = scratch("open");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let settings = CheckpointSettings { folder: folder.clone(), resume: true };
+        let made = Checkpoints::new(settings, "dimuon", &Map::new(), false, &*processor(&Map::new()), []);
+        let error = made.unwrap_err().to_string();
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(error.contains("others may write to the folder") && error.contains("chmod go-w"), "{error}");
     }
 
     #[test]
@@ -361,7 +375,7 @@ mod tests {
         assert_eq!(kept.keep(key, &*made), None);
         assert!(matches!(kept.find(key, &*processor), Found::Output(_)));
         assert!(matches!(kept.find(other, &*processor), Found::Nothing));
-        let good = read(&kept.path(key)).unwrap();
+        let good = fs::read(kept.path(key)).unwrap();
         let names: Vec<_> = fs::read_dir(kept.path(key).parent().unwrap()).unwrap().collect();
         fs::remove_dir_all(&folder).unwrap();
 

@@ -105,6 +105,35 @@ fn without_a_readable_file_the_run_fails_with_2() {
     assert!(!place.0.join("out.json").exists());
 }
 
+/// A run that opened one of these would wait for ever, or read without an end.
+#[test]
+fn pipes_and_devices_are_refused_as_inputs() {
+    let place =
+        Place::new("pipes", "processor: dimuon\ntree: Events\ndatasets: {a: [pipe.root, /dev/zero]}\n");
+    let made = Command::new("mkfifo").args([place.0.join("pipe.root"), place.0.join("pipe.yaml")]).status();
+    assert!(made.unwrap().success());
+    fs::copy(place.0.join("f.yaml"), place.0.join("friend.yaml")).unwrap();
+    fs::write(
+        place.0.join("friend.yaml"),
+        "processor: dimuon\ntree: Events\ndatasets: {a: DATA/nano_dy.root}\nfriends: {other: pipe.root}\n"
+            .replace("DATA", datasets().to_str().unwrap()),
+    )
+    .unwrap();
+    let refused = "it is a named pipe, and only regular files are read";
+    for (arguments, status) in [
+        (&["f.yaml", "--output", "o.json"][..], 2),
+        (&["friend.yaml", "--output", "o.json"], 2),
+        (&["pipe.yaml"], 1),
+        (&["map", "pipe.yaml", "0", "o.partial"], 2),
+        (&["inspect", "pipe.root"], 2),
+        (&["merge", "-o", "o.root", "pipe.root", "f.yaml"], 2),
+    ] {
+        let output = place.run(arguments);
+        assert!(stderr(&output).contains(refused), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}");
+    }
+}
+
 /// Each wrong request with its status and message; none of them writes anything.
 #[test]
 fn what_is_wrong_is_said_in_one_message() {

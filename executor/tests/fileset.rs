@@ -248,7 +248,7 @@ fn a_fileset_that_cannot_be_read_is_named() {
         "the fileset cannot be read: No such file or directory (os error 2)\n  in tests/filesets/nowhere.yaml"
     );
     let error = Fileset::read("tests/filesets").unwrap_err();
-    assert_eq!(error.to_string(), "the fileset cannot be read: is a directory\n  in tests/filesets");
+    assert_eq!(error.to_string(), "the fileset cannot be read: it is a directory\n  in tests/filesets");
 }
 
 #[test]

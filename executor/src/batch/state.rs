@@ -3,6 +3,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use hep_io::source::read_regular;
 use serde::{Deserialize, Serialize};
 
 use super::{Script, check_path, htcondor, is_plain, slurm};
@@ -17,6 +18,9 @@ const VERSION: u32 = 1;
 const MOST_RUNS: usize = 2_500;
 /// A state's file.
 const NAME: &str = "state.json";
+
+/// A larger file is no state: one of a million parts takes a tenth.
+const MAX_STATE: u64 = 1 << 28;
 
 /// A batch system whose jobs share a folder with whoever submits them, or send files there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +100,7 @@ impl State {
         let path = folder.join(NAME);
         let wrong =
             |why: String| Error::Usage(format!("{} is no state of a batch run: {why}", folder.display()));
-        let bytes = match fs::read(&path) {
+        let bytes = match read_regular(&path, MAX_STATE) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(wrong(format!("it has no {NAME}")));

@@ -3,12 +3,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use hep_io::source::{open_regular, read_regular};
 
 use super::ending::{Ending, Format};
 use super::plan::{Asked, PlanArgs, Request};
 use super::{build, merge_partials, parse_fraction, parse_size, print};
 use crate::batch::{self, Collected, Grid, State, Status, System};
-use crate::job::{Job, key_of};
+use crate::job::{self, Job, key_of};
 use crate::run::Options;
 use crate::storage::StorageSettings;
 use crate::{Error, Registry, RunResult, binary, output};
@@ -102,7 +103,7 @@ impl Batch {
         let folder = absolute(folder);
         let state = State::read(&folder)?;
         let path = folder.join("job.json");
-        let json = fs::read(&path)
+        let json = read_regular(&path, job::MAX_BYTES)
             .map_err(|error| Error::Usage(format!("{} cannot be read: {error}", path.display())))?;
         let job = Job::read(&json)?;
         Ok(Self { folder, state, job, key: key_of(&json) })
@@ -140,7 +141,7 @@ pub(super) fn merge(
     if job.binary != binary::hash()? {
         // The outputs are of the binary that is beside them; if it is another one it would look for it again.
         let copy = folder.join(&state.binary);
-        let found = fs::File::open(&copy).and_then(binary::digest);
+        let found = open_regular(&copy).and_then(binary::digest);
         if found.is_ok_and(|hash| hash == job.binary) {
             return build::run_as_is(&copy);
         }

@@ -1,11 +1,11 @@
-use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use hep_io::source::read_regular;
 
 use super::ending::{Ending, Work};
 use super::{parse_amount, storage};
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::local::Executor;
 use crate::progress::{Progress, ProgressKind};
 use crate::run::{Options, Plan};
@@ -41,7 +41,7 @@ pub(super) struct MapArgs {
 pub(super) fn map(registry: &Registry, args: &MapArgs) -> RunResult<u8> {
     let MapArgs { job: path, ranges, output, .. } = args;
     let outputs = output::targets(std::slice::from_ref(output), path, None)?;
-    let json = fs::read(path).map_err(|source| output::io("read", path, source))?;
+    let json = read_regular(path, job::MAX_BYTES).map_err(|source| output::io("read", path, source))?;
     let named = |error: Error| Error::Partial(format!("{}: {error}", path.display()));
     let job = Job::read_own(&json).map_err(named)?;
     let (name, processor) = registry.make(Some(&job.processor), &job.settings)?;

@@ -43,17 +43,15 @@ mod rdataframe;
 mod rucio;
 mod yaml;
 
-use std::{
-    fmt, fs,
-    io::{self, Read},
-    path::Path,
-};
+use std::{fmt, io::Read, path::Path};
 
 pub use error::{FilesetError, FilesetProblem};
 pub use model::{Dataset, FileSpec, Fileset, Friend, ProcessorSpec};
 
 use build::Builder;
 use node::Node;
+
+use hep_io::source::open_regular;
 
 use crate::storage::FileStore;
 
@@ -170,13 +168,9 @@ impl Form {
 
 fn load(path: &Path) -> Result<String, FilesetError> {
     let unreadable = |error| FilesetError::at(0, FilesetProblem::Read(error));
-    let file = fs::File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
-    }
-    check_size(metadata.len())?;
-    // A pipe has no length.
+    let file = open_regular(path).map_err(unreadable)?;
+    check_size(file.metadata().map_err(unreadable)?.len())?;
+    // It may grow.
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     check_size(bytes.len() as u64)?;

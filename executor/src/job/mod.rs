@@ -16,6 +16,9 @@ use crate::merge_tree::Shape;
 use crate::storage::StorageSettings;
 use crate::{Error, RunResult, binary};
 
+/// A larger file is no job: one of 10 million ranges takes a quarter.
+pub(crate) const MAX_BYTES: u64 = 1 << 30;
+
 /// The version of the form below.
 pub const VERSION: u32 = 1;
 

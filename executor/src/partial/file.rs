@@ -10,10 +10,10 @@
 //! | | the job as JSON, in a zstd frame |
 //! | | the partial, see [`encoding`](super::encoding) |
 
-use std::fs;
 use std::hash::Hasher;
 use std::path::Path;
 
+use hep_io::source::read_regular;
 use twox_hash::XxHash3_64;
 use zstd_safe::{DCtx, InBuffer, OutBuffer};
 
@@ -49,7 +49,7 @@ impl PartialFile {
     /// # Errors
     /// Where it cannot be read, is none of these, or is damaged: the message names it.
     pub fn read(path: &Path) -> RunResult<Self> {
-        let bytes = fs::read(path).map_err(|source| io("read", path, source))?;
+        let bytes = read_regular(path, u64::MAX).map_err(|source| io("read", path, source))?;
         Self::of(bytes).map_err(|why| Error::Partial(format!("{}: {why}", path.display())))
     }
 
@@ -152,6 +152,8 @@ fn checksum(parts: &[&[u8]]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn partial() -> Partial {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 
-use super::{ByteSource, check_range};
+use super::{ByteSource, check_range, open_regular};
 use crate::{Error, Result};
 
 /// A file of the local file system, read with `pread`.
@@ -25,17 +25,13 @@ impl LocalFile {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] where it is missing, may not be read or is a directory.
+    /// [`Error::Io`] where it is missing, may not be read, or is no regular file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let name = path.display().to_string();
         let error = |source| io_error("open", &name, source);
-        let file = File::open(path).map_err(error)?;
-        let metadata = file.metadata().map_err(error)?;
-        if metadata.is_dir() {
-            return Err(error(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory")));
-        }
-        Ok(Self { size: metadata.len(), path: name, file })
+        let file = open_regular(path).map_err(error)?;
+        Ok(Self { size: file.metadata().map_err(error)?.len(), path: name, file })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{Error, Result};
 use coalesce::Merging;
 
 pub mod coalesce;
+mod file_kind;
 mod local;
 mod memory;
 mod reading;
@@ -17,6 +18,7 @@ mod recorded;
 mod remote;
 mod storage;
 
+pub use file_kind::{open_regular, prepare_own_folder, read_regular};
 pub use local::LocalFile;
 pub use memory::MemorySource;
 pub use reading::Reading;

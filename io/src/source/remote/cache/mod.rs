@@ -12,10 +12,8 @@
 mod room;
 mod store;
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +25,7 @@ use super::measured::Measured;
 use super::sites::Sites;
 use super::{RemoteFile, Reply};
 use crate::source::coalesce::{Merged, Merging};
+use crate::source::prepare_own_folder;
 
 #[cfg(test)]
 mod tests;
@@ -73,7 +72,7 @@ impl Cache {
     }
 
     fn open(&self, identity: &str) -> Option<Store> {
-        let usable = self.usable.get_or_init(|| match prepare(&self.folder) {
+        let usable = self.usable.get_or_init(|| match prepare_own_folder(&self.folder) {
             Ok(()) => true,
             Err(error) => {
                 self.give_up("is not used", &error);
@@ -118,20 +117,6 @@ impl Cache {
             self.give_up("is not written any more", &error);
         }
     }
-}
-
-/// Makes the folder, or makes sure that it is ours and nobody else's to write.
-fn prepare(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let metadata = fs::metadata(folder)?;
-    let refused = |why: &str| Err(io::Error::new(ErrorKind::PermissionDenied, why));
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return refused("the folder belongs to somebody else");
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return refused("others may write to the folder");
-    }
-    Ok(())
 }
 
 /// A file of which parts are on disk.

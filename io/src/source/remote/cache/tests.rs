@@ -1,6 +1,7 @@
 #![allow(clippy::single_range_in_vec_init)]
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::atomic::AtomicU32;
 
 use super::*;
