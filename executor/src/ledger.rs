@@ -152,6 +152,51 @@ impl FileLedger {
         }
     }
 
+    /// Makes sure that every entry is accounted for once: done, in one of the `planned` ranges, failed or skipped.
+    ///
+    /// # Errors
+    /// The first entries that are not, or that are more than once.
+    pub(crate) fn check(&self, planned: impl IntoIterator<Item = (u64, u64)>) -> Result<(), String> {
+        let path = &self.path;
+        let missed = || self.failed.iter().chain(&self.skipped);
+        let is_whole = missed().any(|missed| missed.entries.is_none());
+        let mut parts: Vec<(u64, u64)> = self.done.iter().copied().chain(planned).collect();
+        parts.extend(missed().filter_map(|missed| missed.entries));
+        let Some(entries) = self.entries else {
+            return match parts.first() {
+                Some((start, end)) => Err(format!(
+                    "entries {start}..{end} of {path} are accounted for, but it has not been opened"
+                )),
+                None if is_whole => Ok(()),
+                None => Err(format!("nothing is known of {path}")),
+            };
+        };
+        if is_whole {
+            parts.push((0, entries));
+        }
+        parts.sort_unstable();
+        let mut reached = 0;
+        for (start, end) in parts {
+            if start > end || end > entries {
+                return Err(format!(
+                    "{path} has {entries} entries, but entries {start}..{end} are accounted for"
+                ));
+            }
+            if start < end && start < reached {
+                let end = end.min(reached);
+                return Err(format!("entries {start}..{end} of {path} are accounted for twice"));
+            }
+            if start > reached {
+                return Err(format!("entries {reached}..{start} of {path} are accounted for nowhere"));
+            }
+            reached = reached.max(end);
+        }
+        match reached < entries {
+            true => Err(format!("entries {reached}..{entries} of {path} are accounted for nowhere")),
+            false => Ok(()),
+        }
+    }
+
     /// Records that `entries` are in the output.
     pub(crate) fn add_done(&mut self, entries: Range<u64>) {
         self.done.push((entries.start, entries.end));
@@ -257,6 +302,23 @@ impl DatasetLedger {
 }
 
 impl Ledger {
+    /// Makes sure of a ledger that was read: every entry of every file is in it once.
+    ///
+    /// # Errors
+    /// What is wrong, as the end of a sentence about the ledger.
+    pub fn check(&self) -> Result<(), String> {
+        if self.version != 1 {
+            return Err(format!("it is of version {}, and this hep-run knows version 1", self.version));
+        }
+        for (at, dataset) in self.datasets.iter().enumerate() {
+            if self.datasets[..at].iter().any(|other| other.name == dataset.name) {
+                return Err(format!("dataset `{}` is in it twice", dataset.name));
+            }
+            dataset.files.iter().try_for_each(|file| file.check([]))?;
+        }
+        Ok(())
+    }
+
     /// Entries by what became of them.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -391,6 +453,35 @@ mod tests {
         let whole = ledger(&[(0, 30)], None);
         a.merge(whole.clone(), "a", "b").unwrap();
         assert_eq!(a, whole);
+    }
+
+    #[test]
+    fn every_entry_is_accounted_for_once() {
+        let check = |done: &[(u64, u64)], skipped, planned: &[(u64, u64)]| {
+            let ledger = ledger(done, skipped);
+            ledger.datasets[0].files[0].check(planned.iter().copied())
+        };
+        assert_eq!(check(&[(0, 30)], None, &[]), Ok(()));
+        assert_eq!(check(&[(10, 20)], Some((0, 10)), &[(20, 30)]), Ok(()));
+        for (done, skipped, planned, why) in [
+            (&[(0, 10)][..], None, &[(20, 30)][..], "entries 10..20 of a.root are accounted for nowhere"),
+            (&[(0, 10)], Some((10, 29)), &[], "entries 29..30 of a.root are accounted for nowhere"),
+            (&[], None, &[], "entries 0..30 of a.root are accounted for nowhere"),
+            (&[(0, 10), (5, 30)], None, &[], "entries 5..10 of a.root are accounted for twice"),
+            (&[(0, 30)], Some((4, 6)), &[], "entries 4..6 of a.root are accounted for twice"),
+            (&[(0, 30)], None, &[(29, 30)], "entries 29..30 of a.root are accounted for twice"),
+            (&[(0, 31)], None, &[], "a.root has 30 entries, but entries 0..31 are accounted for"),
+            (&[(9, 3), (0, 30)], None, &[], "a.root has 30 entries, but entries 9..3 are accounted for"),
+        ] {
+            assert_eq!(check(done, skipped, planned), Err(why.to_owned()));
+        }
+        let mut unopened = ledger(&[], None);
+        unopened.datasets[0].files[0].entries = None;
+        assert_eq!(unopened.check(), Err("nothing is known of a.root".to_owned()));
+        unopened.datasets[0].files[0].failed.push(Missed { entries: None, reason: "gone".into() });
+        assert_eq!(unopened.check(), Ok(()));
+        let twice = Ledger { datasets: [unopened.datasets.clone(), unopened.datasets].concat(), ..unopened };
+        assert_eq!(twice.check(), Err("dataset `DY` is in it twice".to_owned()));
     }
 
     #[test]

@@ -334,5 +334,8 @@ fn ledger(file: &RootFile, entries: &[Entry]) -> RunResult<Option<Ledger>> {
         at: key.seek,
         reason: error.to_string(),
     };
-    Ok(Some(serde_json::from_str(&text).map_err(damaged)?))
+    let ledger: Ledger = serde_json::from_str(&text).map_err(damaged)?;
+    let wrong = |why| Error::Usage(format!("the ledger of {} does not add up: {why}", file.path()));
+    ledger.check().map_err(wrong)?;
+    Ok(Some(ledger))
 }

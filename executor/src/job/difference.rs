@@ -181,7 +181,8 @@ mod tests {
             "ranges": [[0, 0, 5], [0, 5, 9]],
         });
         change(&mut json);
-        Job::read(json.to_string().as_bytes()).unwrap()
+        // Not by `Job::read`, which refuses what a single change leaves.
+        serde_json::from_value(json).unwrap()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! All that a worker must know to process and merge the ranges of a run, as JSON.
 
+mod check;
 mod difference;
 
 use std::fmt::Write as _;
@@ -82,7 +83,8 @@ impl Job {
     /// Reads a job.
     ///
     /// # Errors
-    /// Where it is none, of another version, or its ranges are not of its files.
+    /// Where it is none, of another version, or its parts do not fit: ranges, failures and skipped entries must be
+    /// all entries of each file, each once.
     pub fn read(json: &[u8]) -> RunResult<Self> {
         let wrong = |why: String| Error::Partial(format!("it is no job of this hep-run: {why}"));
         let job: Self = serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
@@ -94,24 +96,7 @@ impl Job {
                 env!("CARGO_PKG_VERSION")
             )));
         }
-        let counts = job.ledger.datasets.iter().map(|dataset| dataset.files.len());
-        if !job.datasets.iter().map(|dataset| dataset.files.len()).eq(counts) {
-            return Err(wrong("its ledger is not of its files".to_owned()));
-        }
-        let sorted = job.chosen.is_sorted_by(|one, next| one < next);
-        if !sorted || job.chosen.last().is_some_and(|&last| last >= job.datasets.len()) {
-            return Err(wrong("the datasets that are processed are not among its datasets".to_owned()));
-        }
-        let files: Vec<Option<u64>> =
-            job.ledger.datasets.iter().flat_map(|d| d.files.iter().map(|file| file.entries)).collect();
-        let sound = |&(file, start, end): &(u32, u64, u64)| {
-            let entries = files.get(file as usize).copied().flatten();
-            start < end && entries.is_some_and(|entries| end <= entries)
-        };
-        let sorted = job.ranges.is_sorted_by(|one, next| (one.0, one.2) <= (next.0, next.1));
-        if !job.ranges.iter().all(sound) || !sorted || u32::try_from(job.ranges.len()).is_err() {
-            return Err(wrong("its ranges are not of its files".to_owned()));
-        }
+        job.check().map_err(wrong)?;
         Ok(job)
     }
 
