@@ -221,7 +221,7 @@ fn a_job_that_is_none_of_ours_is_refused() {
     says(first(json!([[0, 0, 39], [7, 0, 3]])), "accounted for nowhere");
     says(first(json!([[0, 0, 39], [1, 0, 39], [7, 0, 3]])), "a range of file 7");
     says(first(json!([[0, 3, 3], [0, 0, 39]])), "out of order");
-    says(first(json!([[0, 0, 4], [0, 3, 39], [1, 0, 39]])), "entries 3..4 of");
+    says(first(json!([[0, 0, 4], [0, 3, 39], [1, 0, 39]])), "out of order, or overlap");
     says(first(json!([[0, 0, 41], [1, 0, 39]])), "has 40 entries, but entries 0..41");
     says(changed(&|job| drop(job["ranges"].as_array_mut().unwrap().remove(4))), "entries 12..15 of");
     says(changed(&|job| job["chosen"] = json!([0])), "its dataset is not processed");
