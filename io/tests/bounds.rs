@@ -50,12 +50,12 @@ fn array(slots: &[Vec<u8>]) -> Vec<u8> {
 fn branch(name: &[u8], branches: &[Vec<u8>], leaves: &[Vec<u8>]) -> Vec<u8> {
     let members = [&[0; 28][..], &0_f64.to_be_bytes(), &[0; 16]].concat();
     let arrays = [array(branches), array(leaves), array(&[])].concat();
-    part(6, &[named(name, b""), members, arrays, vec![0; 3]].concat())
+    part(6, &[named(name, b""), members, arrays, vec![0; 4]].concat())
 }
 
 /// A `TLeafI` of one value.
 fn leaf(name: &[u8], title: &[u8]) -> Vec<u8> {
-    let members = [&1_u32.to_be_bytes()[..], &[0; 10], &[0; 4]].concat();
+    let members = [&1_u32.to_be_bytes()[..], &4_u32.to_be_bytes(), &[0; 6], &[0; 4]].concat();
     part(1, &[part(2, &[named(name, title), members].concat()), vec![0; 8]].concat())
 }
 

@@ -96,14 +96,14 @@ fn expand(honest: &[u8], chosen: impl Fn(&Key) -> bool) -> Vec<u8> {
         let (seek, length) = (key.seek as usize, key.key_length as usize);
         let label = honest[seek..seek + length].to_vec();
         let place = bytes.len() as u32;
+        let size = (length + object.data.len()) as u32;
         bytes.extend_from_slice(&label);
         bytes.extend_from_slice(&object.data);
-        let size = (length + object.data.len()) as u32;
         // Short keys have their position behind 18 bytes. The key is in the list of keys, too.
         let labels: Vec<usize> =
             (0..honest.len() - length).filter(|&at| honest[at..at + length] == label).collect();
         assert!(labels.len() >= 2, "{}", key.name);
-        for at in labels {
+        for at in labels.into_iter().chain([place as usize]) {
             bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());
             bytes[at + 18..at + 22].copy_from_slice(&place.to_be_bytes());
         }

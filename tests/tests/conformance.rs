@@ -88,3 +88,20 @@ fn no_column_of_any_file_differs() {
     let (table, _) = check(&folder, |_| true);
     assert_eq!(table.total().different, 0);
 }
+
+/// A file that cannot be opened has lost every column that is referenced of it.
+#[test]
+fn a_file_that_cannot_be_opened_counts_with_all_its_columns() {
+    let path = std::env::temp_dir().join(format!("hep-tests-broken-{}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("broken.root"), b"root, but no more").unwrap();
+    let branch = r#"{"kind": "flat", "leaves": []}"#;
+    let trees = format!(r#"{{"t": {{"branches": {{"x": {branch}, "y": {branch}}}}}}}"#);
+    let reference = format!(r#"{{"files": {{"broken.root": {{"trees": {trees}, "rntuples": {{}}}}}}}}"#);
+    std::fs::write(path.join("reference.json"), reference).unwrap();
+    let folder = Folder::open(&path).unwrap();
+    let checked = folder.check(&folder.files, 1).remove(0);
+    std::fs::remove_dir_all(&path).unwrap();
+    let errors = checked.iter().filter(|one| one.referenced && matches!(one.outcome, Outcome::Error(_)));
+    assert_eq!(errors.count(), 2);
+}

@@ -38,8 +38,12 @@ pub fn run(data: &[u8]) -> usize {
         let length = usize::from(*high) << 8 | usize::from(*low);
         let (content, next) = behind.split_at(length.min(behind.len()));
         rest = next;
-        let record = record(basket, *how, content);
+        let mut record = record(basket, *how, content);
         let seek = file.len() as u64;
+        // fSeekKey: any other place would be refused before anything else is looked at.
+        if let Some(own) = record.get_mut(18..22) {
+            own.copy_from_slice(&(seek as u32).to_be_bytes());
+        }
         file[basket.seek_at..basket.seek_at + 8].copy_from_slice(&seek.to_be_bytes());
         builder::point(&mut file, basket.length_at, record.len());
         file.extend(record);

@@ -198,6 +198,7 @@ impl Decompressor {
             rest = next;
         }
         out.truncate(filled);
+        sizes_agree(rest, expected - filled)?;
         Ok(unverified)
     }
 
@@ -256,6 +257,25 @@ impl Decompressor {
 
 fn size(bytes: [u8; 3]) -> usize {
     usize::from(bytes[0]) | usize::from(bytes[1]) << 8 | usize::from(bytes[2]) << 16
+}
+
+/// Makes sure that the blocks in `rest`, which are not decoded, give `expected` bytes and nothing follows them:
+/// a length that is wrong in the key of the object would go unnoticed where only its start is decompressed.
+fn sizes_agree(mut rest: &[u8], expected: usize) -> Result<(), Reason> {
+    let mut found = 0;
+    while let Some((head, behind)) = rest.split_first_chunk::<HEAD>()
+        && found < expected
+    {
+        let compressed = size([head[3], head[4], head[5]]);
+        let behind = behind.get(compressed..);
+        rest = behind.ok_or_else(|| format!("a block of {compressed} bytes passes the end of the object"))?;
+        found += size([head[6], head[7], head[8]]);
+    }
+    match (found == expected, rest.len()) {
+        (true, 0) => Ok(()),
+        (true, left) => Err(format!("{left} bytes follow its compressed blocks")),
+        (false, _) => Err(format!("its last blocks give {found} of {expected} bytes")),
+    }
 }
 
 fn unknown(codec: [u8; 2]) -> Reason {

@@ -87,7 +87,7 @@ impl KeyList {
     /// From the directory's record, behind its key and, at the top, its name and title.
     pub(super) fn read(buffer: &mut Buffer<'_>) -> Parse<Self> {
         let start = buffer.position();
-        let version = buffer.u16()?;
+        let version = buffer.i16()?;
         buffer.skip(8)?; // dates of creation and change
         let nbytes = buffer.i32()?;
         buffer.i32()?; // fNbytesName
@@ -113,6 +113,7 @@ pub(super) fn read_keys(record: &[u8]) -> Parse<Vec<Key>> {
     let n = buffer.i32()?;
     let n = usize::try_from(n).ok().filter(|n| *n <= buffer.remaining() / SMALLEST_KEY);
     let n = n.ok_or_else(|| Malformed::new(buffer.position() - 4, "the number of keys is wrong"))?;
+    // What follows says nothing: uproot leaves room, and in it the keys of objects that were deleted.
     (0..n).map(|_| Key::read(&mut buffer)).collect()
 }
 

@@ -61,23 +61,30 @@ impl Header {
         if buffer.bytes(4).ok() != Some(b"root") {
             return Err(Malformed::new(0, "it does not begin with `root`"));
         }
-        let version = buffer.u32()?;
-        let begin = buffer.u32()?.into();
+        // Signed, as all numbers of this header: `uproot.update` before 5.3.7 took 1,000,000 from the version
+        // each time, which ROOT takes for one with 32-bit positions.
+        let version = buffer.i32()?;
+        let place = |at: usize, place: i64| {
+            u64::try_from(place).map_err(|_| Malformed::new(at, format!("a position is {place}")))
+        };
+        let begin = place(8, buffer.i32()?.into())?;
         // Versions from 1,000,000 on have 64-bit positions.
         let long = version >= 1_000_000;
-        let word = |buffer: &mut Buffer<'_>| if long { buffer.u64() } else { buffer.u32().map(u64::from) };
-        let end = word(&mut buffer)?;
+        let word = |buffer: &mut Buffer<'_>| if long { buffer.i64() } else { buffer.i32().map(i64::from) };
+        let end = place(12, word(&mut buffer)?)?;
         word(&mut buffer)?; // fSeekFree
         buffer.skip(8)?; // fNbytesFree, nfree
-        let nbytes_name = buffer.u32()?.into();
+        let nbytes_name = place(buffer.position(), buffer.i32()?.into())?;
         buffer.u8()?; // fUnits
         let compression = buffer.i32()?;
-        let seek = word(&mut buffer)?;
-        let nbytes = buffer.u32()?;
-        buffer.u16()?; // version of TUUID
+        // As in ROOT, a place before the first record is none.
+        let seek = u64::try_from(word(&mut buffer)?).ok().filter(|seek| *seek > begin).unwrap_or(0);
+        let nbytes = u64::try_from(buffer.i32()?).unwrap_or(0);
+        buffer.i16()?; // version of TUUID
         let uuid = buffer.bytes(16)?.try_into().unwrap();
-        let streamers = seek..seek.saturating_add(nbytes.into());
-        Ok(Self { version: version % 1_000_000, begin, end, nbytes_name, compression, streamers, uuid })
+        let streamers = seek..seek.saturating_add(nbytes);
+        let version = version.rem_euclid(1_000_000).unsigned_abs();
+        Ok(Self { version, begin, end, nbytes_name, compression, streamers, uuid })
     }
 }
 
@@ -197,6 +204,20 @@ impl RootFile {
     /// Where they are truncated or damaged.
     pub fn object(&self, key: &Key) -> Result<ObjectBytes> {
         let record = self.bytes(key.seek..key.seek.saturating_add(key.nbytes.into()))?;
+        let wrong = |reason: String| {
+            let what = format!("object `{}`", key.name);
+            Error::Format { path: self.path.clone(), what, at: key.seek, reason }
+        };
+        let own = Key::read(&mut Buffer::new(&record, 0))
+            .map_err(|own| wrong(format!("the key before it is damaged: {}", own.reason)))?;
+        if let Some((member, own, listed)) = own.differs(key) {
+            return Err(wrong(format!("the key before it has {member} {own}, and the directory {listed}")));
+        }
+        self.object_in(&record, key)
+    }
+
+    /// The decompressed bytes of the object in `record`, which begins with its key.
+    fn object_in(&self, record: &Bytes, key: &Key) -> Result<ObjectBytes> {
         let key_length = key.key_length as usize;
         let wrong = |reason: String| {
             let what = format!("object `{}`", key.name);
@@ -207,8 +228,15 @@ impl RootFile {
         }
         let stored = record.slice(key_length..);
         let length = key.object_length as usize;
-        if length <= stored.len() {
-            return Ok(ObjectBytes { data: stored.slice(..length), key_length });
+        if length == stored.len() {
+            return Ok(ObjectBytes { data: stored, key_length });
+        }
+        // ROOT does not compress what that would make longer.
+        if length < stored.len() {
+            return Err(wrong(format!(
+                "its {} bytes are said to be {length} once decompressed",
+                stored.len()
+            )));
         }
         let mut data = Vec::new();
         Decompressor::default().decompress_into(&stored, &mut data, length).map_err(wrong)?;
@@ -242,7 +270,7 @@ impl RootFile {
         let record = self.bytes(range.clone())?;
         let mut key = Key::read(&mut Buffer::new(&record, 0)).map_err(within)?;
         key.seek = range.start;
-        let object = self.object(&key)?;
+        let object = self.object_in(&record, &key)?;
         read(object.buffer()).map_err(within)
     }
 }
@@ -273,5 +301,41 @@ fn read_one(source: &dyn ByteSource, range: Range<u64>) -> Result<Bytes> {
             "a read",
             range.start,
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header with 32-bit positions.
+    fn header(version: i32) -> Vec<u8> {
+        let mut head = b"root".to_vec();
+        for word in [version, 100, 1000, 900, 50, 1, 60] {
+            head.extend(word.to_be_bytes());
+        }
+        head.push(4);
+        for word in [101, 800, 90] {
+            head.extend(i32::to_be_bytes(word));
+        }
+        head.extend([0, 1]);
+        head.extend([7; 16]);
+        head
+    }
+
+    #[test]
+    fn a_negative_version_has_32_bit_positions() {
+        // 6.40/00 after one and after two updates.
+        for version in [64_000, -936_000, -1_936_000] {
+            let header = Header::read(&header(version)).unwrap();
+            assert_eq!((header.version, header.end, header.streamers), (64_000, 1000, 800..890));
+        }
+    }
+
+    #[test]
+    fn a_negative_position_is_an_error() {
+        let mut head = header(64_000);
+        head[12..16].fill(0xFF);
+        assert_eq!(Header::read(&head).unwrap_err(), Malformed::new(12, "a position is -1"));
     }
 }

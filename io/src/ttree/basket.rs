@@ -11,6 +11,8 @@ pub(super) struct Baskets {
     pub(super) places: Vec<Place>,
     /// How many bytes all have decompressed, and in the file, as the branch says.
     pub(super) said: (u64, u64),
+    /// The file that has them, where that is another one than the tree's.
+    pub(super) elsewhere: Option<String>,
 }
 
 /// Where one basket lies.
@@ -66,37 +68,82 @@ impl Baskets {
 }
 
 /// The head of a basket: that of a key and what `TBasket` adds to it.
-pub(super) struct Head {
+pub(super) struct Head<'a> {
     pub(super) key_length: usize,
     pub(super) object_length: usize,
     /// How many bytes of the object are values; the table of entry offsets follows.
     pub(super) values: usize,
     /// Whether that table holds the sizes of entries instead.
     pub(super) sizes: bool,
+    /// What the branch was called when the basket was written.
+    pub(super) name: &'a [u8],
+    /// The length of key and object in the file.
+    stored: i32,
+    seek: i64,
+    entries: i32,
 }
 
-impl Head {
+impl<'a> Head<'a> {
     /// From a basket in the file.
-    pub(super) fn read(record: &[u8]) -> Parse<Self> {
+    pub(super) fn read(record: &'a [u8]) -> Parse<Self> {
         let mut buffer = Buffer::new(record, 0);
-        buffer.i32()?; // nbytes
-        let version = buffer.u16()?;
+        let stored = buffer.i32()?;
+        let version = buffer.i16()?;
         let object_length = buffer.i32()?;
         buffer.u32()?; // date
-        let key_length = usize::from(buffer.u16()?);
-        buffer.u16()?; // cycle
-        buffer.skip(if version > 1000 { 16 } else { 8 })?;
-        for _ in 0..3 {
-            buffer.tstring_bytes()?; // class, name, title
-        }
+        let key_length = buffer.i16()?;
+        buffer.i16()?; // cycle
+        let seek = if version > 1000 { buffer.i64()? } else { buffer.i32()?.into() };
+        buffer.skip(if version > 1000 { 8 } else { 4 })?; // the directory's place
+        let class = buffer.tstring_bytes()?;
+        let name = buffer.tstring_bytes()?;
+        buffer.tstring_bytes()?; // title
         let own = Own::read(&mut buffer)?;
-        let object_length = usize::try_from(object_length).unwrap_or(0);
-        let values = own.values(key_length, buffer.position())?;
-        if values > object_length || key_length > record.len() {
-            let reason = format!("its {values} bytes of values do not fit in {object_length}");
-            return Err(Malformed::new(buffer.position(), reason));
+        let wrong = |reason: String| Malformed::new(buffer.position(), reason);
+        if class != b"TBasket" {
+            return Err(wrong(format!("its class is `{}`", String::from_utf8_lossy(class))));
         }
-        Ok(Self { key_length, object_length, values, sizes: own.sizes })
+        let key_length = match usize::try_from(key_length) {
+            Ok(length) if length == buffer.position() => length,
+            _ => return Err(wrong(format!("its {} bytes are said to be {key_length}", buffer.position()))),
+        };
+        let object_length = usize::try_from(object_length)
+            .map_err(|_| wrong(format!("the basket has {object_length} bytes")))?;
+        let values = own.values(key_length, buffer.position())?;
+        if values > object_length {
+            return Err(wrong(format!("its {values} bytes of values do not fit in {object_length}")));
+        }
+        let entries = own.entries;
+        Ok(Self { key_length, object_length, values, sizes: own.sizes, name, stored, seek, entries })
+    }
+
+    /// Compares it with what the branch says: where the basket lies, how many entries it has, and how many
+    /// bytes each, if all have as many.
+    ///
+    /// No class, no table and no checksum would tell a basket that a damaged position led to from the right one.
+    pub(super) fn agrees(
+        &self,
+        place: &Range<u64>,
+        entries: u64,
+        stride: Option<usize>,
+    ) -> Result<(), String> {
+        let length = place.end - place.start;
+        if u64::try_from(self.stored) != Ok(length) {
+            return Err(format!("its key says that it has {} bytes, and its branch {length}", self.stored));
+        }
+        if u64::try_from(self.seek) != Ok(place.start) {
+            return Err(format!("its key says that it lies at byte {}", self.seek));
+        }
+        if u64::try_from(self.entries) != Ok(entries) {
+            return Err(format!("it says that it has {} entries, and its branch {entries}", self.entries));
+        }
+        let expected = |stride: usize| stride.checked_mul(usize::try_from(entries).ok()?);
+        match stride {
+            Some(stride) if expected(stride) != Some(self.values) => {
+                Err(format!("it has {} bytes of values for {entries} entries of {stride} bytes", self.values))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -176,15 +223,20 @@ pub(super) enum Content {
 /// behind them. It may `leave` them unverified if the caller knows that table.
 pub(super) fn decompress(
     record: &[u8],
-    head: &Head,
+    head: &Head<'_>,
     bytes: usize,
     codec: &mut Decompressor,
     out: &mut Vec<u8>,
     leave: bool,
 ) -> Result<Content, String> {
     let stored = &record[head.key_length..];
-    if head.object_length <= stored.len() {
+    if head.object_length == stored.len() {
         return Ok(Content::Record(head.key_length..head.key_length + bytes));
+    }
+    // ROOT does not compress what that would make longer.
+    if head.object_length < stored.len() {
+        let (wanted, got) = (head.object_length, stored.len());
+        return Err(format!("its key says that its {got} bytes are {wanted} once decompressed"));
     }
     if leave {
         return codec.decompress_unverified(stored, out, head.object_length, bytes).map(Content::Out);
@@ -223,6 +275,73 @@ pub(super) fn entry_starts(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A basket of 3 entries and 9 bytes at byte 500, as ROOT writes it.
+    fn record() -> Vec<u8> {
+        let mut record = Vec::new();
+        record.extend(67_i32.to_be_bytes());
+        record.extend(4_i16.to_be_bytes());
+        record.extend(9_i32.to_be_bytes());
+        record.extend([0; 4]);
+        record.extend(58_i16.to_be_bytes());
+        record.extend(0_i16.to_be_bytes());
+        record.extend(500_i32.to_be_bytes());
+        record.extend(100_i32.to_be_bytes());
+        record.extend(b"\x07TBasket\x01x\x02Ev");
+        record.extend([0, 3]);
+        for number in [32_000, 3, 3, 67] {
+            record.extend(i32::to_be_bytes(number));
+        }
+        record.push(0);
+        record.extend([7; 9]);
+        record
+    }
+
+    #[test]
+    fn a_basket_agrees_with_its_branch_or_is_refused() {
+        let record = record();
+        let head = Head::read(&record).unwrap();
+        assert_eq!((head.key_length, head.values, head.name), (58, 9, &b"x"[..]));
+        assert_eq!(head.agrees(&(500..567), 3, Some(3)), Ok(()));
+        for (place, entries, stride) in [
+            (500..566, 3, Some(3)),
+            (501..568, 3, Some(3)),
+            (500..567, 4, None),
+            (500..567, 3, Some(4)),
+            (500..567, 3, Some(usize::MAX)),
+        ] {
+            assert!(head.agrees(&place, entries, stride).is_err(), "{place:?} {entries} {stride:?}");
+        }
+    }
+
+    #[test]
+    fn a_basket_whose_key_contradicts_itself_is_refused() {
+        // The length of the object, that of the key, a letter of the class, and where values end.
+        for (at, reason) in [
+            (6, "the basket has -2147483639 bytes"),
+            (15, "its 58 bytes are said to be 186"),
+            (27, "its class is `\u{fffd}Basket`"),
+            (56, "its 137 bytes of values do not fit in 9"),
+        ] {
+            let mut record = record();
+            record[at] ^= 0x80;
+            assert_eq!(Head::read(&record).err().unwrap().reason, reason, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_basket_that_is_not_compressed_has_exactly_its_length() {
+        let mut record = record();
+        let mut out = Vec::new();
+        let mut unpack = |record: &[u8]| {
+            let head = Head::read(record).unwrap();
+            decompress(record, &head, 9, &mut Decompressor::default(), &mut out, false)
+        };
+        assert!(matches!(unpack(&record), Ok(Content::Record(place)) if place == (58..67)));
+        record.push(0);
+        let error = unpack(&record).err().unwrap();
+        assert_eq!(error, "its key says that its 10 bytes are 9 once decompressed");
+    }
 
     fn table(offsets: &[u32]) -> Vec<u8> {
         offsets.iter().flat_map(|offset| offset.to_be_bytes()).collect()

@@ -3,6 +3,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
+use super::agreement;
 use super::basket::{Baskets, Place, embedded};
 use super::index::{BranchClass, Members, Node};
 use super::interpretation::{ClassEvidence, Evidence, Interpretation};
@@ -61,7 +62,17 @@ impl Branch {
         };
         let streamers = || tree.file().streamers().ok();
         let evidence = Evidence { node, index: tree.index(), leaves, class, streamers: &streamers, items };
-        let interpretation = evidence.interpret();
+        let agreed = match node.class {
+            BranchClass::Plain => agreement::of_leaves(tree.index(), node, record, &evidence.leaves),
+            _ => Ok(()),
+        };
+        let here = match &baskets.elsewhere {
+            Some(file) if !is_file(tree.file().path(), file) => Err(format!(
+                "its baskets are in the file `{file}` (TBranch::SetFile), and only those in the file of the tree are read"
+            )),
+            _ => Ok(()),
+        };
+        let interpretation = here.and(agreed).and_then(|()| evidence.interpret());
         Ok(Self::new(interpretation, items.asked(), baskets))
     }
 
@@ -123,6 +134,7 @@ fn read_baskets(buffer: &mut Buffer<'_>, members: &Members, version: u16) -> Par
         baskets.starts.push(start(integer(starts, basket, long), &baskets).map_err(wrong)?);
         baskets.places.push(Place::File(extent(seek, length).map_err(wrong)?));
     }
+    no_two_in_one_place(&baskets.places).map_err(wrong)?;
     let written = baskets.places.len();
     let next = if written == 0 {
         0
@@ -138,7 +150,35 @@ fn read_baskets(buffer: &mut Buffer<'_>, members: &Members, version: u16) -> Par
         baskets.places.push(place);
         baskets.starts.push(baskets.entries().saturating_add(entries));
     }
+    let file = buffer.tstring()?; // fFileName
+    if !file.is_empty() && baskets.places.iter().any(|place| matches!(place, Place::File(_))) {
+        baskets.elsewhere = Some(file);
+    }
     Ok(baskets)
+}
+
+/// Whether `name`, as `TBranch::SetFile` was given it, is the file at `path` itself.
+fn is_file(path: &str, name: &str) -> bool {
+    let path = path.split('?').next().unwrap_or(path);
+    path.strip_suffix(name).is_some_and(|folder| folder.is_empty() || folder.ends_with('/'))
+}
+
+/// Makes sure that no two baskets lie in one place, where a damaged position would lead to another basket of
+/// the branch.
+fn no_two_in_one_place(places: &[Place]) -> Result<(), String> {
+    let seek = |place: &Place| match place {
+        Place::File(range) => range.start,
+        Place::Tree { .. } => 0,
+    };
+    // Most often they are in order.
+    if places.is_sorted_by(|one, other| seek(one) < seek(other)) {
+        return Ok(());
+    }
+    let mut seen = HashSet::new();
+    match places.iter().map(seek).find(|place| !seen.insert(*place)) {
+        Some(place) => Err(format!("two baskets lie at byte {place}")),
+        None => Ok(()),
+    }
 }
 
 fn start(start: i64, before: &Baskets) -> Result<u64, String> {
@@ -153,5 +193,28 @@ fn extent(seek: i64, length: i64) -> Result<Range<u64>, String> {
     match (u64::try_from(seek), u64::try_from(length)) {
         (Ok(seek), Ok(length)) => Ok(seek..seek.saturating_add(length)),
         _ => Err(format!("a basket of {length} bytes lies at byte {seek}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_may_name_the_file_that_it_is_in() {
+        for path in ["a.root", "/data/a.root", "root://host//data/a.root?authz=x", "data/a.root"] {
+            assert!(is_file(path, "a.root"), "{path}");
+        }
+        for name in ["b.root", "ba.root", "other/a.root", "oot"] {
+            assert!(!is_file("/data/a.root", name), "{name}");
+        }
+    }
+
+    #[test]
+    fn two_baskets_in_one_place_are_refused() {
+        let places = |seeks: &[u64]| seeks.iter().map(|&at| Place::File(at..at + 10)).collect::<Vec<_>>();
+        assert!(no_two_in_one_place(&places(&[100, 300, 200])).is_ok());
+        let error = no_two_in_one_place(&places(&[100, 300, 200, 300])).unwrap_err();
+        assert_eq!(error, "two baskets lie at byte 300");
     }
 }

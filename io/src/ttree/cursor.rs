@@ -53,6 +53,15 @@ impl Decode {
         }
     }
 
+    /// How many bytes an entry has, where all have as many.
+    fn stride(&self) -> Option<usize> {
+        match self {
+            Self::Fixed { element, each, .. } => each.checked_mul(element.size()),
+            Self::Struct { stride, .. } => Some(*stride),
+            _ => None,
+        }
+    }
+
     /// `cursor` gives the cursor of a branch.
     pub(super) fn new(interpretation: Interpretation, cursor: impl Fn(usize) -> usize) -> Self {
         match interpretation {
@@ -225,6 +234,8 @@ impl<'a> Cursor<'a> {
     fn load_record(&mut self, place: &Range<u64>, codec: &mut Decompressor) -> Reason<()> {
         let (record, unpacked) = self.record(place)?;
         let head = Head::read(record).map_err(|wrong| format!("its key is damaged: {}", wrong.reason))?;
+        head.agrees(place, self.range.end - self.range.start, self.decode.stride())?;
+        self.tree.owns(self.node, head.name, place)?;
         if !unpacked {
             self.cost.add_piece(record.len(), head.object_length);
         }
@@ -255,7 +266,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether the loaded basket's table of entry offsets will be known when its last entry has been taken.
-    fn knows_table(&self, head: &Head) -> bool {
+    fn knows_table(&self, head: &Head<'_>) -> bool {
         let length = Table::length(self.range.end - self.range.start);
         matches!(*self.decode, Decode::Counted { .. })
             && self.range.end <= self.plan.entries.end

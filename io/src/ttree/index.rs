@@ -22,11 +22,15 @@ pub(super) struct Node {
     pub(super) class: BranchClass,
     /// Where the object begins in the tree's record: what references to it say.
     pub(super) place: usize,
+    /// Where its name and title are.
+    pub(super) named: usize,
     /// The version of `TBranch`, and where its members behind name and title begin.
     pub(super) version: u16,
     pub(super) body: usize,
     /// Where its leaves begin.
     pub(super) leaves: usize,
+    /// How many entries it says to have; none where that is not known.
+    pub(super) entries: Option<i64>,
     /// Where its `TBranch` part ends and that of the derived class begins.
     pub(super) end: usize,
 }
@@ -163,6 +167,7 @@ impl Index {
             }
         };
         let version = buffer.version()?;
+        let named = buffer.position();
         let (name, _) = buffer.tnamed()?;
         let name = String::from_utf8_lossy(name).into_owned();
         let path = self.path(parent, &name)?;
@@ -178,15 +183,17 @@ impl Index {
             group: false,
             class,
             place,
+            named,
             version: version.number,
             body,
             leaves: body,
+            entries: None,
             end: version.end.unwrap_or(body),
         });
         if !(6..=13).contains(&version.number) {
             return Ok(());
         }
-        Members::read(buffer, version.number)?;
+        self.nodes[own].entries = Some(Members::read(buffer, version.number)?.entries);
         self.nodes[own].group = self.scan(buffer, Some(own), depth + 1)? > 0;
         self.nodes[own].leaves = buffer.position();
         let (slots, _) = buffer.tobjarray()?;
@@ -219,9 +226,11 @@ impl Index {
             group,
             class,
             place,
+            named: place,
             version,
             body,
             leaves: body,
+            entries: None,
             end: body,
         });
         Ok(())
@@ -240,6 +249,19 @@ impl Index {
             None => name.to_owned(),
         };
         Ok(path)
+    }
+
+    /// Whether another branch has the path of this one.
+    pub(super) fn has_namesake(&self, node: usize) -> bool {
+        let path = &self.nodes[node].path;
+        self.columns[node] != *path || self.names.contains_key(&format!("{path}#2"))
+    }
+
+    /// How many entries all branches have, if they agree.
+    pub(super) fn entries(&self) -> Option<i64> {
+        let mut entries = self.nodes.iter().map(|node| node.entries);
+        let first = entries.next()??;
+        entries.all(|entries| entries == Some(first)).then_some(first)
     }
 
     /// The branch called `name`, by path or by a plain name that is unique.

@@ -15,6 +15,8 @@ pub(super) struct Leaf<'a> {
     /// How many values there are for each count, the product of the fixed dimensions.
     pub(super) length: i32,
     pub(super) unsigned: bool,
+    /// How many bytes it says that one value has.
+    pub(super) size: i32,
     /// Where in the tree's record the leaf that counts lies, and what it is called.
     pub(super) counter: Option<usize>,
     /// The type number of a `TLeafElement`.
@@ -27,7 +29,8 @@ impl<'a> Leaf<'a> {
         match buffer.object()? {
             Object::Null => Ok(None),
             Object::Reference { place } => match buffer.at(place).object()? {
-                Object::Here { class, start, .. } => {
+                // Without a byte count, a damaged reference has led into the midst of an object.
+                Object::Here { class, start, end: Some(_), .. } => {
                     Self::body(&mut buffer.at(start), place, class).map(Some)
                 }
                 _ => Err(Malformed::new(place, "a leaf is referred to where there is none")),
@@ -50,7 +53,8 @@ impl<'a> Leaf<'a> {
         let (name, title) = buffer.tnamed()?;
         buffer.short(name)?;
         let length = buffer.i32()?;
-        buffer.skip(8)?; // fLenType, fOffset
+        let size = buffer.i32()?; // fLenType
+        buffer.i32()?; // fOffset
         buffer.u8()?; // fIsRange
         let unsigned = buffer.u8()? != 0;
         let counter = match buffer.object()? {
@@ -66,7 +70,7 @@ impl<'a> Leaf<'a> {
             buffer.i32()?; // fID
             code = Some(buffer.i32()?);
         }
-        Ok(Self { place, class, name, title, length, unsigned, counter, code })
+        Ok(Self { place, class, name, title, length, unsigned, size, counter, code })
     }
 
     /// The fixed dimensions in the title, `[2][3]`; those that are names are counters.

@@ -4,6 +4,7 @@
 //! tree has 1,700 of them and an analysis reads 30. A branch's leaves and baskets are parsed when it
 //! is first asked for; an [`Interpretation`] says what its bytes mean.
 
+mod agreement;
 mod basket;
 mod branch;
 mod cursor;

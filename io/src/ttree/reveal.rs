@@ -74,6 +74,8 @@ impl Tree {
         let Some(record) = read.first() else { return Ok(None) };
         let head =
             Head::read(record).map_err(|wrong| error(format!("its key is damaged: {}", wrong.reason)))?;
+        let entries = baskets.range(at);
+        head.agrees(place, entries.end - entries.start, None).map_err(error)?;
         let mut values = Vec::new();
         let codec = &mut Decompressor::default();
         let content = decompress(record, &head, head.values, codec, &mut values, false);

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::basket::{Content, Head, decompress};
+use super::basket::{Content, Head, Place, decompress};
 use super::branch::Branch;
 use super::index::Index;
 use super::interpretation::{Counter, Interpretation};
@@ -52,7 +52,15 @@ impl Tree {
                 buffer.version()?;
             }
             let header = Header::read(&mut buffer, file)?;
-            Ok((header, Index::read(&mut buffer)?))
+            let (at, index) = (buffer.position(), Index::read(&mut buffer)?);
+            // Branches that are shorter are refused one by one.
+            match index.entries().map(u64::try_from) {
+                Some(Ok(entries)) if entries > header.entries => {
+                    let reason = format!("it says {} entries, and each branch {entries}", header.entries);
+                    Err(Malformed::new(at, reason))
+                }
+                _ => Ok((header, index)),
+            }
         })()
         .map_err(within)?;
         let branches = index.nodes.iter().map(|_| OnceLock::new()).collect();
@@ -189,6 +197,27 @@ impl Tree {
         }
         let name = &self.index.nodes[counter.node].path;
         Err(self.unsupported(node, format!("its counter `{name}` does not hold integers")))
+    }
+
+    /// Makes sure that the basket at `place`, which says that it is of the branch `name`, is not that of
+    /// another branch. A branch can be renamed after its baskets were written: a name alone proves nothing, unless it
+    /// has the name of another branch now.
+    pub(super) fn owns(&self, node: usize, name: &[u8], place: &Range<u64>) -> Result<(), String> {
+        if name == self.index.nodes[node].name.as_bytes() {
+            return Ok(());
+        }
+        if self.index.has_namesake(node) {
+            return Err(format!("it is a basket of `{}`", String::from_utf8_lossy(name)));
+        }
+        let Some(other) = std::str::from_utf8(name).ok().and_then(|name| self.index.find(name)) else {
+            return Ok(());
+        };
+        match self.branch(other) {
+            Ok(branch) if other != node && branch.baskets.places.contains(&Place::File(place.clone())) => {
+                Err(format!("it is a basket of branch `{}`", self.index.nodes[other].path))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn basket_error(

@@ -66,9 +66,16 @@ pub fn check(path: &Path, reference: Option<&Value>) -> Vec<Checked> {
     let file = match catch(|| LocalFile::open(path).and_then(|source| EntryFile::open(Arc::new(source)))) {
         Ok(Ok(file)) => file,
         failed => {
+            let outcome = match of_failure(failed.map(Result::err)) {
+                Outcome::Unsupported(why) => Outcome::Error(why),
+                other => other,
+            };
+            for (tree, reference) in listed {
+                all_columns(tree, Some(reference), &outcome, &mut checked);
+            }
             // A file without trees may be one that we need not read.
-            if reference.is_none() || !listed.is_empty() {
-                checked.push(whole("", of_failure(failed.map(Result::err))));
+            if reference.is_none() {
+                checked.push(whole("", outcome));
             }
             return checked;
         }
@@ -98,21 +105,26 @@ fn whole(tree: &str, outcome: Outcome) -> Checked {
     }
 }
 
+/// One outcome for every column that the reference has of a tree, or for the tree where it has none.
+fn all_columns(name: &str, reference: Option<&Value>, outcome: &Outcome, checked: &mut Vec<Checked>) {
+    let branches = || reference.and_then(|tree| tree["branches"].as_object()).into_iter().flatten();
+    checked.extend(branches().map(|(branch, value)| Checked {
+        column: branch.clone(),
+        kind: Reference { value }.kind().to_owned(),
+        referenced: Reference { value }.has_leaves(),
+        ..whole(name, outcome.clone())
+    }));
+    if branches().next().is_none() {
+        checked.push(whole(name, outcome.clone()));
+    }
+}
+
 fn check_tree(file: &EntryFile, name: &str, reference: Option<&Value>, checked: &mut Vec<Checked>) {
     let branches = || reference.and_then(|tree| tree["branches"].as_object()).into_iter().flatten();
     let tree = match catch(|| file.reader(name)) {
         Ok(Ok(tree)) => tree,
         failed => {
-            let outcome = of_failure(failed.map(Result::err));
-            checked.extend(branches().map(|(branch, value)| Checked {
-                column: branch.clone(),
-                kind: Reference { value }.kind().to_owned(),
-                referenced: Reference { value }.has_leaves(),
-                ..whole(name, outcome.clone())
-            }));
-            if branches().next().is_none() {
-                checked.push(whole(name, outcome));
-            }
+            all_columns(name, reference, &of_failure(failed.map(Result::err)), checked);
             return;
         }
     };

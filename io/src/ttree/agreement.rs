@@ -1,0 +1,98 @@
+//! What the record of a tree says of the leaves of a branch more than once, compared: one damaged byte
+//! would turn integers into floats or let another branch count.
+
+use super::index::{Index, Node};
+use super::leaf::Leaf;
+use crate::root::{Buffer, Parse};
+
+/// Compares the leaves of a plain branch with its title, `x[n]/F:y/I`, if that is a list of leaves.
+pub(super) fn with_title(title: &[u8], leaves: &[Leaf<'_>]) -> Result<(), String> {
+    let title = String::from_utf8_lossy(title);
+    for (leaf, part) in leaves.iter().zip(title.split(':')) {
+        let own = String::from_utf8_lossy(leaf.title);
+        // Whatever else a title is, it is not about the leaf.
+        let Some(code) = part.strip_prefix(&*own).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        let Some(classes) = classes(code) else { continue };
+        let class = String::from_utf8_lossy(leaf.class);
+        if !classes.contains(&&*class) {
+            return Err(format!("it is damaged: it is `{part}` by its title, and its leaf is a {class}"));
+        }
+        let has_sign = "BSILGbsilg".contains(code);
+        if has_sign && leaf.unsigned != code.chars().all(char::is_lowercase) {
+            let sign = if leaf.unsigned { "unsigned" } else { "signed" };
+            return Err(format!("it is damaged: it is `{part}` by its title, and its leaf is {sign}"));
+        }
+    }
+    Ok(())
+}
+
+/// The classes of leaves for a letter of a list of leaves (the constructor of `TBranch`).
+fn classes(code: &str) -> Option<&'static [&'static str]> {
+    Some(match code {
+        "C" => &["TLeafC"],
+        "B" | "b" => &["TLeafB"],
+        "S" | "s" => &["TLeafS"],
+        "I" | "i" => &["TLeafI"],
+        "F" => &["TLeafF"],
+        "f" => &["TLeafF16"],
+        "D" => &["TLeafD"],
+        "d" => &["TLeafD32"],
+        "L" | "l" | "G" | "g" => &["TLeafL", "TLeafG"],
+        "O" => &["TLeafO"],
+        _ => return None,
+    })
+}
+
+/// Compares the size that a leaf of a plain branch gives with that of its class.
+pub(super) fn with_class(leaf: &Leaf<'_>) -> Result<(), String> {
+    let size = match leaf.class {
+        b"TLeafO" | b"TLeafB" | b"TLeafC" => 1,
+        b"TLeafS" => 2,
+        b"TLeafI" | b"TLeafF" | b"TLeafF16" => 4,
+        b"TLeafL" | b"TLeafG" | b"TLeafD" | b"TLeafD32" => 8,
+        _ => return Ok(()),
+    };
+    if leaf.size == size {
+        return Ok(());
+    }
+    let class = String::from_utf8_lossy(leaf.class);
+    Err(format!("it is damaged: its leaf is a {class} of {size} bytes, and says {}", leaf.size))
+}
+
+/// Compares the leaf that counts the values of `leaf` with what its title, `x[n]`, calls it. Leaves can be renamed
+/// after the title was made: so only if `n` is another one of the tree.
+pub(super) fn with_counter(index: &Index, record: Buffer<'_>, leaf: &Leaf<'_>) -> Result<(), String> {
+    let Some((node, _)) = leaf.counter.and_then(|place| index.of_leaf(place)) else { return Ok(()) };
+    let title = String::from_utf8_lossy(leaf.title);
+    let dims = title.split('[').skip(1).filter_map(|part| part.split(']').next());
+    let Some(name) = dims.into_iter().find(|dim| dim.parse::<u64>().is_err()) else { return Ok(()) };
+    let counter = leaf.counter.and_then(|place| name_at(record, place).ok()).unwrap_or_default();
+    match index.find(name) {
+        Some(other) if other != node && counter != name.as_bytes() => {
+            let by = &index.nodes[node].path;
+            Err(format!("it is damaged: `{name}` counts its values by its title, and `{by}` by its leaf"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn name_at(record: Buffer<'_>, place: usize) -> Parse<Vec<u8>> {
+    let leaf = Leaf::read(&mut record.at(place))?;
+    Ok(leaf.map(|leaf| leaf.name.to_vec()).unwrap_or_default())
+}
+
+/// All of these for a branch. `record` is that of the tree.
+pub(super) fn of_leaves(
+    index: &Index,
+    node: &Node,
+    record: Buffer<'_>,
+    leaves: &[Leaf<'_>],
+) -> Result<(), String> {
+    let title = record.at(node.named).tnamed().map_or(&[][..], |(_, title)| title);
+    with_title(title, leaves)?;
+    for leaf in leaves {
+        with_class(leaf)?;
+        with_counter(index, record, leaf)?;
+    }
+    Ok(())
+}
