@@ -133,9 +133,11 @@ fn threads() {
 }
 
 /// Histograms with an axis of variations.
+#[derive(Default, Settings)]
 struct Axes;
 
 /// A histogram for each variation.
+#[derive(Default, Settings)]
 struct Each;
 
 /// As many histograms as there are.

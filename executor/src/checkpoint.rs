@@ -109,9 +109,15 @@ impl Checkpoints {
         add(&mut run, binary::hash()?.as_bytes());
         add(&mut run, name.as_bytes());
         add(&mut run, Value::Object(values.clone()).to_string().as_bytes());
+        // What was not given is the processor's default, which may name files as well.
+        let settings_in_force = processor.settings()?;
+        add(&mut run, Value::Object(settings_in_force.clone()).to_string().as_bytes());
         // What was not verified may be wrong where what is verified would have failed.
         add(&mut run, &[u8::from(skip_checksums)]);
-        for named in [values].into_iter().chain(metadata) {
+        for named in [values, &settings_in_force] {
+            add_named(&mut run, named)?;
+        }
+        for named in metadata {
             add_named(&mut run, named)?;
         }
         for need in processor.schema().requirements() {
@@ -334,6 +340,57 @@ mod tests {
         let other = key();
         fs::remove_dir_all(&folder).unwrap();
         assert!(one == again && one != missing && other != one && other != missing);
+    }
+
+    /// A processor that reads a file, whose name nobody has to give.
+    #[derive(hep_run::Settings)]
+    struct Scaled {
+        factors: PathBuf,
+    }
+
+    impl Default for Scaled {
+        fn default() -> Self {
+            Self { factors: std::env::temp_dir().join(format!("hep-run-factors-{}", std::process::id())) }
+        }
+    }
+
+    impl hep_analysis::Processor for Scaled {
+        type Event = Event;
+        type Output = hep_analysis::Cutflow;
+
+        fn output(&self, _: &Dataset) -> hep_analysis::Cutflow {
+            hep_analysis::Cutflow::default()
+        }
+
+        fn process(
+            &self,
+            _: &hep_analysis::Events<Event>,
+            _: &mut hep_analysis::Cutflow,
+        ) -> hep_analysis::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[derive(Clone, Copy, hep_analysis::Columnar)]
+    struct Event {
+        x: f32,
+    }
+
+    #[test]
+    fn the_content_of_a_file_that_a_default_names_is_in_the_key() {
+        let (folder, file) = (scratch("default"), Scaled::default().factors);
+        let key = |processor: &Scaled| {
+            let settings = CheckpointSettings { folder: folder.clone(), resume: true };
+            Checkpoints::new(settings, "scaled", &Map::new(), false, processor, []).unwrap().key([])
+        };
+        fs::write(&file, "1.0").unwrap();
+        let (one, again) = (key(&Scaled::default()), key(&Scaled::default()));
+        let other_default = key(&Scaled { factors: folder.join("others") });
+        fs::write(&file, "1.1").unwrap();
+        let other = key(&Scaled::default());
+        fs::remove_file(&file).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(one == again && other != one && other_default != one);
     }
 
     #[test]

@@ -15,6 +15,10 @@
 //! [`explain`] tells where the time went.
 #![deny(unsafe_code)]
 
+// The derives write `::hep_run::…`.
+#[cfg(test)]
+extern crate self as hep_run;
+
 pub mod batch;
 pub mod binary;
 pub mod checkpoint;

@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read, Seek, Write};
 
 use hep_analysis::{Columnar, Dataset, Events, Merge, Object, Output, Processor};
 use hep_columns::{Batch, Schema};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -29,9 +30,9 @@ struct Registered {
 type Make = fn(&str, &Map<String, Value>) -> RunResult<Box<dyn AnyProcessor>>;
 
 impl Registry {
-    /// Adds `P` under its type's name in snake case. What comes with the settings' names and types
-    /// is `P`'s `Deserialize`.
-    pub fn add<P: Processor + DeserializeOwned>(&mut self, type_name: &str) {
+    /// Adds `P` under its type's name in snake case. `P`'s `Deserialize` reads its settings, its `Serialize` writes all
+    /// that they are, defaults included.
+    pub fn add<P: Processor + DeserializeOwned + Serialize>(&mut self, type_name: &str) {
         let make: Make = |name, values| Ok(Box::new(settings::read::<P>(name, values)?));
         self.entries.push(Registered { name: snake_case(type_name), make });
     }
@@ -90,6 +91,11 @@ fn snake_case(type_name: &str) -> String {
 pub trait AnyProcessor: Send + Sync {
     /// The columns it reads.
     fn schema(&self) -> Schema;
+    /// Its settings as they are, defaults included.
+    ///
+    /// # Errors
+    /// Where its `Serialize` fails, or gives no map.
+    fn settings(&self) -> RunResult<Map<String, Value>>;
     /// An empty output.
     fn output(&self, dataset: &Dataset) -> Box<dyn AnyOutput>;
     /// Fills `output`, which this processor made, from a batch.
@@ -213,7 +219,19 @@ fn unread(why: impl Display) -> Error {
     Error::Partial(format!("the output cannot be read: {why}"))
 }
 
-impl<P: Processor> AnyProcessor for P {
+impl<P: Processor + Serialize> AnyProcessor for P {
+    fn settings(&self) -> RunResult<Map<String, Value>> {
+        let wrong = |why: &dyn Display| {
+            Error::Usage(format!("the settings of the processor cannot be written: {why}"))
+        };
+        match serde_json::to_value(self).map_err(|error| wrong(&error))? {
+            Value::Object(settings) => Ok(settings),
+            // A unit struct, which has none.
+            Value::Null => Ok(Map::new()),
+            _ => Err(wrong(&"they are no map")),
+        }
+    }
+
     fn schema(&self) -> Schema {
         let mut schema = Schema::default();
         P::Event::declare("", &mut schema);

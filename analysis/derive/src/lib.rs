@@ -45,7 +45,8 @@ pub fn output(tokens: TokenStream) -> TokenStream {
 
 /// Reads a processor's settings from the fileset's `processor:` entry and from `--set`: each field is
 /// a setting, what is not given keeps the value of `Default`, and an unknown key is an error. A
-/// struct without fields has no settings.
+/// struct without fields has no settings. The types of the fields implement serde's `Deserialize` and `Serialize`:
+/// the values that a run has, defaults included, are part of its checkpoints.
 #[proc_macro_derive(Settings)]
 pub fn settings(tokens: TokenStream) -> TokenStream {
     let input = parse_macro_input!(tokens as DeriveInput);

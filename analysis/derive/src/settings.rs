@@ -1,5 +1,6 @@
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Error, Fields, Result};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -20,6 +21,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     };
     let ids: Vec<_> = fields.iter().map(|field| &field.ident).collect();
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
+    let names: Vec<_> = ids.iter().filter_map(|id| id.as_ref()).map(|id| id.unraw().to_string()).collect();
+    let text = name.unraw().to_string();
     // `let settings` rather than struct update syntax: the struct may have a `Drop`.
     Ok(quote! {
         const _: () = {
@@ -44,6 +47,16 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                     #[allow(unused_variables)]
                     let given = <Given as serde::Deserialize>::deserialize(deserializer)?;
                     ::core::result::Result::Ok(Self { #(#ids: given.#ids,)* })
+                }
+            }
+
+            impl serde::Serialize for #name {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+                    let fields: &[&str] = &[#(#names,)*];
+                    #[allow(unused_mut)]
+                    let mut settings = serde::Serializer::serialize_struct(serializer, #text, fields.len())?;
+                    #(serde::ser::SerializeStruct::serialize_field(&mut settings, #names, &self.#ids)?;)*
+                    serde::ser::SerializeStruct::end(settings)
                 }
             }
         };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hep_run::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Columnar)]
 struct Event {
@@ -14,7 +14,7 @@ struct Event {
 }
 
 /// What goes wrong.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Mode {
     #[default]
@@ -30,7 +30,7 @@ enum Mode {
 }
 
 /// Goes wrong at entry `at`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Faulty {
     mode: Mode,
@@ -105,7 +105,7 @@ impl Processor for Faulty {
 }
 
 /// Has a large output.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Heavy {
     /// How many thousand bins.
@@ -136,7 +136,7 @@ impl Processor for Heavy {
 }
 
 /// Has a histogram of two axes with many bins, of which its events fill some.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Spread {
     /// The bins of either axis.
