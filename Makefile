@@ -16,7 +16,7 @@ export HEP_RUN_SKIPS := $(SKIPS)
 # The same for what needs Dask.
 ENGINES = $$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt) -W ignore
 
-.PHONY: test lint rust oracles skips environment portable wheel bench bench-instructions bench-scaling bench-remote bench-clusters fmt
+.PHONY: test lint rust oracles skips environment portable wheel campaign bench bench-instructions bench-scaling bench-remote bench-clusters fmt
 
 test: lint rust oracles skips
 
@@ -60,6 +60,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_rntuple.py $(CONFORMANCE)
 	$(PYTHON) tests/python/check_parquet.py $(BINARY)
 	$(PYTHON) tests/python/check_checksums.py $(BINARY)
+	$(PYTHON) tests/python/check_recover.py $(BINARY)
 	$(PYTHON) tests/python/check_friends.py $(BINARY)
 	$(PYTHON) tests/python/check_explain.py $(BINARY)
 	$(PYTHON) tests/python/check_dimuon.py $(BINARY)
@@ -84,6 +85,11 @@ oracles: environment
 # What could not run, by name. For CI a skipped check is a failed one.
 skips: rust oracles
 	@if [ -s $(SKIPS) ]; then sort -u $(SKIPS); if [ -n "$$CI" ]; then echo "error: checks were skipped"; exit 1; fi; fi
+
+# More changes than `test` makes, MUTATIONS of each file: of the header fields of ROOT files in each codec.
+MUTATIONS ?= 2000
+campaign:
+	MUTATIONS=$(MUTATIONS) cargo test -p hep-io --test headers -- --nocapture
 
 # A binary that runs on any Linux of this architecture: prints its path. CRATE=folder builds an analysis of your own.
 portable:

@@ -80,6 +80,9 @@ pub struct FileLedger {
     /// Places other than `path` that bytes of it came from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replicas: Vec<String>,
+    /// Whether the file was not closed, so that entries may be missing behind those it has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
     /// How many times a range of this file was tried again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,
@@ -256,6 +259,7 @@ impl FileLedger {
     fn absorb(&mut self, other: Self) {
         self.done.extend(&other.done);
         self.retries += other.retries;
+        self.recovered |= other.recovered;
         self.replicas.extend(other.replicas);
         self.entries = self.entries.or(other.entries);
         if self.uuid.is_empty() {

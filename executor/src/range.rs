@@ -10,7 +10,7 @@ use hep_io::{EntryFile, EntryReader};
 use crate::RunResult;
 use crate::fileset::FileSpec;
 use crate::friends::{Chain, Joined, resolve};
-use crate::storage::{FileStore, open_file};
+use crate::storage::{FileStore, open_file_as};
 
 /// How ranges are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct OpenTree {
     pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
+    /// Whether the file was not closed: [`EntryFile::is_recovered`].
+    pub recovered: bool,
 }
 
 /// A file that has been opened and checked against what the processor needs.
@@ -60,6 +62,8 @@ pub struct Opened {
     pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
+    /// Whether the file was not closed: [`EntryFile::is_recovered`].
+    pub recovered: bool,
     /// The columns that are read of this file: the processor's, and those that friends are looked up
     /// by.
     pub columns: Vec<String>,
@@ -84,7 +88,9 @@ impl Opened {
 /// # Errors
 /// Where it cannot be opened or is not the file that the fileset describes.
 pub fn open_tree(store: &dyn FileStore, file: &FileSpec) -> RunResult<OpenTree> {
-    let entry_file = open_file(store, &file.path, &file.replicas)?;
+    // A plan has opened it before, and recovered it if it was not closed.
+    let recover = store.recovers() || file.revision.is_some();
+    let entry_file = open_file_as(store, &file.path, &file.replicas, recover)?;
     let tree = match &file.tree {
         Some(tree) => entry_file.tree_name(tree).to_owned(),
         None => only_tree(&entry_file)?,
@@ -113,7 +119,8 @@ pub fn open_tree(store: &dyn FileStore, file: &FileSpec) -> RunResult<OpenTree> 
         }
         .into());
     }
-    Ok(OpenTree { source: Arc::clone(entry_file.source()), reader, uuid, revision, tree })
+    let recovered = entry_file.is_recovered();
+    Ok(OpenTree { source: Arc::clone(entry_file.source()), reader, uuid, revision, tree, recovered })
 }
 
 /// Opens a file and checks that it, or else one of its friends, has every column of `schema`, readable
@@ -127,7 +134,7 @@ pub fn open(
     schema: &Schema,
     friends: &[Arc<Chain>],
 ) -> RunResult<Opened> {
-    let OpenTree { source, reader, uuid, revision, tree } = open_tree(store, file)?;
+    let OpenTree { source, reader, uuid, revision, tree, recovered } = open_tree(store, file)?;
     let mut columns = Vec::new();
     let mut joined: Vec<Vec<(String, String)>> = vec![Vec::new(); friends.len()];
     for need in schema.requirements() {
@@ -167,7 +174,7 @@ pub fn open(
         }
     }
     let kept = reader.kept(&columns)?;
-    Ok(Opened { source, reader, uuid, revision, tree, columns, joined, kept })
+    Ok(Opened { source, reader, uuid, revision, tree, recovered, columns, joined, kept })
 }
 
 /// That no friend has the column either.

@@ -30,6 +30,11 @@ pub trait FileStore: Debug + Send + Sync {
     /// Where it does not exist, the server refuses, or cannot say.
     fn list(&self, folder: &str) -> hep_io::Result<Vec<Listed>>;
 
+    /// Whether a ROOT file that was not closed is opened, with the trees that were saved in it.
+    fn recovers(&self) -> bool {
+        false
+    }
+
     /// What went to and from each host until now.
     fn traffic(&self) -> Vec<HostTraffic> {
         Vec::new()
@@ -50,6 +55,10 @@ impl FileStore for Storage {
         Self::list(self, folder)
     }
 
+    fn recovers(&self) -> bool {
+        Self::recovers(self)
+    }
+
     fn traffic(&self) -> Vec<HostTraffic> {
         Self::traffic(self)
     }
@@ -64,7 +73,18 @@ impl FileStore for Storage {
 /// # Errors
 /// Where it cannot be opened or is of no format that we read.
 pub fn open_file(store: &dyn FileStore, location: &str, replicas: &[String]) -> RunResult<EntryFile> {
-    Ok(EntryFile::open(store.open(location, replicas)?)?)
+    open_file_as(store, location, replicas, store.recovers())
+}
+
+/// Opens a file with trees, also if it was not closed.
+pub(crate) fn open_file_as(
+    store: &dyn FileStore,
+    location: &str,
+    replicas: &[String],
+    recover: bool,
+) -> RunResult<EntryFile> {
+    let source = store.open(location, replicas)?;
+    Ok(if recover { EntryFile::recover(source)? } else { EntryFile::open(source)? })
 }
 
 /// A remote file up to this size is read at once where all its objects are needed: one round trip
@@ -82,7 +102,7 @@ pub fn open_root(store: &dyn FileStore, location: &str) -> RunResult<Arc<RootFil
         let bytes = source.read(std::slice::from_ref(&all))?.pop().unwrap_or_default();
         source = Arc::new(MemorySource::new(source.name(), bytes));
     }
-    Ok(Arc::new(RootFile::open(source)?))
+    Ok(Arc::new(if store.recovers() { RootFile::recover(source)? } else { RootFile::open(source)? }))
 }
 
 /// How files are opened and read, wherever they are: what a run is asked for, and each of its workers.
@@ -97,6 +117,9 @@ pub struct StorageSettings {
     pub stall: Option<Duration>,
     /// Whether `root://` reads carry checksums of each page.
     pub read_mode: ReadMode,
+    /// Whether ROOT files that were not closed are read as far as their trees were saved.
+    #[serde(default)]
+    pub recover: bool,
 }
 
 /// Whether `root://` reads carry checksums of each page.
@@ -125,6 +148,7 @@ impl StorageSettings {
         options.cache_dir.clone_from(&self.cache);
         options.cache_size = self.cache_size.unwrap_or(options.cache_size);
         options.stall = self.stall;
+        options.recover = self.recover;
         Arc::new(Storage::new(options))
     }
 }

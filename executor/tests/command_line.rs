@@ -105,6 +105,30 @@ fn without_a_readable_file_the_run_fails_with_2() {
     assert!(!place.0.join("out.json").exists());
 }
 
+/// The last byte is of what says where free room is: the tree's record is whole.
+#[test]
+fn a_file_that_was_not_closed_is_read_on_request_and_marked_in_the_ledger() {
+    let place = Place::new("recovered", "processor: dimuon\ntree: Events\ndatasets: {a: [cut.root]}");
+    let whole = fs::read(datasets().join("nano_dy.root")).unwrap();
+    fs::write(place.0.join("cut.root"), &whole[..whole.len() - 1]).unwrap();
+    let output = place.run(&["f.yaml", "--output", "out.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("it is truncated; --recover looks for trees that are whole"));
+    let output = place.run(&["f.yaml", "--output", "out.json", "--recover"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cut.root was not closed, or its end is missing: it has 40 entries"));
+    let file = &place.json("out.json")["ledger"]["datasets"][0]["files"][0];
+    assert_eq!((&file["done"], &file["recovered"]), (&serde_json::json!([[0, 40]]), &true.into()));
+    // A worker opens it as the plan has.
+    let output = place.run(&["plan", "f.yaml", "--recover", "--output", "job.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = place.run(&["map", "job.json", "0..1", "part.partial"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = place.run(&["merge", "part.partial", "--output", "merged.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(place.json("merged.json")["ledger"]["datasets"][0]["files"][0]["recovered"], true);
+}
+
 /// A run that opened one of these would wait for ever, or read without an end.
 #[test]
 fn pipes_and_devices_are_refused_as_inputs() {

@@ -30,6 +30,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A ROOT file was not closed, so that nothing lists its objects.
+    #[error("{path} was not closed: {reason}")]
+    NotClosed {
+        /// The file.
+        path: String,
+        /// What is missing, and what may be done.
+        reason: String,
+    },
     /// The same of a Parquet file.
     #[error("{path} is a damaged Parquet file: {what} at byte {at}, because {reason}")]
     Parquet {

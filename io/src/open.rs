@@ -25,13 +25,25 @@ impl EntryFile {
     /// # Errors
     /// Where the source fails, or the file is truncated, damaged or of no format that we read.
     pub fn open(source: Arc<dyn ByteSource>) -> Result<Self> {
+        Self::open_as(source, false)
+    }
+
+    /// As [`open`](Self::open), with what [`RootFile::recover`] does for a ROOT file that was not closed.
+    ///
+    /// # Errors
+    /// Where the source fails, or the file is of no format that we read, or nothing in it is whole.
+    pub fn recover(source: Arc<dyn ByteSource>) -> Result<Self> {
+        Self::open_as(source, true)
+    }
+
+    fn open_as(source: Arc<dyn ByteSource>, recover: bool) -> Result<Self> {
         let head = 0..source.len()?.min(HEAD);
         let head = source.read(std::slice::from_ref(&head))?.pop().unwrap_or_default();
         // A footer may be encrypted (`PARE`).
         if head.starts_with(b"PAR") {
             return Ok(Self::Parquet(Arc::new(ParquetFile::with_head(source, &head)?)));
         }
-        Ok(Self::Root(Arc::new(RootFile::with_head(source, head)?)))
+        Ok(Self::Root(Arc::new(RootFile::with_head(source, head, recover)?)))
     }
 
     /// Where its bytes come from.
@@ -40,6 +52,11 @@ impl EntryFile {
             Self::Root(file) => file.source(),
             Self::Parquet(file) => file.source(),
         }
+    }
+
+    /// Whether it was not closed, and its objects were found one by one.
+    pub fn is_recovered(&self) -> bool {
+        matches!(self, Self::Root(file) if file.is_recovered())
     }
 
     /// What tells this file from any other, whatever its path.

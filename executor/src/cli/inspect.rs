@@ -126,6 +126,8 @@ fn list(tree: &dyn EntryReader, name: String) -> Listed {
     Listed { stored: tree.stored(&name).unwrap_or_default(), kind, name }
 }
 
+const RECOVERED: &str = "  it was not closed, or its end is missing: there may have been more entries\n";
+
 fn codec(setting: i32) -> String {
     let name = match setting / 100 {
         _ if setting % 100 == 0 => return "uncompressed".to_owned(),
@@ -145,14 +147,16 @@ fn version(version: u32) -> String {
 
 fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) -> String {
     let mut text = match file {
-        EntryFile::Root(file) => format!(
-            "{}: {:.1} kB, written by ROOT {}, new baskets {}, uuid {}\n",
-            file.path(),
-            file.size() as f64 / 1e3,
-            version(file.version()),
-            codec(file.compression()),
-            file.uuid()
-        ),
+        EntryFile::Root(file) => {
+            format!(
+                "{}: {:.1} kB, written by ROOT {}, new baskets {}, uuid {}\n",
+                file.path(),
+                file.size() as f64 / 1e3,
+                version(file.version()),
+                codec(file.compression()),
+                file.uuid()
+            ) + if file.is_recovered() { RECOVERED } else { "" }
+        }
         EntryFile::Parquet(file) => {
             let by = file.written_by().map_or_else(String::new, |by| format!(", written by {by}"));
             let (size, codecs, uuid) = (file.size() as f64 / 1e3, file.codecs().join(" and "), file.uuid());
@@ -254,6 +258,7 @@ fn json_text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed
     });
     if let EntryFile::Root(file) = file {
         value["bytes"] = file.size().into();
+        value["recovered"] = file.is_recovered().into();
         value["root_version"] = version(file.version()).into();
         value["compression"] = codec(file.compression()).into();
     }

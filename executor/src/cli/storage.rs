@@ -27,6 +27,9 @@ pub(super) struct StorageArgs {
     /// Whether root:// reads carry checksums of each page
     #[arg(long, value_enum, default_value_t)]
     read_mode: ReadModeArg,
+    /// Read ROOT files that were not closed, as far as their trees were saved; the ledger says which
+    #[arg(long, help_heading = "Damaged files")]
+    recover: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -48,7 +51,7 @@ impl StorageArgs {
 
     /// The same, for workers.
     pub(super) fn settings(&self) -> StorageSettings {
-        let Self { cache, cache_size, stall, read_mode } = self;
+        let Self { cache, cache_size, stall, read_mode, recover } = self;
         let read_mode = match read_mode {
             ReadModeArg::Auto => ReadMode::Auto,
             ReadModeArg::Plain => ReadMode::Plain,
@@ -56,7 +59,7 @@ impl StorageArgs {
         };
         // A worker may have another working folder.
         let cache = cache.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
-        StorageSettings { cache, cache_size: Some(*cache_size), stall: *stall, read_mode }
+        StorageSettings { cache, cache_size: Some(*cache_size), stall: *stall, read_mode, recover: *recover }
     }
 }
 

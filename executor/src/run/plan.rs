@@ -152,6 +152,15 @@ impl Plan {
                 .unwrap_or_else(|panic| Err(Error::Usage(panic)))
             });
             let result = result.map(|(opened, split)| {
+                if opened.recovered {
+                    progress.warn(&format!(
+                        "{} was not closed, or its end is missing: it has {} entries from when `{}` was saved last, and may \
+                         have had more",
+                        file.ledger.path,
+                        opened.reader.entries(),
+                        opened.tree,
+                    ));
+                }
                 let found = Found::new(&opened, split);
                 file.keep_if_few(opened);
                 found
@@ -353,6 +362,7 @@ impl PlannedFile {
                 uuid,
                 revision,
                 tree,
+                recovered,
                 entries,
                 columns,
                 looks_up,
@@ -361,6 +371,7 @@ impl PlannedFile {
                 (self.most, self.bytes) = (most, bytes);
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
                 self.spec.revision = Some(revision);
+                self.ledger.recovered = recovered;
                 (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
             }
             Err(error) => self.fail(&error.to_string()),
@@ -512,6 +523,7 @@ struct Found {
     uuid: String,
     revision: String,
     tree: String,
+    recovered: bool,
     entries: u64,
     columns: Vec<String>,
     looks_up: Vec<Arc<Chain>>,
@@ -525,6 +537,7 @@ impl Found {
             uuid: opened.uuid.clone(),
             revision: opened.revision.clone(),
             tree: opened.tree.clone(),
+            recovered: opened.recovered,
             entries: opened.reader.entries(),
             columns: opened.all_columns(),
             looks_up: joined.filter(|chain| !chain.index().is_empty()).cloned().collect(),

@@ -141,7 +141,14 @@ impl RootFile {
         let object = self.object(key)?;
         let list = KeyList::read(&mut Buffer::new(&object.data, 0))
             .map_err(|wrong| wrong.within(self.path(), format!("directory `{}`", key.name), key.seek))?;
-        self.read_directory(&list, &key.name)
+        let listed = self.read_directory(&list, &key.name);
+        match self.recovered() {
+            // Its list may be of an earlier time, or of a place that something else has taken since.
+            Some(found) if listed.as_ref().map_or(true, |listed| listed.keys().is_empty()) => {
+                Ok(Directory::new(found.keys(key.seek)))
+            }
+            _ => listed,
+        }
     }
 
     /// The directory at `path`; the top one for an empty path.

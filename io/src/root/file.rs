@@ -8,6 +8,7 @@ use super::Key;
 use super::buffer::{Buffer, Malformed, Parse};
 use super::codec::Decompressor;
 use super::directory::{Directory, KeyList, read_keys};
+use super::recover::Recovered;
 use super::streamer::{Description, Streamers, descriptions};
 use crate::open::HEAD;
 use crate::{ByteSource, Error, Result};
@@ -15,6 +16,9 @@ use crate::{ByteSource, Error, Result};
 /// A file without an identifier is cut into so many parts, and each but the first is sampled.
 const SAMPLES: u64 = 8;
 const SAMPLE: u64 = 4 << 10;
+
+const NO_LIST: &str = "it has no list of keys: its writer was stopped, or is still at work; --recover reads its trees as \
+                       they were when they were saved last";
 
 /// A ROOT file: its header and the keys of its top directory.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct RootFile {
     header: Header,
     head: Bytes,
     top: Directory,
+    /// What its records say, where it was not closed.
+    recovered: Option<Recovered>,
     streamers: OnceLock<Result<Arc<Streamers>>>,
 }
 
@@ -97,21 +103,30 @@ impl RootFile {
     pub fn open(source: Arc<dyn ByteSource>) -> Result<Self> {
         // In small files this is header and top directory and all the rest.
         let head = read_one(&*source, 0..source.len()?.min(HEAD))?;
-        Self::with_head(source, head)
+        Self::with_head(source, head, false)
     }
 
-    /// The same with the first bytes read already.
-    pub(crate) fn with_head(source: Arc<dyn ByteSource>, head: Bytes) -> Result<Self> {
+    /// As [`open`](Self::open); of a file that was not closed, or whose end is missing, it finds the objects by their
+    /// records, which are read one after the other: trees with the entries that they had when they were saved last.
+    ///
+    /// # Errors
+    /// Where the source fails, it is not a ROOT file, or no object is found.
+    pub fn recover(source: Arc<dyn ByteSource>) -> Result<Self> {
+        let head = read_one(&*source, 0..source.len()?.min(HEAD))?;
+        Self::with_head(source, head, true)
+    }
+
+    /// Opens or recovers a file whose first bytes were read already.
+    pub(crate) fn with_head(source: Arc<dyn ByteSource>, head: Bytes, recover: bool) -> Result<Self> {
         let path = source.name().to_owned();
         let size = source.len()?;
         let header = Header::read(&head).map_err(|wrong| wrong.within(&path, "the header", 0))?;
-        if header.end > size {
-            return Err(Error::Format {
-                what: "the header".to_owned(),
-                at: 0,
-                reason: format!("it has {size} of {} bytes: it is truncated", header.end),
-                path,
-            });
+        if header.end > size && !recover {
+            let reason = format!(
+                "it has {size} of {} bytes: it is truncated; --recover looks for trees that are whole",
+                header.end
+            );
+            return Err(Error::Format { what: "the header".to_owned(), at: 0, reason, path });
         }
         let mut header = header;
         if header.uuid == [0; 16] {
@@ -124,6 +139,7 @@ impl RootFile {
             header,
             head,
             top: Directory::new(Vec::new()),
+            recovered: None,
             streamers: OnceLock::new(),
         };
         let record = file.header.begin.saturating_add(file.header.nbytes_name);
@@ -131,8 +147,52 @@ impl RootFile {
         let bytes = file.bytes(record..record.saturating_add(42).min(size.max(record)))?;
         let list = KeyList::read(&mut Buffer::new(&bytes, 0))
             .map_err(|wrong| wrong.within(&file.path, "the top directory", record))?;
-        file.top = file.read_directory(&list, "")?;
+        // As `TFile::Init` decides.
+        let Header { begin, end, nbytes_name, .. } = file.header;
+        let closed = list.seek > begin && end <= size;
+        let nothing_written = begin.saturating_add(nbytes_name) == end && end == size;
+        if !closed && !nothing_written && !recover {
+            return Err(Error::NotClosed { path: file.path, reason: NO_LIST.to_owned() });
+        }
+        let listed = if closed { file.read_directory(&list, "") } else { Ok(Directory::new(Vec::new())) };
+        match listed {
+            Ok(top) if !recover || !top.keys().is_empty() => file.top = top,
+            Err(error) if !recover => return Err(error),
+            _ => file.recover_keys()?,
+        }
         Ok(file)
+    }
+
+    /// Finds the keys of all directories by the records of the file.
+    fn recover_keys(&mut self) -> Result<()> {
+        let begin = self.header.begin;
+        let found = Recovered::scan(begin, self.size, |range| self.bytes(range))?;
+        self.top = Directory::new(found.keys(begin));
+        if self.top.keys().is_empty() {
+            let (baskets, blobs) = (found.baskets, found.blobs);
+            let mut reason =
+                format!("no tree or other object was saved before its end; it has {baskets} baskets");
+            if blobs > 0 {
+                reason = format!(
+                    "{reason} and {blobs} pieces of RNTuples, which nothing tells the meaning of before they are committed"
+                );
+            }
+            return Err(Error::NotClosed { path: self.path.clone(), reason });
+        }
+        if let Some(streamers) = &found.streamers {
+            self.header.streamers = streamers.clone();
+        }
+        self.recovered = Some(found);
+        Ok(())
+    }
+
+    /// Whether the file was not closed, and its objects were found by [`recover`](Self::recover).
+    pub fn is_recovered(&self) -> bool {
+        self.recovered.is_some()
+    }
+
+    pub(super) fn recovered(&self) -> Option<&Recovered> {
+        self.recovered.as_ref()
     }
 
     /// The path or URL.
@@ -208,8 +268,11 @@ impl RootFile {
             let what = format!("object `{}`", key.name);
             Error::Format { path: self.path.clone(), what, at: key.seek, reason }
         };
-        let own = Key::read(&mut Buffer::new(&record, 0))
+        let (mut own, deleted) = Key::before_object(&mut Buffer::new(&record, 0))
             .map_err(|own| wrong(format!("the key before it is damaged: {}", own.reason)))?;
+        if deleted {
+            own.nbytes = key.nbytes;
+        }
         if let Some((member, own, listed)) = own.differs(key) {
             return Err(wrong(format!("the key before it has {member} {own}, and the directory {listed}")));
         }

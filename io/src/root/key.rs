@@ -13,6 +13,8 @@ pub struct Key {
     pub cycle: u16,
     /// Where the key and, behind it, the object lie in the file.
     pub seek: u64,
+    /// Where the directory lies that lists it.
+    pub directory: u64,
     /// How many bytes they take there.
     pub nbytes: u32,
     /// How many of those are the key.
@@ -30,6 +32,17 @@ impl Key {
     /// Where it ends too early or contradicts itself.
     pub fn read(buffer: &mut Buffer<'_>) -> Parse<Self> {
         let start = buffer.position();
+        let (key, deleted) = Self::before_object(buffer)?;
+        match deleted {
+            true => Err(Malformed::new(start, "a key is that of a deleted object")),
+            false => Ok(key),
+        }
+    }
+
+    /// The key at the cursor, where its object may be deleted: then it does not say how long it is, and all else may still
+    /// be there for a list of keys that was written before.
+    pub(super) fn before_object(buffer: &mut Buffer<'_>) -> Parse<(Self, bool)> {
+        let start = buffer.position();
         let wrong = |what: &str, got: i64| Malformed::new(start, format!("a key's {what} is {got}"));
         let nbytes = buffer.i32()?;
         let version = buffer.i16()?;
@@ -39,27 +52,24 @@ impl Key {
         // `TKey::Keep` makes it negative.
         let cycle = buffer.i16()?.unsigned_abs();
         // Versions above 1000 have 64-bit positions: files, or keys, beyond 2 GiB.
-        let seek = if version > 1000 {
-            let seek = buffer.i64()?;
-            buffer.i64()?;
-            seek
-        } else {
-            let seek = i64::from(buffer.i32()?);
-            buffer.i32()?;
-            seek
+        let (seek, directory) = match version > 1000 {
+            true => (buffer.i64()?, buffer.i64()?),
+            false => (buffer.i32()?.into(), buffer.i32()?.into()),
         };
-        Ok(Self {
+        let key = Self {
             class_name: buffer.tstring()?,
             name: buffer.tstring()?,
             title: buffer.tstring()?,
             cycle,
             seek: u64::try_from(seek).map_err(|_| wrong("position", seek))?,
-            nbytes: u32::try_from(nbytes).map_err(|_| wrong("length", nbytes.into()))?,
+            directory: u64::try_from(directory).unwrap_or(0),
+            nbytes: u32::try_from(nbytes).unwrap_or(0),
             key_length: u32::try_from(key_length).map_err(|_| wrong("own length", key_length.into()))?,
             written,
             object_length: u32::try_from(object_length)
                 .map_err(|_| wrong("object length", object_length.into()))?,
-        })
+        };
+        Ok((key, nbytes < 0))
     }
 
     /// Where it differs from the key of one object in another place, as a directory lists it: in which member, what

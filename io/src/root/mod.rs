@@ -11,6 +11,7 @@ mod directory;
 mod file;
 mod key;
 mod layout;
+mod recover;
 pub mod streamer;
 
 pub use buffer::{Buffer, Malformed, Object, Parse, Version};

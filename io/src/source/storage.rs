@@ -33,6 +33,8 @@ pub struct StorageOptions {
     pub stall: Option<Duration>,
     /// Whether a read that takes much longer than usual is asked of a second replica as well: it is.
     pub hedge: bool,
+    /// Whether files that were not closed are opened by [`EntryFile::recover`](crate::EntryFile::recover): they are not.
+    pub recover: bool,
     /// Time limits, read mode and credentials. They hold for HTTP too, as far as it has the same.
     pub xrootd: xrootd::Config,
 }
@@ -49,7 +51,7 @@ pub struct Listed {
 impl Default for StorageOptions {
     fn default() -> Self {
         let xrootd = xrootd::Config::default();
-        Self { cache_dir: None, cache_size: 20 << 30, stall: None, hedge: true, xrootd }
+        Self { cache_dir: None, cache_size: 20 << 30, stall: None, hedge: true, recover: false, xrootd }
     }
 }
 
@@ -97,6 +99,11 @@ impl Storage {
     /// on at another replica, a cache that cannot be used.
     pub fn take_notices(&self) -> Vec<String> {
         self.started().map_or_else(Vec::new, Network::take_notices)
+    }
+
+    /// [`StorageOptions::recover`].
+    pub fn recovers(&self) -> bool {
+        self.options.recover
     }
 
     fn started(&self) -> Option<&Network> {
