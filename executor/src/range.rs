@@ -209,6 +209,8 @@ fn only_tree(file: &EntryFile) -> RunResult<String> {
 pub struct Split {
     /// Its entry ranges, in order.
     pub ranges: Vec<Range<u64>>,
+    /// Which of them share baskets or pages with the one before, so that one process had better do both.
+    pub joined: Vec<bool>,
     /// About how many bytes of memory reading and decoding the longest of them takes.
     pub most: u64,
     /// The compressed bytes of the columns that are read, friends' included.
@@ -229,7 +231,28 @@ pub fn split(opened: &Opened, file: &FileSpec, size: RangeSize) -> RunResult<Spl
     let longest = ranges.iter().map(|range| range.end - range.start).max().unwrap_or(0);
     let most = u128::from(bytes) * u128::from(longest) / u128::from(entries.max(1));
     let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(opened.kept);
-    Ok(Split { ranges, most, bytes })
+    let joined = joined(opened, &ranges)?;
+    Ok(Split { ranges, joined, most, bytes })
+}
+
+/// Ranges that are processed one after the other where no boundary is free of pieces that cross it. Then little is read
+/// by two processes: a basket of each column for so many ranges.
+const BLOCK: usize = 8;
+
+/// Which ranges of a file share pieces with the one before.
+fn joined(opened: &Opened, ranges: &[Range<u64>]) -> RunResult<Vec<bool>> {
+    if ranges.len() < 2 {
+        return Ok(vec![false; ranges.len()]);
+    }
+    let boundaries = opened.reader.boundaries(&opened.columns)?;
+    let least = if opened.reader.boundaries_cut_pieces(&opened.columns)? { BLOCK } else { 1 };
+    let mut length = 0;
+    let joined = ranges.iter().enumerate().map(|(at, range)| {
+        let joined = at > 0 && (length < least || boundaries.binary_search(&range.start).is_err());
+        length = if joined { length + 1 } else { 1 };
+        joined
+    });
+    Ok(joined.collect())
 }
 
 fn ranges(opened: &Opened, file: &FileSpec, size: RangeSize, bytes: u64) -> RunResult<Vec<Range<u64>>> {

@@ -40,6 +40,8 @@ struct Rules {
     opened_at_once: usize,
     /// Every so manyth read that begins fails when it is waited for; none if 0.
     failing_read: usize,
+    /// The first read fails.
+    first_fails: bool,
     /// How a read fails.
     failure: Option<Failure>,
     /// Reads of every file fail.
@@ -189,7 +191,8 @@ impl ByteSource for FarFile {
                 book.in_flight -= bytes;
             });
             let every = network.rules.failing_read;
-            if network.rules.all_fail || number.is_multiple_of(every) {
+            let rules = &network.rules;
+            if rules.all_fail || number.is_multiple_of(every) || (rules.first_fails && number == 1) {
                 match network.rules.failure {
                     Some(Failure::Panic) => panic!("a bug in a source"),
                     _ => return Err(io(ErrorKind::TimedOut, "read", self.name())),
@@ -223,7 +226,7 @@ const NEAR: &str = "tree: Events\ndatasets: {data: [nano_dimuon.root], dy: [nano
 fn options(workers: usize, network: Option<&Arc<Network>>) -> Options {
     let mut options = Options {
         executor: if workers == 0 { Executor::Serial } else { Executor::Threads(workers) },
-        // One cluster of 40 entries in each file becomes 20 ranges.
+        // One cluster of 40 entries in each file becomes 20 ranges, which one of them reads.
         range_size: RangeSize { bytes: u64::MAX, entries: Some(2) },
         ..Options::default()
     };
@@ -231,6 +234,19 @@ fn options(workers: usize, network: Option<&Arc<Network>>) -> Options {
         options.storage = Arc::new(Far(network.clone()));
     }
     options
+}
+
+/// So many datasets of either file.
+fn many(copies: usize) -> String {
+    let list = |name: &str| -> String {
+        (0..copies).map(|copy| format!("  {name}{copy}: [root://far//{name}_{copy}.root]\n")).collect()
+    };
+    format!("tree: Events\ndatasets:\n{}{}", list("nano_dimuon"), list("nano_dy"))
+}
+
+/// One range for each file.
+fn whole_files(options: Options) -> Options {
+    Options { range_size: RangeSize { bytes: u64::MAX, entries: None }, ..options }
 }
 
 fn run(fileset: &str, options: &Options) -> Outcome {
@@ -276,20 +292,18 @@ fn a_remote_run_has_the_results_of_a_local_one_whatever_is_read_ahead() {
             assert_eq!(outcome.ledger.totals().done, 80);
             let book = network.book.lock().unwrap();
             assert_eq!((book.ended, book.in_flight, book.open), (book.begun, 0, 0));
-            // Of a range that is not read ahead, only what no range before it has had is read: all ranges of a
-            // file need the same baskets.
-            let most = if (workers, prefetch) == (0, 0) { 2 } else { 40 };
-            assert!((2..=most).contains(&book.begun), "{} reads", book.begun);
+            // All ranges of a file need the same baskets, which one of them reads.
+            assert_eq!(book.begun, 2, "reads");
         }
     }
 }
 
 #[test]
 fn reads_overlap_although_there_is_one_worker() {
-    let network = network(1, Rules { overlap: 10, ..Rules::default() });
+    let network = network(20, Rules { overlap: 10, ..Rules::default() });
     network.change(|book| book.reads = 40);
-    let outcome = run(FAR, &options(1, Some(&network)));
-    assert_eq!(outcome.ledger.totals().done, 80);
+    let outcome = run(&many(20), &options(1, Some(&network)));
+    assert_eq!(outcome.ledger.totals().done, 1600);
 }
 
 #[test]
@@ -314,13 +328,8 @@ fn files_are_opened_at_a_time_and_not_too_many_stay_open() {
     const COPIES: usize = 90;
     let network = network(COPIES, Rules { opened_at_once: 16, ..Rules::default() });
     network.change(|book| book.to_open = 2 * COPIES);
-    let list = |name: &str| -> Vec<String> {
-        (0..COPIES).map(|copy| format!("  {name}{copy}: [root://far//{name}_{copy}.root]\n")).collect()
-    };
-    let fileset =
-        format!("tree: Events\ndatasets:\n{}{}", list("nano_dimuon").concat(), list("nano_dy").concat());
     let options = options(0, Some(&network));
-    let outcome = run(&fileset, &options);
+    let outcome = run(&many(COPIES), &options);
     assert_eq!(outcome.ledger.totals().done, 80 * COPIES as u64);
     let book = network.book.lock().unwrap();
     assert_eq!(book.open, 0);
@@ -330,9 +339,9 @@ fn files_are_opened_at_a_time_and_not_too_many_stay_open() {
 
 #[test]
 fn a_read_that_fails_is_done_again_and_counted() {
-    let want = objects(&run(NEAR, &options(0, None)));
+    let want = objects(&run(&many(20), &whole_files(options(0, Some(&network(20, Rules::default()))))));
     let rules = Rules { failing_read: 9, failure: Some(Failure::Transient), ..Rules::default() };
-    let outcome = run(FAR, &options(4, Some(&network(1, rules))));
+    let outcome = run(&many(20), &whole_files(options(4, Some(&network(20, rules)))));
     assert_eq!(objects(&outcome), want);
     // 40 ranges and the reads that were done again: 1 in 9 of all of them.
     assert_eq!(files(&outcome).map(|file| file.retries).sum::<u64>(), 4);
@@ -362,11 +371,27 @@ fn a_file_that_was_lost_in_spite_of_retries_is_not_waited_for_again_and_again() 
 #[test]
 fn a_panic_in_a_read_costs_its_own_range() {
     let rules = Rules { failing_read: 10, failure: Some(Failure::Panic), ..Rules::default() };
-    let outcome = run(FAR, &options(2, Some(&network(1, rules))));
+    let outcome = run(&many(20), &whole_files(options(2, Some(&network(20, rules)))));
     let totals = outcome.ledger.totals();
-    assert_eq!((totals.done, totals.failed), (72, 8));
+    assert_eq!((totals.done, totals.failed), (36 * 40, 4 * 40));
     let reason = &files(&outcome).find_map(|file| file.failed.first()).unwrap().reason;
     assert!(reason.contains("it panicked: a bug in a source"), "{reason}");
+}
+
+#[test]
+fn a_read_for_several_ranges_that_fails_costs_none_of_the_others() {
+    let want = objects(&run(NEAR, &options(0, None)));
+    for failure in [Failure::Transient, Failure::Panic] {
+        // The first of all reads, and then none of the first hundred.
+        let rules =
+            Rules { failing_read: 100, first_fails: true, failure: Some(failure), ..Rules::default() };
+        let outcome = run(FAR, &options(2, Some(&network(1, rules))));
+        let totals = outcome.ledger.totals();
+        match failure {
+            Failure::Transient => assert_eq!((objects(&outcome), totals.failed), (want.clone(), 0)),
+            Failure::Panic => assert!(totals.failed <= 2, "{totals:?}"),
+        }
+    }
 }
 
 #[test]

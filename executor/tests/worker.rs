@@ -224,6 +224,9 @@ fn a_job_that_is_none_of_ours_is_refused() {
     says(first(json!([[0, 0, 4], [0, 3, 39], [1, 0, 39]])), "out of order, or overlap");
     says(first(json!([[0, 0, 41], [1, 0, 39]])), "has 40 entries, but entries 0..41");
     says(changed(&|job| drop(job["ranges"].as_array_mut().unwrap().remove(4))), "entries 12..15 of");
+    says(changed(&|job| job["joined"] = json!([13])), "joined that are not of one file");
+    says(changed(&|job| job["joined"] = json!([0])), "joined that are not of one file");
+    says(changed(&|job| job["joined"] = json!([2, 1])), "joined that are not of one file");
     says(changed(&|job| job["chosen"] = json!([0])), "its dataset is not processed");
     let account =
         |change: &dyn Fn(&mut Value)| changed(&|job| change(&mut job["ledger"]["datasets"][0]["files"][0]));

@@ -58,6 +58,15 @@ pub trait EntryReader: Send + Sync {
     /// Where the file's record of its baskets is damaged.
     fn boundaries(&self, columns: &[String]) -> Result<Vec<u64>>;
 
+    /// Whether baskets or pages of `columns` have entries on both sides of the [`boundaries`](Self::boundaries): the
+    /// file's columns begin theirs at different entries.
+    ///
+    /// # Errors
+    /// Where the file's record of its baskets is damaged.
+    fn boundaries_cut_pieces(&self, _columns: &[String]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Where else a range may be cut: the entries at which the column with the most bytes begins a basket,
     /// increasing. None are known where a cut costs little anywhere.
     ///

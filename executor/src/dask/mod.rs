@@ -234,7 +234,7 @@ impl Run<'_> {
 
     /// What could not be had, and why.
     fn lost(&self, at: u32, reason: &str) -> String {
-        let PlannedRange { file, entries } = self.range(at);
+        let PlannedRange { file, entries, .. } = self.range(at);
         let what =
             format!("entries {}..{} of {}", entries.start, entries.end, self.plan.files()[*file].ledger.path);
         // A worker says so itself.
@@ -292,7 +292,7 @@ impl Run<'_> {
     }
 
     fn described(&self, at: u32) -> Value {
-        let PlannedRange { file, entries } = self.range(at);
+        let PlannedRange { file, entries, .. } = self.range(at);
         let file = &self.plan.files()[*file];
         let name = file.ledger.path.split(['?', '#']).next().unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or_default();

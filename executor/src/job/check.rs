@@ -72,9 +72,16 @@ impl Job {
             }
             file.check(own.iter().map(|&(_, start, end)| (start, end)))?;
         }
-        match left.first() {
-            None => Ok(()),
-            Some((file, ..)) => Err(format!("it has a range of file {file}, but not so many files")),
+        if let Some((file, ..)) = left.first() {
+            return Err(format!("it has a range of file {file}, but not so many files"));
         }
+        let is_joined = |at: &u32| {
+            let before = at.checked_sub(1).and_then(|before| self.ranges.get(before as usize));
+            before.zip(self.ranges.get(*at as usize)).is_some_and(|(before, range)| before.0 == range.0)
+        };
+        if !self.joined.is_sorted_by(|one, next| one < next) || !self.joined.iter().all(is_joined) {
+            return Err("ranges are joined that are not of one file".to_owned());
+        }
+        Ok(())
     }
 }

@@ -63,6 +63,9 @@ pub struct Job {
     /// The ranges, in the fileset's order: the file by its place in the fileset, the first entry, and the
     /// one past the last.
     pub ranges: Vec<(u32, u64, u64)>,
+    /// Which ranges, by their numbers, share baskets or pages with the range before them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<u32>,
 }
 
 /// A friend of whose files some could not be used.

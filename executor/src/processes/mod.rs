@@ -4,7 +4,8 @@
 
 mod child;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -71,7 +72,7 @@ impl Processes {
             guards: Mutex::default(),
             broken: Mutex::default(),
             stop: AtomicBool::new(false),
-            next: AtomicUsize::new(0),
+            next: Mutex::new(0),
             lived: AtomicBool::new(false),
         };
         progress.start(plan.entries(), work.asked.len(), plan.files().len());
@@ -123,7 +124,8 @@ struct Work<'a> {
     guards: Mutex<Vec<Weak<Guard>>>,
     broken: Mutex<Option<Error>>,
     stop: AtomicBool,
-    next: AtomicUsize,
+    /// The first turn that no process has taken.
+    next: Mutex<usize>,
     /// Whether any process has been started: if none can be, there will be no run.
     lived: AtomicBool,
 }
@@ -154,9 +156,16 @@ impl Work<'_> {
     /// Processes ranges until none is left: what each worker does.
     fn ranges(&self) -> RunResult<()> {
         let mut child = None;
-        let take = || self.asked.get(self.next.fetch_add(1, Ordering::Relaxed)).copied();
+        // The rest of a block of ranges that share pieces, which one process reads once for all of them.
+        let mut block = 0..0;
+        let mut take = || {
+            if block.is_empty() {
+                block = self.next_block();
+            }
+            block.next().and_then(|turn| self.asked.get(turn)).copied()
+        };
         let mut reserved = None;
-        while let Some(at) = reserved.take().or_else(take) {
+        while let Some(at) = reserved.take().or_else(&mut take) {
             // Whose next range is known can read it meanwhile, which pays over a network.
             let is_remote = self.plan.files()[self.plan.ranges()[at].file].is_remote();
             reserved = if is_remote && self.settings.read_ahead { take() } else { None };
@@ -168,9 +177,20 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// The next ranges that share pieces, by their turns.
+    fn next_block(&self) -> Range<usize> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = *next;
+        let ranges = self.plan.ranges();
+        let goes_on = |two: &[usize]| two[0] + 1 == two[1] && ranges[two[1]].joined;
+        let others = self.asked.get(begin..).unwrap_or_default().windows(2).take_while(|two| goes_on(two));
+        *next = self.asked.len().min(begin + 1 + others.count());
+        begin..*next
+    }
+
     /// Processes a range, and once more in another process if the first one dies of it.
     fn range(&self, slot: &mut Option<Child>, at: usize, next: Option<usize>) -> RunResult<()> {
-        let PlannedRange { file, entries } = &self.plan.ranges()[at];
+        let PlannedRange { file, entries, .. } = &self.plan.ranges()[at];
         let path = &self.plan.files()[*file].ledger.path;
         let mut deaths = 0;
         // What is asked for the last time leaves no place open.
@@ -245,7 +265,7 @@ impl Work<'_> {
     }
 
     fn add(&self, at: usize, mut partial: Partial, retries: u64, bytes: u64) -> RunResult<()> {
-        let PlannedRange { file, entries } = &self.plan.ranges()[at];
+        let PlannedRange { file, entries, .. } = &self.plan.ranges()[at];
         partial.account.add_file(*file as u32, retries, []);
         for notice in partial.account.take_notices() {
             show(&notice, self.reduction.note(|account| account.add_notice(notice.clone())), self.progress);

@@ -56,7 +56,7 @@ impl Plan {
             })
         });
         let ranges = expense.slowest.iter().filter_map(|of| {
-            let PlannedRange { file, entries } = self.ranges.get(of.range as usize)?;
+            let PlannedRange { file, entries, .. } = self.ranges.get(of.range as usize)?;
             let file = &self.files[*file];
             Some(SlowRange {
                 dataset: name(file.dataset),

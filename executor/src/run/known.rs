@@ -82,6 +82,7 @@ impl Plan {
             chosen: self.chosen.clone(),
             ledger: Ledger { version: 1, processor: processor.to_owned(), datasets: ledgers },
             ranges: ranges.map(|r| (r.file as u32, r.entries.start, r.entries.end)).collect(),
+            joined: (0..).zip(&self.ranges).filter(|(_, range)| range.joined).map(|(at, _)| at).collect(),
         }
     }
 
@@ -116,10 +117,11 @@ impl Plan {
             }
         }
         job.ranges.iter().for_each(|&(file, ..)| files[file as usize].add_range());
-        let ranges = job
-            .ranges
-            .iter()
-            .map(|&(file, start, end)| PlannedRange { file: file as usize, entries: start..end });
+        let ranges = (0..).zip(&job.ranges).map(|(at, &(file, start, end))| PlannedRange {
+            file: file as usize,
+            entries: start..end,
+            joined: job.joined.binary_search(&at).is_ok(),
+        });
         Self {
             fileset,
             chosen: job.chosen.clone(),

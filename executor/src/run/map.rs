@@ -1,6 +1,5 @@
 //! One range: read, decode, process. What every executor does, wherever it is.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use super::prefetch::{Ahead, Needed};
 use super::read::{Arrived, Needs, Underway};
 use super::retry::retrying;
 use super::shared::SharedPieces;
-use super::{Options, Plan, PlannedFile, PlannedRange, show};
+use super::{Options, Plan, PlannedRange, show};
 use crate::checkpoint::{Checkpoints, Found, Key};
 use crate::explain::{Laps, RangeExpense, Stage, Stages};
 use crate::friends::Join;
@@ -70,7 +69,7 @@ pub(crate) struct Mapper<'a> {
     options: &'a Options,
     progress: &'a Progress,
     datasets: Vec<Dataset>,
-    shared: Option<&'a SharedPieces<'a>>,
+    shared: Option<&'a SharedPieces>,
     gate: Gate,
     /// What the output of the last range took.
     output: AtomicU64,
@@ -138,8 +137,8 @@ impl<'a> Mapper<'a> {
         }
     }
 
-    /// Decompresses what ranges have in common once: those of this process.
-    pub(super) fn sharing(self, shared: &'a SharedPieces<'a>) -> Self {
+    /// Reads and decompresses what ranges of this process have in common once.
+    pub(crate) fn sharing(self, shared: &'a SharedPieces) -> Self {
         Self { shared: Some(shared), ..self }
     }
 
@@ -157,15 +156,14 @@ impl<'a> Mapper<'a> {
     /// another one next time.
     fn checkpoint(&self, at: usize) -> Option<(&Checkpoints, Key)> {
         let checkpoints = self.options.checkpoints.as_deref()?;
-        let PlannedRange { file, entries } = self.plan.ranges.get(at)?;
+        let PlannedRange { file, entries, .. } = self.plan.ranges.get(at)?;
         let key = self.plan.files[*file].made_of(entries, &self.datasets)?;
         Some((checkpoints, checkpoints.key(key.iter().map(String::as_bytes))))
     }
 
     /// Begins to read a range.
     pub(crate) fn begin(&self, at: usize) -> Begun {
-        let PlannedRange { file, entries } = &self.plan.ranges[at];
-        let begin = || Ok(self.needs(&self.plan.files[*file], entries)?.start());
+        let begin = || Ok(self.needs(at)?.start());
         Begun(without_panic(begin).unwrap_or_else(|panic| Err(hep_analysis::Error::new(panic).into())))
     }
 
@@ -182,8 +180,20 @@ impl<'a> Mapper<'a> {
         self.range_ahead(workspace, at, ahead, watch)
     }
 
-    /// What a range needs. Reads what its friends are looked up by, if nobody has.
-    pub(super) fn needs(&self, file: &PlannedFile, entries: &Range<u64>) -> RunResult<Needs> {
+    /// What a range needs, shared with the other ranges of this process. Reads what its friends are looked up by, if
+    /// nobody has.
+    pub(super) fn needs(&self, at: usize) -> RunResult<Needs> {
+        let mut needs = self.needs_alone(at)?;
+        if let Some(shared) = self.shared {
+            needs.share(&self.plan.ranges, self.plan.ranges[at].file, shared);
+        }
+        Ok(needs)
+    }
+
+    /// What a range needs, shared with none.
+    fn needs_alone(&self, at: usize) -> RunResult<Needs> {
+        let PlannedRange { file, entries, .. } = &self.plan.ranges[at];
+        let file = &self.plan.files[*file];
         let opened = file.open(self.processor)?;
         self.plan.friends.index_for(&opened, self.options, self.progress);
         Needs::of(file, self.processor, entries)
@@ -197,7 +207,7 @@ impl<'a> Mapper<'a> {
         mut ahead: Option<RunResult<Ahead<'_, Needs>>>,
         watch: &dyn Fn(u64) -> bool,
     ) -> Mapped {
-        let PlannedRange { file: number, entries } = &self.plan.ranges[at];
+        let PlannedRange { file: number, entries, .. } = &self.plan.ranges[at];
         let file = &self.plan.files[*number];
         let (started, begun, cpu) = (Instant::now(), Cost::now(), thread_cpu());
         let mut laps = Laps::from(started);
@@ -218,12 +228,13 @@ impl<'a> Mapper<'a> {
             }
             laps.lap(Stage::Keep);
         }
-        let mut cpu_elsewhere = Duration::ZERO;
+        let (mut cpu_elsewhere, mut untried) = (Duration::ZERO, true);
         let retries = file.retries(self.options.retries);
         let (result, tries) = retrying(retries, self.progress, &file.ledger.path, || {
             let work = || {
-                // After a pause, if it was tried before.
+                // After a pause, if it was tried before. What others have read may be what was wrong with it.
                 laps.lap(Stage::Wait);
+                let is_first = std::mem::take(&mut untried);
                 // Until all but the output is gone.
                 let _pass;
                 let mut arrived = match ahead.take() {
@@ -237,18 +248,18 @@ impl<'a> Mapper<'a> {
                         arrived?
                     }
                     None => {
-                        let mut needs = self.needs(file, entries)?;
+                        let needs = if is_first { self.needs(at)? } else { self.needs_alone(at)? };
                         laps.lap(Stage::Open);
                         _pass = self.enter(needs.memory());
                         laps.lap(Stage::Wait);
-                        self.shared.iter().for_each(|shared| needs.take(*number, shared));
                         needs.start().wait()?
                     }
                 };
                 laps.lap(Stage::Read);
                 workspace.prepare(arrived.friends.aliases(&arrived.opened), self.options.skip_checksums);
-                if let Some(shared) = self.shared {
-                    let waited = shared.unpack(*number, &mut arrived, &mut workspace.scratch);
+                if let Some(shared) = self.shared.filter(|_| is_first) {
+                    let scratch = &mut workspace.scratch;
+                    let waited = shared.unpack(&self.plan.ranges, *number, &mut arrived, scratch);
                     laps.lap(Stage::Decode);
                     laps.stages.shift(Stage::Decode, Stage::Wait, waited);
                 }
@@ -299,7 +310,7 @@ impl<'a> Mapper<'a> {
         laps: &mut Laps,
         watch: &dyn Fn(u64) -> bool,
     ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
-        let Arrived { opened, plan, bytes, friends } = arrived;
+        let Arrived { opened, plan, bytes, friends, .. } = arrived;
         let mut output = self.processor.output(dataset);
         laps.lap(Stage::Process);
         let mut join = Join::new(opened, friends, &mut workspace.friends)?;
@@ -335,7 +346,7 @@ impl<'a> Mapper<'a> {
         last: bool,
         account: &mut Account,
     ) -> Option<String> {
-        let PlannedRange { file: number, entries } = &self.plan.ranges[at];
+        let PlannedRange { file: number, entries, .. } = &self.plan.ranges[at];
         let file = &self.plan.files[*number];
         account.add_file(*number as u32, u64::from(mapped.tries - 1), file.replicas_used());
         account.add_cost(file.dataset as u32, mapped.cost);

@@ -7,6 +7,7 @@ mod map;
 mod plan;
 mod prefetch;
 mod read;
+mod reads;
 mod retry;
 mod shared;
 
@@ -33,7 +34,7 @@ pub(crate) use map::{Begun, Mapper, Workspace};
 pub use plan::{Plan, PlannedFile, PlannedRange};
 use prefetch::Prefetch;
 use read::Needs;
-use shared::SharedPieces;
+pub(crate) use shared::SharedPieces;
 
 /// How a run goes about.
 #[derive(Clone, Debug)]
@@ -152,14 +153,14 @@ impl Plan {
         progress.start(self.entries(), asked.len(), self.files.len());
         // Of the opening of the files.
         tell(&*options.storage, &reduction, progress);
-        let shared = SharedPieces::new(&self.ranges, &asked);
+        let shared = SharedPieces::new(self.ranges.len(), asked.iter().copied());
         let mapper = Mapper::new(self, processor, options, progress).sharing(&shared);
         let ahead = self.prefetch(&asked, &mapper, options);
         let process_range = |workspace: &mut Workspace, turn: usize| {
             let at = asked[turn];
             let begun = ahead.as_ref().and_then(|ahead| ahead.take(turn));
             let mapped = mapper.range_ahead(workspace, at, begun, &|_| true);
-            shared.range_ended(at);
+            shared.range_ended(self.ranges[at].file, at);
             let reason = reduction.note(|account| mapper.account(at, &mapped, workspace, true, account));
             if let Some(reason) = reason {
                 progress.warn(&reason);
@@ -246,7 +247,7 @@ impl Plan {
             Some((ranges, reason)) => (ranges.as_slice(), Some(reason)),
             None => (&[][..], None),
         };
-        for (at, PlannedRange { file, entries }) in (0..).zip(&self.ranges) {
+        for (at, PlannedRange { file, entries, .. }) in (0..).zip(&self.ranges) {
             next.next_if(|(_, end)| *end <= at);
             if next.peek().is_some_and(|(start, _)| *start <= at) {
                 files[*file].add_done(entries.clone());
@@ -320,7 +321,7 @@ impl Plan {
             |turn| file(turn).may_open(),
             |turn| {
                 let before = thread_cpu();
-                let mut needs = mapper.needs(file(turn), &range(turn).entries)?;
+                let mut needs = mapper.needs(asked[turn])?;
                 needs.cpu = thread_cpu() - before;
                 Ok(needs)
             },

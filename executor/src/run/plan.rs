@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -63,8 +63,8 @@ pub struct PlannedFile {
     pub ledger: FileLedger,
     /// The columns that will be read.
     pub columns: Vec<String>,
-    /// Its entries, split; until they are the plan's.
-    ranges: Vec<Range<u64>>,
+    /// Its entries, split, and whether each range shares pieces with the one before; until they are the plan's.
+    ranges: Vec<(Range<u64>, bool)>,
     /// What the longest of its ranges takes to read and decode, in bytes; 0 where it was not looked at here.
     pub(super) most: u64,
     /// The compressed bytes of the columns that are read, friends' included; 0 where it was not looked at here.
@@ -105,6 +105,8 @@ pub struct PlannedRange {
     pub file: usize,
     /// The entries.
     pub entries: Range<u64>,
+    /// Whether it shares baskets or pages with the range before it, so that one process had better do both.
+    pub joined: bool,
 }
 
 impl Plan {
@@ -269,9 +271,12 @@ impl Plan {
 
     fn bytes_of(&self, file: usize, ranges: &[&Range<u64>], processor: &dyn AnyProcessor) -> RunResult<u64> {
         let opened = self.files[file].open(processor)?;
-        let mut bytes = 0;
+        let (mut bytes, mut reached) = (0, HashSet::new());
         for range in ranges {
-            bytes += opened.reader.plan(&opened.columns, (*range).clone())?.bytes();
+            let plan = opened.reader.plan(&opened.columns, (*range).clone())?;
+            // What ranges have in common is read once.
+            let new = plan.ranges.iter().filter(|piece| reached.insert(piece.start));
+            bytes += new.map(|piece| piece.end - piece.start).sum::<u64>();
             for joined in &opened.joined {
                 let first = self.files[file].place.on(&joined.chain);
                 let plans = friends::plans(joined, &(first + range.start..first + range.end))?;
@@ -288,11 +293,11 @@ impl Plan {
         for (at, file) in self.files.iter_mut().enumerate() {
             let budget = left.entry(file.dataset).or_insert(max_entries.unwrap_or(u64::MAX));
             let mut reached = 0;
-            for range in std::mem::take(&mut file.ranges) {
+            for (range, joined) in std::mem::take(&mut file.ranges) {
                 file.skip(reached..range.start, "not in the fileset's steps");
                 let end = range.end.min(range.start.saturating_add(*budget));
                 if range.start < end {
-                    self.ranges.push(PlannedRange { file: at, entries: range.start..end });
+                    self.ranges.push(PlannedRange { file: at, entries: range.start..end, joined });
                     *budget -= end - range.start;
                     file.add_range();
                 }
@@ -366,13 +371,14 @@ impl PlannedFile {
                 entries,
                 columns,
                 looks_up,
-                split: Split { ranges, most, bytes },
+                split: Split { ranges, joined, most, bytes },
             }) => {
                 (self.most, self.bytes) = (most, bytes);
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
                 self.spec.revision = Some(revision);
                 self.ledger.recovered = recovered;
-                (self.columns, self.looks_up, self.ranges) = (columns, looks_up, ranges);
+                (self.columns, self.looks_up) = (columns, looks_up);
+                self.ranges = ranges.into_iter().zip(joined).collect();
             }
             Err(error) => self.fail(&error.to_string()),
         }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hep_io::ReadPlan;
-use hep_io::source::{Reading, coalesce};
+use hep_io::source::coalesce;
 
-use super::plan::PlannedFile;
+use super::plan::{PlannedFile, PlannedRange};
 use super::prefetch::Needed;
-use super::shared::SharedPieces;
+use super::shared::{Division, SharedPieces};
 use crate::RunResult;
 use crate::friends::{Fetched, Fetching, ToFetch};
 use crate::range::Opened;
@@ -23,27 +23,31 @@ const RECORD: u64 = 4 << 10;
 pub(super) struct Needs {
     opened: Arc<Opened>,
     plan: ReadPlan,
+    division: Division,
     friends: ToFetch,
     /// Processor time that another thread than the range's worker has spent on it.
     pub(super) cpu: Duration,
 }
 
-/// The same on its way.
+/// What a range needs, on its way.
 pub(super) struct Underway {
     opened: Arc<Opened>,
     plan: ReadPlan,
-    reading: Reading,
+    division: Division,
     friends: Fetching,
     pub(super) cpu: Duration,
     /// What it takes to read and decode, in bytes.
     pub(super) memory: u64,
 }
 
-/// The same in memory.
+/// What a range needs, in memory.
 pub(super) struct Arrived {
     pub(super) opened: Arc<Opened>,
     pub(super) plan: ReadPlan,
+    /// The bytes of each of the plan's ranges; none of those that are unpacked.
     pub(super) bytes: Vec<Bytes>,
+    /// The compressed bytes that were read for this range, or for it and others.
+    read: u64,
     pub(super) friends: Fetched,
 }
 
@@ -61,7 +65,8 @@ impl Needs {
         let opened = file.open(processor)?;
         let friends = ToFetch::new(&opened, entries, |chain| file.place.on(chain))?;
         let plan = opened.reader.plan(&opened.columns, entries.clone())?;
-        Ok(Self { opened, plan, friends, cpu: Duration::ZERO })
+        let division = Division::alone(&opened.source, &plan);
+        Ok(Self { opened, plan, division, friends, cpu: Duration::ZERO })
     }
 
     /// What it takes to read and decode, in bytes.
@@ -69,9 +74,9 @@ impl Needs {
         self.bytes().saturating_add(self.opened.kept)
     }
 
-    /// Takes what others have decompressed already, so that it is not read.
-    pub(super) fn take(&mut self, file: usize, shared: &SharedPieces<'_>) {
-        shared.take(file, &mut self.plan);
+    /// Leaves to other ranges what they read or have decompressed, and reads what they need of it.
+    pub(super) fn share(&mut self, ranges: &[PlannedRange], file: usize, shared: &SharedPieces) {
+        self.division = shared.divide(ranges, file, &self.opened.source, &mut self.plan);
     }
 }
 
@@ -79,18 +84,14 @@ impl Needed for Needs {
     type Reading = Underway;
 
     fn bytes(&self) -> u64 {
-        let own = coalesce::bytes(&*self.opened.source, &self.plan.ranges);
-        RECORD.saturating_add(own).saturating_add(self.friends.bytes())
+        RECORD.saturating_add(self.division.read.bytes()).saturating_add(self.friends.bytes())
     }
 
     fn start(self) -> Underway {
         let memory = self.memory();
-        let Self { opened, plan, friends, cpu } = self;
-        let is_there = |at: &usize| plan.unpacked.contains_key(at);
-        let missing = plan.ranges.iter().enumerate().filter(|(at, _)| !is_there(at));
-        let missing = missing.map(|(_, range)| range.clone()).collect();
-        let reading = coalesce::start(&opened.source, missing);
-        Underway { opened, plan, reading, friends: friends.start(), cpu, memory }
+        let Self { opened, plan, division, friends, cpu } = self;
+        division.read.start();
+        Underway { opened, plan, division, friends: friends.start(), cpu, memory }
     }
 }
 
@@ -100,21 +101,30 @@ impl Underway {
     /// # Errors
     /// Where the storage fails, or the file is shorter than it says.
     pub(super) fn wait(self) -> RunResult<Arrived> {
-        let Self { opened, plan, reading, friends, .. } = self;
-        let mut read = reading.wait()?.into_iter();
-        // Of what is there already nothing was read.
-        let bytes = (0..plan.ranges.len()).map(|at| match plan.unpacked.contains_key(&at) {
-            true => Bytes::new(),
-            false => read.next().unwrap_or_default(),
-        });
-        let bytes = bytes.collect();
-        Ok(Arrived { opened, plan, bytes, friends: friends.wait()? })
+        let Self { opened, plan, division: Division { read, own, elsewhere }, friends, .. } = self;
+        // Of what is unpacked already nothing is read.
+        let mut bytes = vec![Bytes::new(); plan.ranges.len()];
+        own.into_iter().zip(read.wait()?).for_each(|(at, piece)| bytes[at] = piece);
+        let mut size = bytes.iter().map(|bytes| bytes.len() as u64).sum();
+        let mut missing = Vec::new();
+        for (at, read, place) in elsewhere {
+            match read.piece(place) {
+                Some(piece) => bytes[at] = piece,
+                None => missing.push(at),
+            }
+        }
+        let pieces: Vec<Range<u64>> = missing.iter().map(|&at| plan.ranges[at].clone()).collect();
+        for (at, piece) in missing.into_iter().zip(coalesce::start(&opened.source, pieces).wait()?) {
+            size += piece.len() as u64;
+            bytes[at] = piece;
+        }
+        Ok(Arrived { opened, plan, bytes, read: size, friends: friends.wait()? })
     }
 }
 
 impl Arrived {
-    /// The compressed bytes that were read.
+    /// The compressed bytes that were read; what another range has read for this one is counted there.
     pub(super) fn size(&self) -> u64 {
-        self.bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>() + self.friends.bytes()
+        self.read + self.friends.bytes()
     }
 }

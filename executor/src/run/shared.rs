@@ -1,25 +1,27 @@
 //! Baskets and pages that several ranges need, because a cluster was cut.
 //!
-//! Whoever comes to such a piece first decompresses it, for all. So the workers on the ranges of one large
-//! cluster share its pieces among them, and none is decompressed twice.
+//! The first range that is planned reads such a piece for all, and the first that needs its content decompresses it for
+//! all. So the bytes of a large cluster travel once, and none of it is decompressed twice, however many workers its
+//! ranges have.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hep_io::source::ByteSource;
 use hep_io::{ReadPlan, Scratch};
 
 use super::PlannedRange;
 use super::read::Arrived;
+use super::reads::SharedRead;
 
 /// A piece by its file's place in the plan and its own in the file.
 type Key = (usize, u64);
 
 /// The pieces that ranges of a run have in common.
-pub(super) struct SharedPieces<'a> {
-    ranges: &'a [PlannedRange],
+pub(crate) struct SharedPieces {
     state: Mutex<State>,
     /// A piece is no longer on its way.
     arrived: Condvar,
@@ -34,10 +36,14 @@ struct State {
 struct Piece {
     /// The ranges that may need it.
     users: Range<usize>,
+    /// What reads it, and its place there, until it is decompressed.
+    read: Option<(Arc<SharedRead>, usize)>,
     content: Content,
 }
 
 enum Content {
+    /// Nobody has come to it yet.
+    Packed,
     /// Somebody decompresses it.
     Underway,
     Here(Bytes),
@@ -45,37 +51,94 @@ enum Content {
     None,
 }
 
-impl<'a> SharedPieces<'a> {
-    /// Of the ranges of a plan, of which some are asked for.
-    pub(super) fn new(ranges: &'a [PlannedRange], asked: &[usize]) -> Self {
-        let mut ended = vec![true; ranges.len()];
-        asked.iter().for_each(|&at| ended[at] = false);
+/// How the pieces of a plan are read.
+pub(super) struct Division {
+    /// What this range reads: its own pieces, and those that it reads for others too.
+    pub(super) read: Arc<SharedRead>,
+    /// Which of the plan's pieces that is, in order.
+    pub(super) own: Vec<usize>,
+    /// What other ranges read: the piece, and its place in their read.
+    pub(super) elsewhere: Vec<(usize, Arc<SharedRead>, usize)>,
+}
+
+impl Division {
+    /// Of a plan that shares nothing.
+    pub(super) fn alone(source: &Arc<dyn ByteSource>, plan: &ReadPlan) -> Self {
+        let own = (0..plan.ranges.len()).collect();
+        let read = Arc::new(SharedRead::new(Arc::clone(source), plan.ranges.clone()));
+        Self { read, own, elsewhere: Vec::new() }
+    }
+}
+
+impl SharedPieces {
+    /// Of so many ranges, of which some are asked for.
+    pub(crate) fn new(ranges: usize, asked: impl IntoIterator<Item = usize>) -> Self {
+        let mut ended = vec![true; ranges];
+        asked.into_iter().for_each(|at| ended[at] = false);
         let state = State { pieces: BTreeMap::new(), ended };
-        Self { ranges, state: Mutex::new(state), arrived: Condvar::new() }
+        Self { state: Mutex::new(state), arrived: Condvar::new() }
     }
 
-    /// Gives a plan of `file` what others have decompressed already.
-    pub(super) fn take(&self, file: usize, plan: &mut ReadPlan) {
-        let state = self.lock();
+    /// Divides the reading of a plan of `file` among this range and those that share pieces with it. What is decompressed
+    /// already need not be read at all.
+    pub(super) fn divide(
+        &self,
+        ranges: &[PlannedRange],
+        file: usize,
+        source: &Arc<dyn ByteSource>,
+        plan: &mut ReadPlan,
+    ) -> Division {
+        let mut state = self.lock();
+        let (mut elsewhere, mut for_others) = (Vec::new(), Vec::new());
         for cut in &plan.cut {
-            if let Some(Piece { content: Content::Here(bytes), .. }) =
-                state.pieces.get(&(file, plan.ranges[cut.at].start))
-            {
-                plan.unpacked.insert(cut.at, bytes.clone());
+            let key = (file, plan.ranges[cut.at].start);
+            match state.pieces.get(&key) {
+                Some(Piece { content: Content::Here(bytes), .. }) => {
+                    plan.unpacked.insert(cut.at, bytes.clone());
+                }
+                Some(Piece { read: Some((read, place)), .. }) if !read.has_failed() => {
+                    elsewhere.push((cut.at, Arc::clone(read), *place));
+                }
+                Some(Piece { read: None, .. }) => {}
+                _ => {
+                    let users = overlapping(ranges, file, &cut.entries);
+                    if state.are_several(&users) {
+                        for_others.push((cut.at, key, users));
+                    }
+                }
             }
         }
+        let is_read_here = |at: &usize| {
+            !plan.unpacked.contains_key(at) && elsewhere.binary_search_by_key(at, |(at, ..)| *at).is_err()
+        };
+        let own: Vec<usize> = (0..plan.ranges.len()).filter(is_read_here).collect();
+        let pieces = own.iter().map(|&at| plan.ranges[at].clone()).collect();
+        let read = Arc::new(SharedRead::new(Arc::clone(source), pieces));
+        for (at, key, users) in for_others {
+            if let Ok(place) = own.binary_search(&at) {
+                let read = Some((Arc::clone(&read), place));
+                state.pieces.insert(key, Piece { users, read, content: Content::Packed });
+            }
+        }
+        Division { read, own, elsewhere }
     }
 
     /// Gives a range of `file` what others need as well, decompressed. What is still to be done is done here,
     /// but for what others are doing. Returns for how long those were waited for.
-    pub(super) fn unpack(&self, file: usize, arrived: &mut Arrived, scratch: &mut Scratch) -> Duration {
+    pub(super) fn unpack(
+        &self,
+        ranges: &[PlannedRange],
+        file: usize,
+        arrived: &mut Arrived,
+        scratch: &mut Scratch,
+    ) -> Duration {
         let mut elsewhere = Vec::new();
         for cut in std::mem::take(&mut arrived.plan.cut) {
             if arrived.plan.unpacked.contains_key(&cut.at) {
                 continue;
             }
             let key = (file, arrived.plan.ranges[cut.at].start);
-            match self.claim(key, &cut.entries) {
+            match self.claim(key, || overlapping(ranges, file, &cut.entries)) {
                 Some(claim) => {
                     let content =
                         arrived.opened.reader.unpack(&arrived.plan, &cut, &arrived.bytes[cut.at], scratch);
@@ -96,16 +159,19 @@ impl<'a> SharedPieces<'a> {
     }
 
     /// Takes a piece upon the caller, if nobody has it and somebody else will need it.
-    fn claim(&self, key: Key, entries: &Range<u64>) -> Option<Claim<'_>> {
+    fn claim(&self, key: Key, users: impl FnOnce() -> Range<usize>) -> Option<Claim<'_>> {
         let mut state = self.lock();
-        if state.pieces.contains_key(&key) {
-            return None;
+        match state.pieces.get_mut(&key) {
+            Some(piece) if matches!(piece.content, Content::Packed) => piece.content = Content::Underway,
+            Some(_) => return None,
+            None => {
+                let users = users();
+                if !state.are_several(&users) {
+                    return None;
+                }
+                state.pieces.insert(key, Piece { users, read: None, content: Content::Underway });
+            }
         }
-        let users = self.overlapping(key.0, entries);
-        if state.ended[users.clone()].iter().filter(|ended| !**ended).count() < 2 {
-            return None;
-        }
-        state.pieces.insert(key, Piece { users, content: Content::Underway });
         Some(Claim { shared: self, key })
     }
 
@@ -115,28 +181,18 @@ impl<'a> SharedPieces<'a> {
         loop {
             match &state.pieces.get(&key)?.content {
                 Content::Here(bytes) => return Some(bytes.clone()),
-                Content::None => return None,
+                Content::None | Content::Packed => return None,
                 Content::Underway => {}
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// The ranges that have entries of these.
-    fn overlapping(&self, file: usize, entries: &Range<u64>) -> Range<usize> {
-        let first =
-            self.ranges.partition_point(|range| (range.file, range.entries.end) <= (file, entries.start));
-        let end =
-            self.ranges.partition_point(|range| (range.file, range.entries.start) < (file, entries.end));
-        first..end.max(first)
-    }
-
     /// A range needs nothing any more: what was there for it alone is given up.
-    pub(super) fn range_ended(&self, at: usize) {
+    pub(super) fn range_ended(&self, file: usize, at: usize) {
         let mut state = self.lock();
         state.ended[at] = true;
         let State { pieces, ended } = &mut *state;
-        let file = self.ranges[at].file;
         let over: Vec<Key> = pieces
             .range((file, 0)..=(file, u64::MAX))
             .filter(|(_, piece)| {
@@ -147,20 +203,44 @@ impl<'a> SharedPieces<'a> {
         over.iter().for_each(|key| drop(pieces.remove(key)));
     }
 
+    /// Keeps what one of these ranges needs and nothing else. Of a process that is given ranges one by one, the others
+    /// may never come.
+    pub(crate) fn keep_for(&self, ranges: &[usize]) {
+        let mut state = self.lock();
+        state.pieces.retain(|_, piece| ranges.iter().any(|at| piece.users.contains(at)));
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl State {
+    /// Whether a piece of these users is worth keeping for others.
+    fn are_several(&self, users: &Range<usize>) -> bool {
+        self.ended[users.clone()].iter().filter(|ended| !**ended).count() > 1
+    }
+}
+
+/// The ranges that have entries of these.
+fn overlapping(ranges: &[PlannedRange], file: usize, entries: &Range<u64>) -> Range<usize> {
+    let first = ranges.partition_point(|range| (range.file, range.entries.end) <= (file, entries.start));
+    let end = ranges.partition_point(|range| (range.file, range.entries.start) < (file, entries.end));
+    first..end.max(first)
+}
+
 /// The duty to decompress a piece.
 struct Claim<'a> {
-    shared: &'a SharedPieces<'a>,
+    shared: &'a SharedPieces,
     key: Key,
 }
 
 impl Claim<'_> {
     fn settle(self, content: Option<Bytes>) {
         if let Some(piece) = self.shared.lock().pieces.get_mut(&self.key) {
+            if content.is_some() {
+                piece.read = None;
+            }
             piece.content = content.map_or(Content::None, Content::Here);
         }
     }
@@ -180,47 +260,90 @@ impl Drop for Claim<'_> {
 
 #[cfg(test)]
 mod tests {
+    use hep_io::CutPiece;
+    use hep_io::source::{MemorySource, Recorded};
+
     use super::*;
 
     /// Two files, each of three ranges of ten entries.
     fn ranges() -> Vec<PlannedRange> {
-        let of = |file| (0..3).map(move |n| PlannedRange { file, entries: 10 * n..10 * n + 10 });
+        let of =
+            |file| (0..3).map(move |n| PlannedRange { file, entries: 10 * n..10 * n + 10, joined: n > 0 });
         (0..2).flat_map(of).collect()
     }
 
-    const ALL: [usize; 6] = [0, 1, 2, 3, 4, 5];
+    fn claim(shared: &SharedPieces, key: Key, entries: Range<u64>) -> Option<Claim<'_>> {
+        shared.claim(key, || overlapping(&ranges(), key.0, &entries))
+    }
+
+    /// The bytes of a range of the first file that needs a piece of its own and one that all three need.
+    fn plan(range: u64) -> ReadPlan {
+        let own = 100 * range..100 * range + 50;
+        let cut = CutPiece { at: 1, column: 0, entries: 0..30 };
+        ReadPlan { ranges: vec![own, 5000..5100], cut: vec![cut], ..ReadPlan::default() }
+    }
+
+    #[test]
+    fn a_piece_that_ranges_have_in_common_is_read_once() {
+        let ranges = ranges();
+        let shared = SharedPieces::new(ranges.len(), 0..6);
+        let recorded = Arc::new(Recorded::new(Arc::new(MemorySource::new("a", vec![7; 6000]))));
+        let source: Arc<dyn ByteSource> = recorded.clone();
+        let divided: Vec<Division> =
+            (0..3).map(|range| shared.divide(&ranges, 0, &source, &mut plan(range))).collect();
+        assert_eq!(divided[0].own, [0, 1]);
+        for other in &divided[1..] {
+            assert_eq!((&other.own[..], other.elsewhere[0].0), (&[0][..], 1));
+        }
+        // Another range may need it before the one that reads it is asked for.
+        let (_, read, place) = &divided[2].elsewhere[0];
+        assert_eq!(read.piece(*place).unwrap(), [7; 100][..]);
+        for division in &divided {
+            assert_eq!(division.read.wait().unwrap()[0], [7; 50][..]);
+        }
+        let mut read: Vec<Range<u64>> = recorded.take().into_iter().flatten().collect();
+        read.sort_by_key(|range| range.start);
+        assert_eq!(read, [0..50, 100..150, 200..250, 5000..5100]);
+    }
 
     #[test]
     fn a_piece_is_kept_until_the_last_range_that_needs_it_has_ended() {
-        let ranges = ranges();
-        let shared = SharedPieces::new(&ranges, &ALL);
+        let shared = SharedPieces::new(6, 0..6);
         // Of the entries 5..15 of the second file: ranges 3 and 4.
-        shared.claim((1, 77), &(5..15)).unwrap().settle(Some(Bytes::from_static(b"content")));
-        assert!(shared.claim((1, 77), &(5..15)).is_none());
-        for other in [0, 5, 4] {
-            shared.range_ended(other);
+        claim(&shared, (1, 77), 5..15).unwrap().settle(Some(Bytes::from_static(b"content")));
+        assert!(claim(&shared, (1, 77), 5..15).is_none());
+        for (file, other) in [(0, 0), (1, 5), (1, 4)] {
+            shared.range_ended(file, other);
             assert_eq!(shared.wait((1, 77)).unwrap(), "content");
         }
-        shared.range_ended(3);
+        shared.range_ended(1, 3);
         assert!(shared.wait((1, 77)).is_none() && shared.lock().pieces.is_empty());
     }
 
     #[test]
     fn what_only_one_range_still_needs_is_not_kept() {
-        let ranges = ranges();
-        let shared = SharedPieces::new(&ranges, &ALL);
-        assert!(shared.claim((0, 1), &(0..10)).is_none());
-        shared.range_ended(0);
-        assert!(shared.claim((0, 1), &(5..15)).is_none());
-        assert!(SharedPieces::new(&ranges, &[1]).claim((0, 1), &(0..30)).is_none());
+        let shared = SharedPieces::new(6, 0..6);
+        assert!(claim(&shared, (0, 1), 0..10).is_none());
+        shared.range_ended(0, 0);
+        assert!(claim(&shared, (0, 1), 5..15).is_none());
+        assert!(claim(&SharedPieces::new(6, [1]), (0, 1), 0..30).is_none());
+    }
+
+    #[test]
+    fn a_process_keeps_what_its_next_ranges_need() {
+        let shared = SharedPieces::new(6, 0..6);
+        claim(&shared, (0, 1), 0..30).unwrap().settle(Some(Bytes::from_static(b"content")));
+        shared.keep_for(&[1]);
+        assert!(shared.wait((0, 1)).is_some());
+        shared.keep_for(&[4]);
+        assert!(shared.wait((0, 1)).is_none());
     }
 
     #[test]
     fn who_waits_gets_what_comes_and_nothing_from_who_fails() {
-        let ranges = ranges();
-        let shared = SharedPieces::new(&ranges, &ALL);
+        let shared = SharedPieces::new(6, 0..6);
         for content in [Some(Bytes::from_static(b"content")), None] {
-            let claim = shared.claim((0, 1), &(0..30)).unwrap();
+            let claim = claim(&shared, (0, 1), 0..30).unwrap();
             std::thread::scope(|scope| {
                 let waits = scope.spawn(|| shared.wait((0, 1)));
                 match content.clone() {

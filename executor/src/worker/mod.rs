@@ -18,7 +18,7 @@ use crate::merge_tree::Shape;
 use crate::partial::{Partial, Reduction};
 use crate::progress::{Progress, ProgressKind};
 use crate::registry::AnyProcessor;
-use crate::run::{Begun, Mapper, Options, Plan, Workspace, tell};
+use crate::run::{Begun, Mapper, Options, Plan, SharedPieces, Workspace, tell};
 use crate::{Error, Registry, RunResult};
 
 /// Files that stay open between ranges. The ranges that a worker gets are of few files at a time.
@@ -36,6 +36,8 @@ pub struct Worker {
     /// The files that were used last, the latest last.
     open: VecDeque<usize>,
     traffic: Vec<HostTraffic>,
+    /// What the range before has read or decompressed of pieces that the next one needs.
+    shared: SharedPieces,
     /// The range that comes next, if that was said.
     begun: Option<(usize, Begun)>,
 }
@@ -70,6 +72,7 @@ impl Worker {
         Ok(Self {
             key: key_of(json),
             shape: plan.shape(),
+            shared: SharedPieces::new(plan.ranges().len(), 0..plan.ranges().len()),
             plan,
             processor,
             options,
@@ -112,7 +115,10 @@ impl Worker {
             self.use_file(file);
         }
         let reduction = Reduction::new(Arc::clone(&self.shape));
+        let ahead = next.map_or(at, |(next, _)| next);
+        self.shared.keep_for(&[at, ahead]);
         let mapper = Mapper::new(&self.plan, &*self.processor, &self.options, &self.progress);
+        let mapper = mapper.sharing(&self.shared);
         let mut begun = self.begun.take().filter(|(begun, _)| *begun == at).map(|(_, begun)| begun);
         if let Some((next, _)) = next.filter(|(next, _)| mapper.is_remote(*next) && !mapper.is_kept(*next)) {
             // This one's bytes go first.
@@ -122,6 +128,10 @@ impl Worker {
             self.begun = Some((next, mapper.begin(next)));
         }
         let mapped = mapper.range(&mut self.workspace, at, begun, watch);
+        if mapped.output.is_err() {
+            // The range may be asked for again, and what was read of it may be what was wrong with it.
+            self.shared.keep_for(&[]);
+        }
         if let Err(Error::Cancelled) = mapped.output {
             self.workspace.take_costs(|_, _| ());
             return Err(Error::Cancelled);

@@ -81,8 +81,9 @@ pub(super) fn position(basket: usize, byte: u64) -> String {
     format!("basket {basket} at byte {byte}")
 }
 
-/// The entries at which all branches begin a basket: the clusters, and what is finer than them.
-pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
+/// The entries at which all branches begin a basket: the clusters, and what is finer than them. Where there are none,
+/// those at which the branch with the most bytes begins one, and that baskets of others cross them.
+pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<(Vec<u64>, bool)> {
     let entries = tree.entries();
     let whole = 0..entries;
     let mut common: Option<Vec<u64>> = None;
@@ -102,6 +103,7 @@ pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
         }
     }
     let mut common = common.unwrap_or_default();
+    let mut cut_pieces = false;
     // Skims flush each branch when its own buffer is full, so that nothing aligns. Then the branch
     // with the most bytes decides: its baskets are the ones that it hurts to decode twice.
     if let Some((_, starts)) = largest
@@ -109,6 +111,7 @@ pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
         && starts.len() > 1
     {
         common = starts;
+        cut_pieces = true;
     }
     if common.first() != Some(&0) {
         common.insert(0, 0);
@@ -116,7 +119,7 @@ pub(super) fn boundaries(tree: &Tree, columns: &[String]) -> Result<Vec<u64>> {
     if entries > 0 {
         common.push(entries);
     }
-    Ok(common)
+    Ok((common, cut_pieces))
 }
 
 /// The entries at which the branch with the most bytes begins a basket.

@@ -263,7 +263,11 @@ impl EntryReader for Tree {
     }
 
     fn boundaries(&self, columns: &[String]) -> Result<Vec<u64>> {
-        plan::boundaries(self, columns)
+        Ok(plan::boundaries(self, columns)?.0)
+    }
+
+    fn boundaries_cut_pieces(&self, columns: &[String]) -> Result<bool> {
+        Ok(plan::boundaries(self, columns)?.1)
     }
 
     fn cuts(&self, columns: &[String]) -> Result<Vec<u64>> {
