@@ -75,10 +75,11 @@ impl Sound {
     fn new(bytes: Vec<u8>) -> Self {
         let reader = open(&bytes).unwrap();
         let values = |name: String| {
+            reader.column(&name).ok()?;
             let values = column(&*reader, &bytes, &name).unwrap();
-            (name, values)
+            Some((name, values))
         };
-        let columns: Vec<_> = reader.column_names().into_iter().map(values).collect();
+        let columns: Vec<_> = reader.column_names().into_iter().filter_map(values).collect();
         assert!(columns.len() >= 3);
         Self { entries: reader.entries(), columns, bytes }
     }
@@ -173,7 +174,10 @@ fn a_changed_header_field_gives_an_error_or_the_right_values() {
     let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
     let mut counts = Counts::new();
     for codec in ["zlib", "lzma", "lz4", "zstd", "none"] {
-        for kind in ["tree", "ntuple"] {
+        for kind in ["tree", "ntuple", "split"] {
+            if kind == "split" && codec != "none" {
+                continue;
+            }
             let name = format!("{kind}-{codec}");
             let bytes = std::fs::read(data(&format!("headers/{name}.root"))).unwrap();
             if kind == "tree" && codec != "none" {

@@ -2,6 +2,7 @@
 //! would turn integers into floats or let another branch count.
 
 use super::index::{Index, Node};
+use super::interpretation::ClassEvidence;
 use super::leaf::Leaf;
 use crate::root::{Buffer, Parse};
 
@@ -41,6 +42,16 @@ fn classes(code: &str) -> Option<&'static [&'static str]> {
         "O" => &["TLeafO"],
         _ => return None,
     })
+}
+
+/// Compares the type of a member's leaf with that of its branch.
+pub(super) fn with_member(class: &ClassEvidence<'_>, leaves: &[Leaf<'_>]) -> Result<(), String> {
+    match (class.member_code(), leaves) {
+        (Some(code), [Leaf { code: Some(own), .. }]) if *own != code => {
+            Err(format!("it is damaged: its branch is of type {code}, and its leaf of type {own}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Compares the size that a leaf of a plain branch gives with that of its class.

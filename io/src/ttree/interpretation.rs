@@ -207,6 +207,11 @@ pub(super) struct ClassEvidence<'a> {
 }
 
 impl<'a> ClassEvidence<'a> {
+    /// The code of the member that it holds, if it holds one; its leaf has it too.
+    pub(super) fn member_code(&self) -> Option<i32> {
+        matches!(self.kind, MEMBER | CLONES_MEMBER | COLLECTION_MEMBER).then_some(self.code)
+    }
+
     /// From the cursor behind the `TBranch` part.
     pub(super) fn read(buffer: &mut Buffer<'a>, version: u16) -> Parse<Option<Self>> {
         if !(8..=10).contains(&version) {
@@ -229,9 +234,10 @@ impl<'a> ClassEvidence<'a> {
     }
 }
 
-/// The branch types of `TBranchElement::fType`: an object that streams itself, a base class, a
+/// The branch types of `TBranchElement::fType`: an object that streams itself, a member, a base class, a
 /// `TClonesArray` and a collection, and the members of their objects.
 const STREAMS_ITSELF: i32 = -1;
+const MEMBER: i32 = 0;
 const BASE: i32 = 1;
 const CLONES: i32 = 3;
 const COLLECTION: i32 = 4;

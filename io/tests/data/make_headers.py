@@ -4,6 +4,7 @@ Run with ROOT 6.40: `python3 make_headers.py FOLDER`.
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +73,54 @@ def ntuple(path, codec):
     file.Close()
 
 
+SPLIT = """
+#include <string>
+#include <vector>
+#include <TFile.h>
+#include <TTree.h>
+
+struct Hit { float a; int b; unsigned int c; double d; short s; long long l; bool o; unsigned char u; };
+struct Track : Hit { int n; float array[3]; Hit one; std::vector<Hit> many; std::string text; std::vector<double> list; };
+
+#ifdef __CLING__
+#pragma link C++ class Hit+;
+#pragma link C++ class Track+;
+#pragma link C++ class std::vector<Hit>+;
+#endif
+
+void write_split(const char *path)
+{
+   TFile file(path, "RECREATE", "", 0);
+   TTree events("Events", "events");
+   auto *track = new Track;
+   events.Branch("track", &track, 400, 99);
+   for (int i = 0; i < 100; ++i) {
+      Hit hit{i / 3.f, -i, (unsigned int)(i * i), i / 7., (short)(5 * i), -1LL * i * i, i % 2 == 1, (unsigned char)i};
+      static_cast<Hit &>(*track) = track->one = hit;
+      track->n = i * 3, track->text = "text " + std::to_string(i);
+      for (int j = 0; j < 3; ++j)
+         track->array[j] = i - j;
+      track->many.assign(i % 4, hit);
+      for (int j = 0; j < i % 4; ++j)
+         track->many[j].a += j, track->many[j].b -= j;
+      track->list.assign(i % 3, i / 9.);
+      events.Fill();
+   }
+   events.Write();
+}
+"""
+
+
+def split(path):
+    source = Path(tempfile.mkdtemp()) / "split.C"
+    source.write_text(SPLIT)
+    assert ROOT.gROOT.ProcessLine(f".L {source}+") == 0
+    ROOT.write_split(str(path))
+
+
 folder = Path(sys.argv[1])
 folder.mkdir(exist_ok=True)
 for name, codec in CODECS.items():
     tree(folder / f"tree-{name}.root", codec)
     ntuple(folder / f"ntuple-{name}.root", codec)
+split(folder / "split-none.root")
