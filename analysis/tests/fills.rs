@@ -2,6 +2,7 @@
 mod golden;
 
 use golden::{double, doubles, index, list, of_unknown_length, read, same, text};
+use hep_analysis::Merge;
 use hep_analysis::hist::{AnyHist, Axis, Count, Count2, Count3, Hist, Hist2, Hist3, HistN};
 use serde_json::Value;
 
@@ -29,6 +30,16 @@ fn check(hist: &AnyHist, root: &Value) {
         }
     }
     assert_eq!(hist.entries, index(&root["entries"]) as u64);
+    check_statistics(hist, &root["statistics"]);
+}
+
+/// ROOT adds them up in one row, which rounds otherwise.
+fn check_statistics(hist: &AnyHist, root: &Value) {
+    let root = doubles(root);
+    assert_eq!(hist.statistics.len(), root.len());
+    for (at, (ours, root)) in hist.statistics.iter().zip(&root).enumerate() {
+        assert!((ours - root).abs() <= 1e-12 * root.abs().max(1.0), "sum {at}: {ours:e}, ROOT {root:e}");
+    }
 }
 
 #[test]
@@ -81,6 +92,74 @@ fn three_axes_hold_what_th3d_holds_in_its_order_of_bins() {
 }
 
 #[test]
+fn bins_that_are_named_count_at_their_centres_and_not_at_all_while_the_axis_grows() {
+    let golden = &read("fills")["named"];
+    let names: Vec<&str> = list(&golden["names"]).iter().map(text).collect();
+    let fills: Vec<(&str, f64, f64)> = list(&golden["fills"])
+        .iter()
+        .map(|fill| (text(&fill[0]), double(&fill[1]), double(&fill[2])))
+        .collect();
+    for (axis, one, two) in
+        [(Axis::category(names), "fixed1", "fixed2"), (Axis::growing_category(), "growing1", "growing2")]
+    {
+        let (mut h1, mut all1) = (Hist::new(axis.clone()), Hist::new(axis.clone()));
+        let (mut h2, mut all2) = (Hist2::new([axis.clone(), x()]), Hist2::new([axis.clone(), x()]));
+        for &(name, y, weight) in &fills {
+            h1.fill(name, weight);
+            h2.fill(name, y, weight);
+        }
+        all1.fill_all(of_unknown_length(fills.iter().map(|&(name, _, weight)| (name, weight))));
+        all2.fill_all(of_unknown_length(fills.iter().copied()));
+        for hist in [h1.view(), all1.view()] {
+            check_statistics(&hist, &golden[one]);
+        }
+        for hist in [h2.view(), all2.view()] {
+            check_statistics(&hist, &golden[two]);
+        }
+        assert_eq!((h1, h2), (all1, all2));
+    }
+}
+
+#[test]
+fn four_axes_hold_the_sums_of_a_thnd() {
+    let golden = &read("fills")["four"];
+    let (low, high) = (doubles(&golden["low"]), doubles(&golden["high"]));
+    let bins = list(&golden["bins"]).iter().map(index);
+    let axes: Vec<Axis> =
+        bins.zip(low.iter().zip(&high)).map(|(bins, (&low, &high))| Axis::regular(bins, low, high)).collect();
+    let fills: Vec<Vec<f64>> = list(&golden["fills"]).iter().map(doubles).collect();
+    let (mut each, mut all) = (HistN::new(axes.clone()), HistN::new(axes));
+    fills.iter().for_each(|fill| each.fill(&fill[..4], fill[4]));
+    let columns = [0, 1, 2, 3, 4].map(|i| fills.iter().map(|fill| fill[i]).collect::<Vec<f64>>());
+    let [a, b, c, d, weights] = &columns;
+    all.fill_all(&[a, b, c, d], weights);
+    check_statistics(&each.view(), &golden["statistics"]);
+    assert_eq!(each, all);
+}
+
+#[test]
+fn merging_and_writing_keep_the_sums() {
+    let fill = |from: usize| {
+        let mut hist = Hist2::new([x(), pt()]);
+        (from..from + 50)
+            .for_each(|i| hist.fill(0.01 * i as f64 - 0.5, 2.0 * i as f64, 1.0 + 0.1 * i as f64));
+        hist
+    };
+    let (a, b) = (fill(0), fill(50));
+    let text = serde_json::to_string(&a).unwrap();
+    let mut read: Hist2 = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.statistics(), a.statistics());
+    let mut merged = a.clone();
+    merged.merge(b.clone()).unwrap();
+    read.merge(serde_json::from_str(&serde_json::to_string(&b).unwrap()).unwrap()).unwrap();
+    assert_eq!(merged.statistics(), read.statistics());
+    let sums = a.statistics().into_iter().zip(b.statistics()).zip(merged.statistics());
+    assert!(sums.into_iter().all(|((a, b), sum)| (a + b - sum).abs() <= 1e-12 * sum.abs()));
+    let short = text.replace("\"moments\":[", "\"moments\":[1.0,");
+    assert!(short != text && serde_json::from_str::<Hist2>(&short).is_err());
+}
+
+#[test]
 fn counts_are_what_unit_weights_sum_to() {
     let (mut one, mut two, mut three_axes) =
         (Count::new(x()), Count2::new([x(), pt()]), Count3::new(three()));
@@ -100,6 +179,7 @@ fn counts_are_what_unit_weights_sum_to() {
         assert_eq!(count.sumw, weighted.sumw);
         assert_eq!(count.sumw2, None);
         assert_eq!(count.entries, weighted.entries);
+        assert_eq!(count.statistics, weighted.statistics);
     }
 }
 

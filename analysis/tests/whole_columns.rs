@@ -347,7 +347,13 @@ fn around_edges(axis: &Axis, low: f64, high: f64, numbers: &mut Numbers) -> Vec<
 }
 
 fn equal(a: &AnyHist, b: &AnyHist) {
-    assert_eq!(a.entries, b.entries);
+    equal_bins(a, b);
+    let bits = |sums: &[f64]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&a.statistics), bits(&b.statistics), "{:?}", a.axes);
+}
+
+fn equal_bins(a: &AnyHist, b: &AnyHist) {
+    assert_eq!((a.entries, a.odd_weights), (b.entries, b.odd_weights));
     let bits = |sums: &[f64]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&a.sumw), bits(&b.sumw), "{:?}", a.axes);
     assert_eq!(a.sumw2.as_deref().map(bits), b.sumw2.as_deref().map(bits));
@@ -454,22 +460,91 @@ fn filling_varied_is_filling_each_variation() {
     let mut numbers = Numbers(16);
     for (axis, low, high) in axes_of_numbers() {
         let values = around_edges(&axis, low, high, &mut numbers);
-        let axes = [Axis::category(["nominal", "up", "down"]), axis];
+        let names = ["nominal", "up", "down"];
+        let axes = [Axis::category(names), axis];
         for values in [&values[..], &values[..100], &[]] {
             let weights: Vec<[f64; 3]> =
                 values.iter().map(|_| [1.0, numbers.next(), numbers.next() - 0.1]).collect();
             let [mut each, mut one, mut all] = [(); 3].map(|()| Hist2::new(axes.clone()));
             for (&x, weights) in values.iter().zip(&weights) {
-                (0..3).for_each(|variation| each.fill(variation, x, weights[variation]));
+                (0..3).for_each(|variation| each.fill(names[variation], x, weights[variation]));
                 one.fill_varied(x, *weights);
             }
             all.fill_all_varied(
                 values.iter().copied().zip(weights.iter().map(|weights| weights.iter().copied())),
             );
-            equal(&one.view(), &each.view());
-            equal(&all.view(), &each.view());
+            equal_bins(&one.view(), &each.view());
+            equal(&all.view(), &one.view());
+            // The sums of an entry's variations are added up before they are multiplied by its coordinate.
+            let largest = low.abs().max(high.abs()).max(1.0);
+            for (one, each) in one.statistics().iter().zip(each.statistics()) {
+                assert!((one - each).abs() <= 1e-8 * largest * largest, "{one} {each}");
+            }
         }
     }
+}
+
+/// Enough variations for the loop that is compiled for wider vectors, and weights that are no numbers.
+#[test]
+fn many_variations_have_the_sums_of_each() {
+    const V: i32 = 41;
+    let mut numbers = Numbers(18);
+    let [mut each, mut one, mut all] =
+        [(); 3].map(|()| Hist2::new([Axis::integer(0, V), Axis::regular(10, 0.0, 1.0)]));
+    let rows: Vec<(f64, Vec<f64>)> = (0..1000)
+        .map(|i| {
+            let weight = |_| if i % 400 == 399 { f64::INFINITY } else { numbers.next() - 0.3 };
+            let weights = (0..V).map(weight).collect();
+            (if i % 400 == 399 { 7.0 } else { 1.2 * numbers.next() - 0.1 }, weights)
+        })
+        .collect();
+    for (y, weights) in &rows {
+        weights.iter().zip(0..).for_each(|(&weight, variation)| each.fill(variation, *y, weight));
+        one.fill_varied(*y, weights.iter().copied());
+    }
+    all.fill_all_varied(rows.iter().map(|(y, weights)| (*y, weights.iter().copied())));
+    equal(&all.view(), &one.view());
+    assert_eq!((each.odd_weights(), one.odd_weights()), (2 * 41, 2 * 41));
+    for (one, each) in one.statistics().iter().zip(each.statistics()) {
+        assert!((one - each).abs() <= 1e-12 * each.abs(), "{one} {each}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_counted_wherever_they_are() {
+    let weights = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -f64::NAN, f64::MAX, 1e200, 0.0, -1.0];
+    let mut numbers = Numbers(19);
+    let points: Vec<(f64, f64, f64)> = (0..3000)
+        .map(|i| {
+            (3.0 * numbers.next() - 1.0, numbers.next(), if i % 7 == 0 { weights[i / 7 % 8] } else { 1.0 })
+        })
+        .collect();
+    let want = points.iter().filter(|point| !point.2.is_finite()).count() as u64;
+    assert!(want > 200);
+    let axis = || Axis::regular(4, 0.0, 1.0);
+    let (mut each, mut all) = (Hist::new(axis()), Hist::new(axis()));
+    points.iter().for_each(|&(x, _, weight)| each.fill(x, weight));
+    all.fill_all(points.iter().map(|&(x, _, weight)| (x, weight)));
+    equal(&each.view(), &all.view());
+    assert_eq!(each.odd_weights(), want);
+    let (mut each, mut all, mut any) =
+        (Hist2::new([axis(), axis()]), Hist2::new([axis(), axis()]), HistN::new(vec![axis(); 4]));
+    points.iter().for_each(|&(x, y, weight)| each.fill(x, y, weight));
+    all.fill_all(points.iter().copied());
+    let [x, y, weights]: [Vec<f64>; 3] = [
+        points.iter().map(|point| point.0).collect(),
+        points.iter().map(|point| point.1).collect(),
+        points.iter().map(|point| point.2).collect(),
+    ];
+    any.fill_all(&[&x, &y, &x, &y], &weights);
+    let mut any_each = HistN::new(vec![axis(); 4]);
+    points.iter().for_each(|&(x, y, weight)| any_each.fill(&[x, y, x, y], weight));
+    equal(&each.view(), &all.view());
+    equal(&any_each.view(), &any.view());
+    assert_eq!((all.odd_weights(), any.odd_weights()), (want, want));
+    let mut twice = all.clone();
+    twice.merge(all).unwrap();
+    assert_eq!(twice.odd_weights(), 2 * want);
 }
 
 #[test]

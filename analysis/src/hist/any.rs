@@ -14,4 +14,8 @@ pub struct AnyHist {
     pub sumw2: Option<Vec<f64>>,
     /// How many times it was filled.
     pub entries: u64,
+    /// The sums of [`Histogram::statistics`](super::Histogram::statistics).
+    pub statistics: Vec<f64>,
+    /// How many times it was filled with a weight that is infinite or not a number.
+    pub odd_weights: u64,
 }

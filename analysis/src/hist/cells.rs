@@ -271,6 +271,16 @@ impl<S: Storage> Cells<S> {
         self.held().fold(0.0, |sum, (_, cell)| sum + number(cell))
     }
 
+    /// The sums of two numbers of each of which `counts` says so, in order.
+    pub(super) fn sums(
+        &self,
+        mut counts: impl FnMut(usize) -> bool,
+        numbers: [fn(S::Cell) -> f64; 2],
+    ) -> [f64; 2] {
+        let counted = self.held().filter(|(at, _)| counts(*at));
+        counted.fold([0.0; 2], |sums, (_, cell)| [sums[0] + numbers[0](cell), sums[1] + numbers[1](cell)])
+    }
+
     /// Adds others, of as many cells, one by one: mine first.
     pub(super) fn merge(&mut self, other: Self) {
         match (&self.sparse, &other.sparse) {

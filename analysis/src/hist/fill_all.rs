@@ -5,8 +5,9 @@
 use std::array::from_fn;
 
 use super::cells::Cells;
+use super::moments::{Moments, Weights};
 use super::places::{BLOCK, Search};
-use super::{Axis, Bins, Coordinate, Counts, Histogram, Storage, Weighted};
+use super::{Axes, Axis, Bins, Coordinate, Counts, Histogram, Storage, Weighted};
 
 impl Histogram<Counts, [Axis; 1]> {
     /// Adds an entry for each of `values`: the same as [`fill`](Self::fill) for each, at a half to a fifth of the cost
@@ -83,7 +84,8 @@ impl Histogram<Weighted, [Axis; 2]> {
 
     /// Adds an entry at `x` on the second axis for each variation, of which the first axis has a bin each: the same
     /// as [`fill`](Self::fill) with each of the first axis' bins and its weight, in order, but the bin of `x` is
-    /// found once, and its sums of all variations lie side by side.
+    /// found once, and its sums of all variations lie side by side. The sums for means
+    /// ([`statistics`](Self::statistics)) may differ in the last digits, because an entry's weights are added up first.
     ///
     /// ```
     /// use hep_analysis::hist::{Axis, Hist2};
@@ -99,8 +101,9 @@ impl Histogram<Weighted, [Axis; 2]> {
     #[inline]
     pub fn fill_varied(&mut self, x: impl Coordinate, weights: impl IntoIterator<Item = f64>) {
         let place = self.place(1, x);
-        let (axes, cells, entries) = self.parts();
-        *entries += put_varied(cells, axes[0].len(), place, weights);
+        let y = self.coordinate(1, x, place);
+        let (axes, cells, entries, moments) = self.parts();
+        *entries += put_varied(axes, cells, moments, (place, y), weights);
     }
 
     /// [`fill_varied`](Self::fill_varied) for each of the values and their weights.
@@ -124,14 +127,14 @@ impl Histogram<Weighted, [Axis; 2]> {
         if is_short(&values) || !X::NUMBER {
             return values.for_each(|(x, weights)| self.fill_varied(x, weights));
         }
-        let ([variations, axis], cells, entries) = self.parts();
-        let (variations, search) = (variations.len(), Search::new(axis));
+        let (axes, cells, entries, moments) = self.parts();
+        let search = Search::new(&axes[1]);
         let (mut numbers, mut places) = ([0.0; BLOCK], [0; BLOCK]);
         let mut weights = Vec::with_capacity(BLOCK);
         let mut flush = |numbers: &[f64; BLOCK], weights: &mut Vec<W>| {
             search.find(numbers, &mut places);
-            for (weights, &place) in weights.drain(..).zip(&places) {
-                *entries += put_varied(cells, variations, place as usize, weights);
+            for ((weights, &place), &y) in weights.drain(..).zip(&places).zip(numbers) {
+                *entries += put_varied(axes, cells, moments, (place as usize, y), weights);
             }
         };
         values.for_each(|(x, of_each)| {
@@ -145,21 +148,21 @@ impl Histogram<Weighted, [Axis; 2]> {
     }
 }
 
-/// Adds a weight to each of the variations that are side by side at `place`. Returns how many.
+/// Adds a weight to each of the variations that are side by side at a place and number of the second axis. Returns how
+/// many.
 #[inline]
 fn put_varied(
+    axes: &[Axis; 2],
     cells: &mut Cells<Weighted>,
-    variations: usize,
-    place: usize,
+    moments: &mut Moments,
+    (place, y): (usize, f64),
     weights: impl IntoIterator<Item = f64>,
 ) -> u64 {
-    let mut weights = weights.into_iter();
+    let variations = axes[0].len();
+    let weights = moments.take_varied(&axes[0], weights);
     let first = place * (variations + 2) + 1;
-    let added = cells.add_row(first..first + variations, weights.by_ref().map(Weighted::cell));
-    assert!(
-        added == variations && weights.next().is_none(),
-        "one weight for each of {variations} variations"
-    );
+    cells.add_row(first..first + variations, weights.iter().map(|&weight| Weighted::cell(weight)));
+    moments.add_varied(y, place.wrapping_sub(1) < axes[1].len());
     variations as u64
 }
 
@@ -204,17 +207,22 @@ impl Histogram<Weighted, Vec<Axis>> {
             }
             return;
         }
-        let (axes, cells, entries) = self.parts();
+        let (axes, cells, entries, moments) = self.parts();
         let searches: Vec<_> = axes.iter().map(Search::new).collect();
-        let (mut numbers, mut places) = ([0.0; BLOCK], [0; BLOCK]);
+        let (mut numbers, mut places) = (vec![[0.0; BLOCK]; axes.len()], [0; BLOCK]);
+        let mut of_block = [0.0; BLOCK];
         for (block, weights) in weights.chunks(BLOCK).enumerate() {
             let rows = block * BLOCK..block * BLOCK + weights.len();
             let mut at = [0; BLOCK];
-            for ((axis, search), column) in axes.iter().zip(&searches).zip(columns).rev() {
+            let axis_by_axis = axes.iter().zip(&searches).zip(columns).zip(&mut numbers);
+            for (((axis, search), column), numbers) in axis_by_axis.rev() {
                 numbers[..weights.len()].copy_from_slice(&column[rows.clone()]);
-                search.find(&numbers, &mut places);
+                search.find(numbers, &mut places);
                 inner(&mut at, axis, &places);
             }
+            of_block[..weights.len()].copy_from_slice(weights);
+            let mut numbers: Vec<_> = numbers.iter_mut().collect();
+            moments.add_block::<Weighted>(*entries, axes, &mut numbers, &mut of_block, weights.len());
             cells.add_each(&at, weights.iter().map(|&weight| [weight, weight * weight]));
             *entries += weights.len() as u64;
         }
@@ -243,10 +251,13 @@ trait Point<const D: usize>: Copy {
 
     /// Their places on axes which grow if need be.
     fn place<S: Storage>(self, hist: &mut Histogram<S, [Axis; D]>) -> [usize; D];
+
+    /// Adds them to the sums of the histogram as the entry that is put next.
+    fn sum<S: Storage>(self, hist: &mut Histogram<S, [Axis; D]>, places: [usize; D], weight: f64);
 }
 
 macro_rules! point {
-    ($d:literal $($x:ident $i:tt)*) => {
+    ($d:literal $m:literal $($x:ident $i:tt)*) => {
         impl<$($x: Coordinate),*> Point<$d> for ($($x,)*) {
             const NUMBERS: [bool; $d] = [$($x::NUMBER),*];
 
@@ -261,12 +272,16 @@ macro_rules! point {
             fn place<S: Storage>(self, hist: &mut Histogram<S, [Axis; $d]>) -> [usize; $d] {
                 [$(hist.place($i, self.$i)),*]
             }
+
+            fn sum<S: Storage>(self, hist: &mut Histogram<S, [Axis; $d]>, places: [usize; $d], weight: f64) {
+                hist.note::<$d, $m>([$(hist.coordinate($i, self.$i, places[$i])),*], places, weight);
+            }
         }
     };
 }
-point! { 1 X 0 }
-point! { 2 X 0 Y 1 }
-point! { 3 X 0 Y 1 Z 2 }
+point! { 1 2 X 0 }
+point! { 2 5 X 0 Y 1 }
+point! { 3 9 X 0 Y 1 Z 2 }
 
 /// The coordinates of a block of entries on one axis.
 struct Column {
@@ -274,19 +289,28 @@ struct Column {
     places: [u32; BLOCK],
 }
 
-/// What is added with each entry: a weight, or nothing but itself.
-trait Filled: Storage {
-    type Weight: Copy + Default;
+impl Column {
+    /// Numbers for the places of names: none where that is outside of the axis.
+    fn number_places(&mut self, axis: &Axis, count: usize) {
+        for (number, &place) in self.numbers.iter_mut().zip(&self.places).take(count) {
+            let inside = (1..=axis.len()).contains(&(place as usize));
+            *number = if inside { axis.coordinate(place as usize) } else { f64::NAN };
+        }
+    }
+}
 
+/// What is added with each entry: a weight, or nothing but itself.
+trait Filled: Storage + Weights {
     fn cell(weight: Self::Weight) -> Self::Cell;
 
     /// What so many entries add up to, if all are alike.
     fn counted(entries: u64) -> Option<Self::Cell>;
+
+    /// Adds an entry to one cell, and notes a weight that is not finite.
+    fn put<A: Axes>(hist: &mut Histogram<Self, A>, places: impl AsRef<[usize]>, weight: Self::Weight);
 }
 
 impl Filled for Weighted {
-    type Weight = f64;
-
     #[inline(always)]
     fn cell(weight: f64) -> [f64; 2] {
         [weight, weight * weight]
@@ -296,11 +320,14 @@ impl Filled for Weighted {
     fn counted(_: u64) -> Option<[f64; 2]> {
         None
     }
+
+    #[inline(always)]
+    fn put<A: Axes>(hist: &mut Histogram<Self, A>, places: impl AsRef<[usize]>, weight: f64) {
+        hist.put_weighted(hist.cell_of(places), weight);
+    }
 }
 
 impl Filled for Counts {
-    type Weight = ();
-
     #[inline(always)]
     fn cell((): ()) -> u64 {
         1
@@ -309,6 +336,11 @@ impl Filled for Counts {
     #[inline(always)]
     fn counted(entries: u64) -> Option<u64> {
         Some(entries)
+    }
+
+    #[inline(always)]
+    fn put<A: Axes>(hist: &mut Histogram<Self, A>, places: impl AsRef<[usize]>, (): ()) {
+        hist.put(hist.cell_of(places), 1);
     }
 }
 
@@ -373,7 +405,8 @@ fn fill_each<S: Filled, P: Point<D>, const D: usize>(
 ) {
     values.for_each(|(point, weight)| {
         let places = point.place(hist);
-        hist.put_at(places, S::cell(weight));
+        point.sum(hist, places, S::number(weight));
+        S::put(hist, places, weight);
     });
 }
 
@@ -403,6 +436,7 @@ struct Blocks<'a, S: Filled, const D: usize> {
     axes: &'a [Axis; D],
     cells: &'a mut Cells<S>,
     entries: &'a mut u64,
+    moments: &'a mut Moments,
     searches: [Search<'a>; D],
     /// Whose coordinates are numbers.
     numbers: [bool; D],
@@ -418,9 +452,10 @@ impl<'a, S: Filled, const D: usize> Blocks<'a, S, D> {
 
     #[inline]
     fn new<P: Point<D>>(hist: &'a mut Histogram<S, [Axis; D]>) -> Self {
-        let (axes, cells, entries) = hist.parts();
+        let (axes, cells, entries, moments) = hist.parts();
         Self {
             axes,
+            moments,
             searches: from_fn(|axis| Search::new(&axes[axis])),
             numbers: P::NUMBERS,
             tables: (S::counted(1).is_some() && cells.len() <= TABLE).then(Tables::default),
@@ -437,6 +472,13 @@ impl<'a, S: Filled, const D: usize> Blocks<'a, S, D> {
         let Block { columns, weights } = block;
         let numbers = columns.iter_mut().zip(&self.searches).zip(self.numbers).filter(|(_, number)| *number);
         numbers.for_each(|((column, search), _)| search.find(&column.numbers, &mut column.places));
+        for (axis, (column, _)) in
+            columns.iter_mut().zip(self.numbers).enumerate().filter(|(_, (_, number))| !number)
+        {
+            column.number_places(&axes[axis], count);
+        }
+        let mut numbers = columns.each_mut().map(|column| &mut column.numbers);
+        self.moments.add_block::<S>(*self.entries, *axes, &mut numbers, weights, count);
         let Some((last, columns)) = columns.split_last_mut() else { return };
         let at = &mut last.places[..count];
         axes.iter().zip(columns).rev().for_each(|(axis, column)| inner(at, axis, &column.places));

@@ -2,6 +2,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cells::{Cells, Read};
+use super::moments::Moments;
 use super::{AnyHist, Axis, Coordinate, Counts, Storage, Weighted};
 use crate::{Error, Merge, Result};
 
@@ -28,6 +29,7 @@ pub struct Histogram<S: Storage, A: Axes> {
     axes: A,
     cells: Cells<S>,
     entries: u64,
+    moments: Moments,
 }
 
 /// Cells of the largest histogram: 16 GiB of weighted ones. More would be a slip, or an attack.
@@ -55,7 +57,8 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     pub fn new(axes: impl IntoAxes<A>) -> Self {
         let axes = axes.into_axes();
         let Some(n) = cells(axes.as_ref()) else { panic!("a histogram of more than {MAX_CELLS} bins") };
-        Self { title: Box::default(), cells: Cells::new(n), axes, entries: 0 }
+        let moments = Moments::new(axes.as_ref().len());
+        Self { title: Box::default(), cells: Cells::new(n), axes, entries: 0, moments }
     }
 
     /// The same histogram with a title for plots.
@@ -99,12 +102,12 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// The bytes of its bins that are in memory. One of many bins has only those that were filled there, as long
     /// as that takes less.
     pub(crate) fn cells_memory(&self) -> usize {
-        self.cells.memory()
+        self.cells.memory() + self.moments.memory()
     }
 
     /// The same when all are filled; axes that grow apart.
     pub(crate) fn most_cells_memory(&self) -> usize {
-        self.cells.len() * size_of::<S::Cell>()
+        self.cells.len() * size_of::<S::Cell>() + self.moments.memory()
     }
 
     /// The histogram as writers need it.
@@ -115,7 +118,45 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
             sumw: self.cells.numbers(S::value),
             sumw2: S::WEIGHTED.then(|| self.cells.numbers(S::variance)),
             entries: self.entries,
+            statistics: self.statistics(),
+            odd_weights: self.moments.odd(),
         }
+    }
+
+    /// How many times it was filled with a weight that is infinite or not a number.
+    pub fn odd_weights(&self) -> u64 {
+        self.moments.odd()
+    }
+
+    /// The sums over all fills from which means and standard deviations are made, in ROOT's order (`TH3::GetStats`):
+    /// of `w`, `w²`, `w x`, `w x²`, then with two axes `w y`, `w y²`, `w x y`, and with three `w z`, `w z²`, `w x z`,
+    /// `w y z`. Fills outside of an axis are not part of them. With four axes and more (`THnD`) they are, and the sums
+    /// are of `w`, `w²`, and of `w x` and `w x²` for each axis.
+    ///
+    /// A bin that was filled by name counts at its centre, 0.5 for the first; on a growing axis at 0.
+    ///
+    /// ```
+    /// use hep_analysis::hist::{Axis, Hist};
+    ///
+    /// let mut mass = Hist::new(Axis::regular(60, 60.0, 120.0));
+    /// mass.fill(91.2, 0.5);
+    /// mass.fill(90.2, 1.5);
+    /// mass.fill(1000.0, 1.0);
+    /// let sums = mass.statistics();
+    /// assert_eq!(sums[2] / sums[0], 90.45);
+    /// ```
+    pub fn statistics(&self) -> Vec<f64> {
+        let axes = self.axes();
+        let inside = |mut at: usize| {
+            axes.len() > 3
+                || axes.iter().all(|axis| {
+                    let place = at % (axis.len() + 2);
+                    at /= axis.len() + 2;
+                    (1..=axis.len()).contains(&place)
+                })
+        };
+        let [sumw, sumw2] = self.cells.sums(inside, [S::value, S::variance]);
+        [vec![sumw, sumw2], self.moments.totals()].concat()
     }
 
     fn cell(&self, places: &[usize]) -> usize {
@@ -123,21 +164,46 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 
     #[inline(always)]
-    fn put(&mut self, at: usize, cell: S::Cell) {
+    pub(super) fn put(&mut self, at: usize, cell: S::Cell) {
         self.cells.add(at, cell);
         self.entries += 1;
     }
 
-    /// Adds an entry at one place on each axis.
+    /// The cell at one place on each axis.
     #[inline(always)]
-    pub(super) fn put_at(&mut self, places: impl AsRef<[usize]>, cell: S::Cell) {
+    pub(super) fn cell_of(&self, places: impl AsRef<[usize]>) -> usize {
         let axes = self.axes().iter().zip(places.as_ref()).rev();
-        self.put(axes.fold(0, |at, (axis, place)| at * (axis.len() + 2) + place), cell);
+        axes.fold(0, |at, (axis, place)| at * (axis.len() + 2) + place)
     }
 
-    /// The axes, the cells and the number of entries.
-    pub(super) fn parts(&mut self) -> (&A, &mut Cells<S>, &mut u64) {
-        (&self.axes, &mut self.cells, &mut self.entries)
+    /// Adds the coordinates of the entry that is put next to the sums of `M` products, if it is inside of all axes.
+    #[inline(always)]
+    pub(super) fn note<const D: usize, const M: usize>(
+        &mut self,
+        at: [f64; D],
+        places: [usize; D],
+        weight: f64,
+    ) {
+        let axes = self.axes.as_ref().iter();
+        if axes.zip(places).all(|(axis, place)| place.wrapping_sub(1) < axis.len()) {
+            let mut three = [0.0; 3];
+            three[..D].copy_from_slice(&at);
+            self.moments.add::<M>(self.entries, three, weight);
+        }
+    }
+
+    /// The number of `x`, or that of its place if it has none.
+    #[inline(always)]
+    pub(super) fn coordinate(&self, axis: usize, x: impl Coordinate, place: usize) -> f64 {
+        match x.number() {
+            Some(number) => number,
+            None => self.axes.as_ref()[axis].coordinate(place),
+        }
+    }
+
+    /// The axes, the cells, the number of entries and the sums.
+    pub(super) fn parts(&mut self) -> (&A, &mut Cells<S>, &mut u64, &mut Moments) {
+        (&self.axes, &mut self.cells, &mut self.entries, &mut self.moments)
     }
 
     /// The place of `x` on axis `axis`, which grows if it is of that kind.
@@ -267,7 +333,17 @@ impl<S: Storage, A: Axes> Merge for Histogram<S, A> {
         }
         self.cells.merge(other.cells);
         self.entries = self.entries.saturating_add(other.entries);
+        self.moments.merge(&other.moments);
         Ok(())
+    }
+}
+
+impl<A: Axes> Histogram<Weighted, A> {
+    #[inline(always)]
+    pub(super) fn put_weighted(&mut self, at: usize, weight: f64) {
+        let square = weight * weight;
+        self.moments.check(weight, square);
+        self.put(at, [weight, square]);
     }
 }
 
@@ -300,7 +376,8 @@ impl Histogram<Weighted, [Axis; 1]> {
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, weight: f64) {
         let at = self.place(0, x);
-        self.put(at, [weight, weight * weight]);
+        self.note::<1, 2>([self.coordinate(0, x, at)], [at], weight);
+        self.put_weighted(at, weight);
     }
 }
 
@@ -309,8 +386,9 @@ impl Histogram<Weighted, [Axis; 2]> {
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate, weight: f64) {
         let (i, j) = (self.place(0, x), self.place(1, y));
+        self.note::<2, 5>([self.coordinate(0, x, i), self.coordinate(1, y, j)], [i, j], weight);
         let at = i + (self.axes[0].len() + 2) * j;
-        self.put(at, [weight, weight * weight]);
+        self.put_weighted(at, weight);
     }
 }
 
@@ -319,8 +397,10 @@ impl Histogram<Weighted, [Axis; 3]> {
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate, z: impl Coordinate, weight: f64) {
         let (i, j, k) = (self.place(0, x), self.place(1, y), self.place(2, z));
+        let numbers = [self.coordinate(0, x, i), self.coordinate(1, y, j), self.coordinate(2, z, k)];
+        self.note::<3, 9>(numbers, [i, j, k], weight);
         let at = i + (self.axes[0].len() + 2) * (j + (self.axes[1].len() + 2) * k);
-        self.put(at, [weight, weight * weight]);
+        self.put_weighted(at, weight);
     }
 }
 
@@ -332,8 +412,12 @@ impl Histogram<Weighted, Vec<Axis>> {
     pub fn fill(&mut self, at: &[f64], weight: f64) {
         assert_eq!(at.len(), self.axes.len(), "one number for each axis");
         let axes = self.axes.iter().zip(at).rev();
-        let cell = axes.fold(0, |cell, (axis, &x)| cell * (axis.len() + 2) + axis.index_of_number(x));
-        self.put(cell, [weight, weight * weight]);
+        let (cell, inside) = axes.fold((0, true), |(cell, inside), (axis, &x)| {
+            let place = axis.index_of_number(x);
+            (cell * (axis.len() + 2) + place, inside & (place.wrapping_sub(1) < axis.len()))
+        });
+        self.moments.add_any(self.entries, at, inside, weight);
+        self.put_weighted(cell, weight);
     }
 }
 
@@ -342,6 +426,7 @@ impl Histogram<Counts, [Axis; 1]> {
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate) {
         let at = self.place(0, x);
+        self.note::<1, 2>([self.coordinate(0, x, at)], [at], 1.0);
         self.put(at, 1);
     }
 }
@@ -351,6 +436,7 @@ impl Histogram<Counts, [Axis; 2]> {
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate) {
         let (i, j) = (self.place(0, x), self.place(1, y));
+        self.note::<2, 5>([self.coordinate(0, x, i), self.coordinate(1, y, j)], [i, j], 1.0);
         let at = i + (self.axes[0].len() + 2) * j;
         self.put(at, 1);
     }
@@ -361,6 +447,8 @@ impl Histogram<Counts, [Axis; 3]> {
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate, z: impl Coordinate) {
         let (i, j, k) = (self.place(0, x), self.place(1, y), self.place(2, z));
+        let numbers = [self.coordinate(0, x, i), self.coordinate(1, y, j), self.coordinate(2, z, k)];
+        self.note::<3, 9>(numbers, [i, j, k], 1.0);
         let at = i + (self.axes[0].len() + 2) * (j + (self.axes[1].len() + 2) * k);
         self.put(at, 1);
     }
@@ -373,6 +461,8 @@ struct Written<'a, S: Storage> {
     axes: &'a [Axis],
     cells: &'a Cells<S>,
     entries: u64,
+    moments: Vec<f64>,
+    odd_weights: u64,
 }
 
 #[derive(Deserialize)]
@@ -382,23 +472,29 @@ struct Stored<S: Storage> {
     axes: Vec<Axis>,
     cells: Read<S>,
     entries: u64,
+    moments: Vec<f64>,
+    odd_weights: u64,
 }
 
 impl<S: Storage, A: Axes> Serialize for Histogram<S, A> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        let Self { title, axes, cells, entries } = self;
-        Written { title, axes: axes.as_ref(), cells, entries: *entries }.serialize(serializer)
+        let Self { title, axes, cells, entries, moments } = self;
+        let (axes, sums, odd_weights) = (axes.as_ref(), moments.totals(), moments.odd());
+        Written { title, axes, cells, entries: *entries, moments: sums, odd_weights }.serialize(serializer)
     }
 }
 
 impl<'de, S: Storage, A: Axes> Deserialize<'de> for Histogram<S, A> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Stored { title, axes, cells: read, entries } = Stored::<S>::deserialize(deserializer)?;
+        let Stored { title, axes, cells: read, entries, moments, odd_weights } =
+            Stored::<S>::deserialize(deserializer)?;
         axes.iter().try_for_each(Axis::check).map_err(D::Error::custom)?;
         let len = cells(&axes).ok_or_else(|| D::Error::custom("a histogram of too many bins"))?;
         let cells = read.into_cells(len)?;
         let axes = A::try_from(axes).map_err(|_| D::Error::custom("a histogram of another dimension"))?;
-        Ok(Self { title, axes, cells, entries })
+        let moments = Moments::from_totals(axes.as_ref().len(), &moments, odd_weights)
+            .ok_or_else(|| D::Error::custom("a histogram whose sums do not fit its axes"))?;
+        Ok(Self { title, axes, cells, entries, moments })
     }
 }
 

@@ -42,6 +42,7 @@ mod cells;
 mod fill_all;
 mod histogram;
 mod integer;
+mod moments;
 mod places;
 mod regular;
 mod storage;

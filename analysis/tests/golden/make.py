@@ -190,8 +190,54 @@ def fills():
             c, w = [pick(*r) for r in ranges[name]], random.choice([1.0, -0.5, f32(random.gauss(1, 0.3))])
             h.Fill(*c, w)
             steps.append([*map(bits, c), bits(w)])
-        out[name] = {"fills": steps} | contents(h) | {"inside": bits(h.GetSumOfWeights())}
+        out[name] = {"fills": steps} | contents(h) | {"inside": bits(h.GetSumOfWeights()), "statistics": statistics(h)}
+    out["named"] = named()
+    out["four"] = four()
     write("fills", **out)
+
+
+def statistics(h):
+    sums = np.zeros(13)
+    h.GetStats(sums)
+    return [*map(bits, sums[:{1: 4, 2: 7, 3: 11}[h.GetDimension()]])]
+
+
+def named():
+    """A fixed and a growing axis of names, with one of numbers."""
+    names = ["ee", "mumu", "emu"]
+    fixed = [ROOT.TH1D("fixed1", "", 3, 0, 3), ROOT.TH2D("fixed2", "", 3, 0, 3, 4, -1.0, 1.0)]
+    growing = [ROOT.TH1D("growing1", "", 1, 0, 1), ROOT.TH2D("growing2", "", 1, 0, 1, 4, -1.0, 1.0)]
+    for h in fixed:
+        for i, name in enumerate(names):
+            h.GetXaxis().SetBinLabel(i + 1, name)
+        h.GetXaxis().SetCanExtend(False)
+    growing[0].SetCanExtend(ROOT.TH1.kXaxis)
+    growing[1].SetCanExtend(ROOT.TH1.kXaxis)
+    rng, steps = random.Random(5), []
+    for h in fixed + growing:
+        h.Sumw2()
+    for _ in range(60):
+        name, y, w = rng.choice(names), f32(rng.uniform(-1.2, 1.2)), f32(rng.gauss(1, 0.4))
+        for h in fixed + growing:
+            h.Fill(*([name] if h.GetDimension() == 1 else [name, y]), w)
+        steps.append([name, bits(y), bits(w)])
+    return {"names": names, "fills": steps} | {h.GetName(): statistics(h) for h in fixed + growing}
+
+
+def four():
+    """THnD counts what is outside, too."""
+    bins, low, high = [2, 3, 2, 4], [0.0, 0.0, -1.0, 1.0], [1.0, 3.0, 1.0, 5.0]
+    h = ROOT.THnD("four", "", 4, np.array(bins, dtype=np.int32), np.array(low), np.array(high))
+    h.Sumw2()
+    rng, steps = random.Random(6), []
+    for _ in range(300):
+        at = [f32(rng.uniform(a - 0.3, b + 0.3)) for a, b in zip(low, high)]
+        w = f32(rng.gauss(1, 0.4))
+        h.Fill(np.array(at), w)
+        steps.append([*map(bits, at), bits(w)])
+    sums = [h.GetSumw(), h.GetSumw2()] + [f(d) for d in range(4) for f in (h.GetSumwx, h.GetSumwx2)]
+    return {"bins": bins, "low": [*map(bits, low)], "high": [*map(bits, high)], "fills": steps,
+            "statistics": [*map(bits, sums)]}
 
 
 # ---------------------------------------------------------------- combinations
