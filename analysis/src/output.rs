@@ -30,6 +30,10 @@ pub trait Output: Merge + Serialize + DeserializeOwned + Send + 'static {
         size_of_val(self)
     }
 
+    /// Gives the number of fills with a weight that is infinite or not a number to `sink`, for each object that has
+    /// any.
+    fn non_finite_weights(&self, _path: &str, _sink: &mut dyn FnMut(&str, u64)) {}
+
     /// Gives the bytes that each object may come to, when all of its bins are filled, to `sink` with its path.
     fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {
         sink(path, size_of_val(self));
@@ -43,6 +47,13 @@ impl<S: Storage, A: Axes> Output for Histogram<S, A> {
 
     fn memory(&self) -> usize {
         size_of_val(self) + self.cells_memory()
+    }
+
+    fn non_finite_weights(&self, path: &str, sink: &mut dyn FnMut(&str, u64)) {
+        let fills = Self::non_finite_weights(self);
+        if fills > 0 {
+            sink(path, fills);
+        }
     }
 
     fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {

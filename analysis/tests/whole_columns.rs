@@ -353,7 +353,7 @@ fn equal(a: &AnyHist, b: &AnyHist) {
 }
 
 fn equal_bins(a: &AnyHist, b: &AnyHist) {
-    assert_eq!((a.entries, a.odd_weights), (b.entries, b.odd_weights));
+    assert_eq!((a.entries, a.non_finite_weights), (b.entries, b.non_finite_weights));
     let bits = |sums: &[f64]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&a.sumw), bits(&b.sumw), "{:?}", a.axes);
     assert_eq!(a.sumw2.as_deref().map(bits), b.sumw2.as_deref().map(bits));
@@ -504,7 +504,7 @@ fn many_variations_have_the_sums_of_each() {
     }
     all.fill_all_varied(rows.iter().map(|(y, weights)| (*y, weights.iter().copied())));
     equal(&all.view(), &one.view());
-    assert_eq!((each.odd_weights(), one.odd_weights()), (2 * 41, 2 * 41));
+    assert_eq!((each.non_finite_weights(), one.non_finite_weights()), (2 * 41, 2 * 41));
     for (one, each) in one.statistics().iter().zip(each.statistics()) {
         assert!((one - each).abs() <= 1e-12 * each.abs(), "{one} {each}");
     }
@@ -526,7 +526,7 @@ fn weights_that_are_no_numbers_are_counted_wherever_they_are() {
     points.iter().for_each(|&(x, _, weight)| each.fill(x, weight));
     all.fill_all(points.iter().map(|&(x, _, weight)| (x, weight)));
     equal(&each.view(), &all.view());
-    assert_eq!(each.odd_weights(), want);
+    assert_eq!(each.non_finite_weights(), want);
     let (mut each, mut all, mut any) =
         (Hist2::new([axis(), axis()]), Hist2::new([axis(), axis()]), HistN::new(vec![axis(); 4]));
     points.iter().for_each(|&(x, y, weight)| each.fill(x, y, weight));
@@ -541,10 +541,10 @@ fn weights_that_are_no_numbers_are_counted_wherever_they_are() {
     points.iter().for_each(|&(x, y, weight)| any_each.fill(&[x, y, x, y], weight));
     equal(&each.view(), &all.view());
     equal(&any_each.view(), &any.view());
-    assert_eq!((all.odd_weights(), any.odd_weights()), (want, want));
+    assert_eq!((all.non_finite_weights(), any.non_finite_weights()), (want, want));
     let mut twice = all.clone();
     twice.merge(all).unwrap();
-    assert_eq!(twice.odd_weights(), 2 * want);
+    assert_eq!(twice.non_finite_weights(), 2 * want);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The account of every entry: done, failed or skipped, exactly once. It travels inside the output.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub struct DatasetLedger {
     /// The friends whose columns stood beside theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub friends: Vec<FriendLedger>,
+    /// The histograms that were filled with weights that are infinite or not a number, and how often.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub non_finite_weights: BTreeMap<String, u64>,
 }
 
 /// The files of a friend. Their entries are read where the dataset's are, and not counted.
@@ -375,6 +378,10 @@ impl DatasetLedger {
             }
             ours.absorb(file);
         }
+        for (histogram, fills) in other.non_finite_weights {
+            let known = self.non_finite_weights.entry(histogram).or_default();
+            *known = known.saturating_add(fills);
+        }
         for FriendLedger { alias, files } in other.friends {
             match self.friends.iter_mut().find(|known| known.alias == alias) {
                 Some(known) => {
@@ -426,7 +433,7 @@ mod tests {
             skipped,
             ..FileLedger::default()
         };
-        let dataset = DatasetLedger { name: "DY".into(), files: vec![file], friends: Vec::new() };
+        let dataset = DatasetLedger { name: "DY".into(), files: vec![file], ..DatasetLedger::default() };
         Ledger { version: 1, processor: "dimuon".into(), datasets: vec![dataset] }
     }
 

@@ -135,6 +135,8 @@ pub trait AnyOutput: Send {
     fn reader(&self) -> ReadBack;
     /// The bytes it takes in memory now; see [`Output::memory`].
     fn memory(&self) -> usize;
+    /// Fills with a weight that is no number; see [`Output::non_finite_weights`].
+    fn non_finite_weights(&self, path: &str, sink: &mut dyn FnMut(&str, u64));
     /// Those that its objects may come to; see [`Output::most_memory`].
     fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize));
     #[doc(hidden)]
@@ -177,6 +179,10 @@ impl<O: Output> AnyOutput for Erased<O> {
 
     fn memory(&self) -> usize {
         self.0.memory()
+    }
+
+    fn non_finite_weights(&self, path: &str, sink: &mut dyn FnMut(&str, u64)) {
+        self.0.non_finite_weights(path, sink);
     }
 
     fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {

@@ -39,6 +39,22 @@ pub fn text(outcome: &Outcome) -> String {
     for host in &outcome.traffic {
         text.push_str(&traffic_line(host));
     }
+    text.push_str(&weights(&outcome.ledger));
+    text
+}
+
+/// A line for each histogram that was filled with weights that are no numbers.
+fn weights(ledger: &Ledger) -> String {
+    let mut text = String::new();
+    for dataset in &ledger.datasets {
+        for (histogram, fills) in &dataset.non_finite_weights {
+            let _ = writeln!(
+                text,
+                "warning: histogram `{histogram}` of dataset `{}`: the weights of {fills} fills are infinite or not a number",
+                dataset.name
+            );
+        }
+    }
     text
 }
 

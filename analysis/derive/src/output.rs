@@ -31,6 +31,14 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 0 #(+ ::hep_run::Output::memory(&self.#ids))*
             }
 
+            fn non_finite_weights(&self, path: &str, sink: &mut dyn ::core::ops::FnMut(&str, u64)) {
+                #(::hep_run::Output::non_finite_weights(
+                    &self.#ids,
+                    &::hep_run::__private::join(path, "/", #names),
+                    sink,
+                );)*
+            }
+
             fn most_memory(&self, path: &str, sink: &mut dyn ::core::ops::FnMut(&str, usize)) {
                 #(::hep_run::Output::most_memory(
                     &self.#ids,

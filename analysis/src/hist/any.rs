@@ -17,5 +17,5 @@ pub struct AnyHist {
     /// The sums of [`Histogram::statistics`](super::Histogram::statistics).
     pub statistics: Vec<f64>,
     /// How many times it was filled with a weight that is infinite or not a number.
-    pub odd_weights: u64,
+    pub non_finite_weights: u64,
 }

@@ -119,13 +119,13 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
             sumw2: S::WEIGHTED.then(|| self.cells.numbers(S::variance)),
             entries: self.entries,
             statistics: self.statistics(),
-            odd_weights: self.moments.odd(),
+            non_finite_weights: self.moments.non_finite(),
         }
     }
 
     /// How many times it was filled with a weight that is infinite or not a number.
-    pub fn odd_weights(&self) -> u64 {
-        self.moments.odd()
+    pub fn non_finite_weights(&self) -> u64 {
+        self.moments.non_finite()
     }
 
     /// The sums over all fills from which means and standard deviations are made, in ROOT's order (`TH3::GetStats`):
@@ -462,7 +462,7 @@ struct Written<'a, S: Storage> {
     cells: &'a Cells<S>,
     entries: u64,
     moments: Vec<f64>,
-    odd_weights: u64,
+    non_finite_weights: u64,
 }
 
 #[derive(Deserialize)]
@@ -473,26 +473,27 @@ struct Stored<S: Storage> {
     cells: Read<S>,
     entries: u64,
     moments: Vec<f64>,
-    odd_weights: u64,
+    non_finite_weights: u64,
 }
 
 impl<S: Storage, A: Axes> Serialize for Histogram<S, A> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let Self { title, axes, cells, entries, moments } = self;
-        let (axes, sums, odd_weights) = (axes.as_ref(), moments.totals(), moments.odd());
-        Written { title, axes, cells, entries: *entries, moments: sums, odd_weights }.serialize(serializer)
+        let (axes, sums, non_finite_weights) = (axes.as_ref(), moments.totals(), moments.non_finite());
+        Written { title, axes, cells, entries: *entries, moments: sums, non_finite_weights }
+            .serialize(serializer)
     }
 }
 
 impl<'de, S: Storage, A: Axes> Deserialize<'de> for Histogram<S, A> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Stored { title, axes, cells: read, entries, moments, odd_weights } =
+        let Stored { title, axes, cells: read, entries, moments, non_finite_weights } =
             Stored::<S>::deserialize(deserializer)?;
         axes.iter().try_for_each(Axis::check).map_err(D::Error::custom)?;
         let len = cells(&axes).ok_or_else(|| D::Error::custom("a histogram of too many bins"))?;
         let cells = read.into_cells(len)?;
         let axes = A::try_from(axes).map_err(|_| D::Error::custom("a histogram of another dimension"))?;
-        let moments = Moments::from_totals(axes.as_ref().len(), &moments, odd_weights)
+        let moments = Moments::from_totals(axes.as_ref().len(), &moments, non_finite_weights)
             .ok_or_else(|| D::Error::custom("a histogram whose sums do not fit its axes"))?;
         Ok(Self { title, axes, cells, entries, moments })
     }

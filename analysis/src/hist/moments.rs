@@ -104,7 +104,7 @@ impl Moments {
     }
 
     /// How many fills had a weight that is infinite or not a number.
-    pub(super) fn odd(&self) -> u64 {
+    pub(super) fn non_finite(&self) -> u64 {
         self.odd
     }
 
@@ -223,13 +223,16 @@ impl Moments {
             varied.book(first);
         }
         let mut weights = weights.into_iter();
-        varied.weights.clear();
-        varied.weights.extend(weights.by_ref().take(variations));
+        let mut taken = 0;
+        let pairs = varied.weights[..variations].iter_mut().zip(weights.by_ref());
+        pairs.for_each(|(to, weight)| {
+            *to = weight;
+            taken += 1;
+        });
         assert!(
-            varied.weights.len() == variations && weights.next().is_none(),
+            taken == variations && weights.next().is_none(),
             "one weight for each of {variations} variations"
         );
-        varied.weights.resize(varied.coordinates.len(), 0.0);
         &varied.weights[..variations]
     }
 
@@ -251,7 +254,9 @@ impl Moments {
             self.varied.weights = weights;
         }
         if inside {
-            for (lane, sums) in self.lanes.as_chunks_mut::<5>().0.iter_mut().enumerate() {
+            // Lanes without a variation would get zeros.
+            let used = self.varied.variations.min(LANES);
+            for (lane, sums) in self.lanes.as_chunks_mut::<5>().0.iter_mut().take(used).enumerate() {
                 let (w, wx, wxx) = (w[lane], wx[lane], wxx[lane]);
                 let terms = [wx, wxx, w * y, w * y * y, wx * y];
                 sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
@@ -273,7 +278,7 @@ impl Varied {
         self.variations = axis.len();
         self.coordinates = (1..=axis.len()).map(|place| axis.coordinate(place)).collect();
         self.coordinates.resize(axis.len().next_multiple_of(LANES).max(LANES), 0.0);
-        self.weights = Vec::with_capacity(self.coordinates.len());
+        self.weights = vec![0.0; self.coordinates.len()];
     }
 }
 
@@ -384,7 +389,8 @@ fn powers<S: Weights, const RANGE: bool>(
         for lane in 0..LANES {
             let (w, x) = (S::number(weights[block][lane]), xs[block][lane]);
             let inside = !RANGE | ((x >= low) & (x < high));
-            let (w, x) = if inside { (w, x) } else { (0.0, 0.0) };
+            let w = if inside { w } else { 0.0 };
+            let x = if inside { x } else { 0.0 };
             let terms = [w * x, w * x * x];
             for product in 0..2 {
                 sums[product][lane] += terms[product];

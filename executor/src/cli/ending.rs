@@ -116,6 +116,16 @@ pub(super) fn conclude(
 
 fn with_processor(mut outcome: Outcome, processor: &str) -> Outcome {
     processor.clone_into(&mut outcome.ledger.processor);
+    for dataset in &outcome.datasets {
+        let ledgers = &mut outcome.ledger.datasets;
+        let Some(ledger) = ledgers.iter_mut().find(|known| known.name == dataset.dataset.name) else {
+            continue;
+        };
+        dataset.output.non_finite_weights("", &mut |path, fills| {
+            let name = if path.is_empty() { processor } else { path };
+            ledger.non_finite_weights.insert(name.to_owned(), fills);
+        });
+    }
     outcome
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use hep_io::hist::{Axis, Histogram};
+use hep_io::hist::{Axis, Histogram, ManyAxes};
 use hep_io::object::{Efficiency, Graph, Object, Value as Number};
 use hep_io::root::{Key, RootFile};
 use serde_json::{Map, Value, json};
@@ -13,6 +13,9 @@ pub(super) fn line(file: &RootFile, key: &Key) -> Option<Result<String, String>>
         Object::Histogram(histogram) => {
             let settled = settled(&histogram);
             format!("{}, {} entries", axes(&settled.0), settled.0.entries)
+        }
+        Object::ManyAxes(histogram) => {
+            format!("{}, {} entries", many_axes(&histogram), histogram.entries)
         }
         Object::Efficiency(efficiency) => {
             let entries = |histogram: &Histogram| histogram.entries;
@@ -39,8 +42,49 @@ fn settled(histogram: &Histogram) -> (Histogram, Option<String>) {
 }
 
 fn axes(histogram: &Histogram) -> String {
+    axes_text(&histogram.axes)
+}
+
+fn axes_text(axes: &[Axis]) -> String {
     let one = |axis: &Axis| format!("{} bins {}..{}", axis.bins, axis.low, axis.high);
-    histogram.axes.iter().map(one).collect::<Vec<_>>().join(" × ")
+    axes.iter().map(one).collect::<Vec<_>>().join(" × ")
+}
+
+fn many_axes(histogram: &ManyAxes) -> String {
+    let cells = ManyAxes::cells(&histogram.axes).unwrap_or_default();
+    format!("{}, {} of {cells} bins filled", axes_text(&histogram.axes), histogram.bins.len())
+}
+
+fn many_axes_text(histogram: &ManyAxes, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "{}, {} entries  {}", many_axes(histogram), histogram.entries, histogram.title)?;
+    let edges: Vec<Vec<f64>> = histogram.axes.iter().map(Axis::all_edges).collect();
+    for &(bin, [content, square]) in &histogram.bins {
+        let places = histogram.axes.iter().zip(&edges).zip(histogram.places(bin));
+        let places: Vec<String> =
+            places.map(|((axis, edges), place)| place_text(axis, edges, place as usize)).collect();
+        writeln!(out, "  {}  {content} ± {}", places.join(", "), square.sqrt())?;
+    }
+    Ok(())
+}
+
+fn axes_json(axes: &[Axis]) -> Vec<Value> {
+    let one = |axis: &Axis| {
+        json!({
+            "title": axis.title, "edges": axis.all_edges(),
+            "labels": if axis.is_labelled() { json!(axis.labels) } else { Value::Null },
+        })
+    };
+    axes.iter().map(one).collect()
+}
+
+/// The filled bins by their places, 0 for an underflow.
+fn many_axes_json(histogram: &ManyAxes) -> Value {
+    let places: Vec<Vec<u64>> = histogram.bins.iter().map(|(bin, _)| histogram.places(*bin)).collect();
+    let numbers = |which: usize| histogram.bins.iter().map(|(_, cell)| cell[which]).collect::<Vec<f64>>();
+    json!({
+        "title": histogram.title, "entries": histogram.entries, "axes": axes_json(&histogram.axes),
+        "filled": places, "values": numbers(0), "variances": numbers(1),
+    })
 }
 
 /// The beginning of a text, on one line.
@@ -58,6 +102,7 @@ pub(super) fn text(path: &str, object: &Object) -> String {
     let mut out = format!("{} {path}: ", object.class());
     let _ = match object {
         Object::Histogram(histogram) => histogram_text(histogram, &mut out),
+        Object::ManyAxes(histogram) => many_axes_text(histogram, &mut out),
         Object::Efficiency(efficiency) => efficiency_text(efficiency, &mut out),
         Object::Graph(graph) => graph_text(graph, &mut out),
         Object::Parameter(parameter) => writeln!(out, "{}", parameter.value),
@@ -137,6 +182,7 @@ fn graph_text(graph: &Graph, out: &mut String) -> std::fmt::Result {
 pub(super) fn json(path: &str, object: &Object) -> Value {
     let mut value = match object {
         Object::Histogram(histogram) => histogram_json(histogram),
+        Object::ManyAxes(histogram) => many_axes_json(histogram),
         Object::Efficiency(efficiency) => json!({
             "title": efficiency.title,
             "passed": histogram_json(&efficiency.passed),
@@ -167,16 +213,7 @@ pub(super) fn json(path: &str, object: &Object) -> Value {
 
 fn histogram_json(histogram: &Histogram) -> Value {
     let (histogram, problem) = settled(histogram);
-    let axes: Vec<Value> = histogram
-        .axes
-        .iter()
-        .map(|axis| {
-            json!({
-                "title": axis.title, "edges": axis.all_edges(),
-                "labels": if axis.is_labelled() { json!(axis.labels) } else { Value::Null },
-            })
-        })
-        .collect();
+    let axes = axes_json(&histogram.axes);
     let bins = 0..histogram.contents.len();
     let values: Vec<Option<f64>> = bins.clone().map(|bin| histogram.value(bin)).collect();
     let variances: Vec<Option<f64>> = bins.map(|bin| histogram.variance(bin)).collect();

@@ -89,7 +89,7 @@ impl<'a> Uhi<'a> {
             writer_info: json!({
                 "hep-run": { "version": env!("CARGO_PKG_VERSION"), "entries": histogram.entries }
             }),
-            metadata: json!({ "title": histogram.title }),
+            metadata: metadata(histogram),
             axes: histogram.axes.iter().map(axis).collect(),
             storage: match &histogram.sumw2 {
                 Some(sumw2) => Storage::Weighted { values, variances: nested(sumw2) },
@@ -97,6 +97,28 @@ impl<'a> Uhi<'a> {
             },
         }
     }
+}
+
+/// The title, and the sums of which means and standard deviations are made, called as in ROOT. What is not finite is
+/// `null`, as in the bins.
+fn metadata(histogram: &AnyHist) -> Value {
+    const UP_TO_THREE: [&str; 11] = [
+        "sumw", "sumw2", "sumwx", "sumwx2", "sumwy", "sumwy2", "sumwxy", "sumwz", "sumwz2", "sumwxz",
+        "sumwyz",
+    ];
+    let name = |at: usize| match at {
+        0 | 1 => UP_TO_THREE[at].to_owned(),
+        _ if histogram.axes.len() <= 3 => UP_TO_THREE[at].to_owned(),
+        _ => format!("sumwx{}_{}", if at % 2 == 0 { "" } else { "2" }, at / 2 - 1),
+    };
+    let mut metadata = json!({ "title": histogram.title });
+    for (at, sum) in histogram.statistics.iter().enumerate() {
+        metadata[name(at)] = json!(sum);
+    }
+    if histogram.non_finite_weights > 0 {
+        metadata["non_finite_weights"] = histogram.non_finite_weights.into();
+    }
+    metadata
 }
 
 fn axis(axis: &Axis) -> Value {

@@ -1,7 +1,8 @@
-//! The output as a ROOT file: a directory for each dataset with its histograms as `TH1D`, `TH2D` and
-//! `TH3D`, its cutflows as `TH1D` with labelled bins, and at the top the ledger.
+//! The output as a ROOT file: a directory for each dataset with its histograms as `TH1D`, `TH2D`, `TH3D`,
+//! `THnD` or `THnSparseD`, its cutflows as `TH1D` with labelled bins, and at the top the ledger.
 
-use hep_io::hist::{Axis as RootAxis, Histogram};
+use hep_io::hist::{Axis as RootAxis, Element, Histogram, ManyAxes};
+use hep_io::object::Object as RootObject;
 use hep_io::write::File;
 
 use super::each_object;
@@ -23,6 +24,10 @@ pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
                 None => (name.clone(), path),
             };
             match object {
+                Object::Histogram(histogram) if histogram.axes.len() > 3 => {
+                    let histogram = many_axes(&histogram, object_name)?;
+                    file.object(&folder, object_name, &RootObject::ManyAxes(Box::new(histogram)))?;
+                }
                 Object::Histogram(histogram) => file.histogram(&folder, &convert(histogram, object_name)?),
                 Object::Cutflow(cutflow) => {
                     let [weights, events] = tables(&cutflow, object_name);
@@ -42,16 +47,60 @@ pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
 fn convert(histogram: AnyHist, name: &str) -> RunResult<Histogram> {
     if histogram.axes.is_empty() || histogram.axes.len() > 3 {
         let message = format!(
-            "histogram `{name}` has {} axes, which no ROOT histogram has; write it with --output FILE.json",
-            histogram.axes.len()
+            "histogram `{name}` has no axis, which no ROOT histogram has; write it with --output FILE.json"
         );
         return Err(Error::Usage(message));
     }
-    let AnyHist { title, axes, sumw, sumw2, entries } = histogram;
+    let AnyHist { title, axes, sumw, sumw2, entries, statistics, .. } = histogram;
     let axes = axes.iter().map(axis).collect();
     // Counts are their own variances, and ROOT knows that without a second array.
     let sumw2 = sumw2.unwrap_or_else(|| sumw.clone());
-    Ok(Histogram::doubles(name, title, axes, sumw, sumw2, entries as f64))
+    let histogram = Histogram::doubles(name, title, axes, sumw, sumw2, entries as f64);
+    Ok(Histogram { statistics, ..histogram })
+}
+
+/// A histogram of four axes or more: a `THnD`, or where less than half of the bins hold something a `THnSparseD`.
+fn many_axes(histogram: &AnyHist, name: &str) -> RunResult<ManyAxes> {
+    let axes: Vec<RootAxis> = histogram.axes.iter().map(axis).collect();
+    if axes.len() > ManyAxes::MOST_AXES {
+        let message = format!(
+            "histogram `{name}` has {} axes, and ROOT output at most {}; write it with --output FILE.json",
+            axes.len(),
+            ManyAxes::MOST_AXES
+        );
+        return Err(Error::Usage(message));
+    }
+    let sums = &histogram.statistics;
+    let mut many = ManyAxes {
+        is_sparse: true,
+        element: Element::Float64,
+        name: name.to_owned(),
+        title: histogram.title.clone(),
+        bits: 0,
+        axes,
+        entries: histogram.entries as f64,
+        sums: [sums[0], sums[1]],
+        moments: sums[2..].as_chunks::<2>().0.to_vec(),
+        bins: Vec::new(),
+    };
+    for (at, &content) in histogram.sumw.iter().enumerate() {
+        let square = histogram.sumw2.as_ref().map_or(content, |squares| squares[at]);
+        if content == 0.0 && square == 0.0 {
+            continue;
+        }
+        // Ours has the first axis fastest, ROOT's the last.
+        let mut rest = at;
+        let places = histogram.axes.iter().map(|axis| {
+            let place = rest % (axis.len() + 2);
+            rest /= axis.len() + 2;
+            place as u64
+        });
+        let place = many.place(places);
+        many.bins.push((place, [content, square]));
+    }
+    many.bins.sort_unstable_by_key(|(at, _)| *at);
+    many.is_sparse = many.bins.len() <= histogram.sumw.len() / 2;
+    Ok(many)
 }
 
 fn axis(axis: &Axis) -> RootAxis {

@@ -63,7 +63,7 @@ impl Plan {
             if self.chosen.contains(&at) {
                 dataset.friends = self.friends.described(Some(at));
             }
-            ledgers.push(DatasetLedger { name: dataset.name.clone(), files, friends: Vec::new() });
+            ledgers.push(DatasetLedger { name: dataset.name.clone(), files, ..DatasetLedger::default() });
         }
         let ranges = self.ranges.iter();
         Job {

@@ -267,7 +267,7 @@ impl Plan {
         let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
         ledger.datasets.extend(self.fileset.datasets.iter().enumerate().map(|(at, dataset)| {
             let friends = if self.chosen.contains(&at) { self.friends(at) } else { Vec::new() };
-            DatasetLedger { name: dataset.name.clone(), files: Vec::new(), friends }
+            DatasetLedger { name: dataset.name.clone(), friends, ..DatasetLedger::default() }
         }));
         for (at, (file, mut own)) in (0..).zip(self.files.iter().zip(files)) {
             let known = account.files().get(&at);

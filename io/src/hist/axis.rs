@@ -6,6 +6,8 @@ use crate::root::{Buffer, Layouts, Malformed, Object, Parse, Version};
 
 /// `TAxis::kIsInteger`.
 const IS_INTEGER: u32 = 1 << 22;
+/// The most bins of an axis, whatever the size of its histogram.
+const MOST_BINS: usize = 1 << 20;
 /// The members of `TAxis` 10.
 const MEMBERS: [&str; 13] = [
     "TNamed",
@@ -36,10 +38,10 @@ pub(super) fn read(buffer: &mut Buffer<'_>, layouts: Layouts<'_>) -> Parse<Axis>
     };
     let element = if version.number < 6 { Element::Float32 } else { Element::Float64 };
     let edges = array(buffer, element)?;
-    // Each bin takes at least a byte of this very object.
+    // Each bin takes at least a byte of this very object, but for sparse ones.
     let bins = usize::try_from(bins)
         .ok()
-        .filter(|&bins| bins <= buffer.data().len())
+        .filter(|&bins| bins <= buffer.data().len().max(MOST_BINS))
         .ok_or_else(|| Malformed::new(at, format!("an axis has {bins} bins")))?;
     if !edges.is_empty() && edges.len() != bins + 1 {
         return Err(Malformed::new(at, format!("an axis of {bins} bins has {} edges", edges.len())));
@@ -106,7 +108,7 @@ fn labels(buffer: &mut Buffer<'_>, axis: &mut Axis) -> Parse<()> {
         let label = buffer.tstring()?;
         skip_tail(buffer, version.end)?;
         buffer.tstring()?; // the option that goes with an item of a list
-        if id == 0 || id > axis.bins {
+        if id == 0 || id > axis.bins.min(buffer.data().len()) {
             return Err(Malformed::new(at, format!("a label for bin {id} of {}", axis.bins)));
         }
         if axis.labels.len() < id {

@@ -6,11 +6,15 @@
 mod axis;
 mod fill;
 mod labels;
+mod many;
 mod merge;
 mod model;
 mod read;
 mod style;
 
+pub(crate) use many::Coordinates;
+pub use many::ManyAxes;
+pub(crate) use many::read as read_many;
 pub use merge::merge;
 pub use model::{Axis, Class, Element, Histogram, Profile, Settings, Waiting};
 pub(crate) use read::{decode, functions, skip_tail};

@@ -11,8 +11,8 @@ pub use graph::{Graph, GraphKind};
 pub use parameter::{Parameter, Value};
 
 use crate::Result;
-use crate::hist::{self, Class, Histogram};
-use crate::root::{Buffer, Key, Layouts, Parse, RootFile};
+use crate::hist::{self, Class, Histogram, ManyAxes};
+use crate::root::{Buffer, Key, Layouts, Malformed, Parse, RootFile};
 
 /// The bits of a `TObject` that are settings of its class: the others concern memory and references.
 const SETTINGS: u32 = 0x00FF_FFEF;
@@ -23,6 +23,8 @@ const SETTINGS: u32 = 0x00FF_FFEF;
 pub enum Object {
     /// A histogram or profile.
     Histogram(Box<Histogram>),
+    /// A `THn` or `THnSparse`.
+    ManyAxes(Box<ManyAxes>),
     /// A `TEfficiency`.
     Efficiency(Box<Efficiency>),
     /// A `TGraph`, with or without errors, or a `TGraph2D`.
@@ -36,6 +38,7 @@ pub enum Object {
 /// Which class is read how.
 enum Kind {
     Histogram(Class),
+    ManyAxes,
     Efficiency,
     Graph(GraphKind),
     Parameter,
@@ -49,6 +52,7 @@ impl Kind {
             "TEfficiency" => Self::Efficiency,
             "TObjString" => Self::String,
             "TNamed" => Self::Named,
+            _ if ManyAxes::parse(class).is_some() => Self::ManyAxes,
             _ if Value::zero(class).is_some() => Self::Parameter,
             _ => match (Class::parse(class), GraphKind::parse(class)) {
                 (Some(histogram), _) => Self::Histogram(histogram),
@@ -69,6 +73,9 @@ impl Object {
         if let Kind::Histogram(_) = kind {
             return Ok(Some(Self::Histogram(Box::new(hist::read(file, key)?))));
         }
+        if let Kind::ManyAxes = kind {
+            return Ok(Some(Self::ManyAxes(Box::new(hist::read_many(file, key)?))));
+        }
         let object = file.object(key)?;
         let what = || format!("{} `{}`", key.class_name, key.name);
         decode(&mut object.buffer(), &kind, key, Layouts::of(file))
@@ -80,7 +87,9 @@ impl Object {
     pub fn merges(class: &str) -> bool {
         match Kind::of(class) {
             None | Some(Kind::String | Kind::Named | Kind::Graph(GraphKind::Surface)) => false,
-            Some(Kind::Histogram(_) | Kind::Efficiency | Kind::Graph(_) | Kind::Parameter) => true,
+            Some(
+                Kind::Histogram(_) | Kind::ManyAxes | Kind::Efficiency | Kind::Graph(_) | Kind::Parameter,
+            ) => true,
         }
     }
 
@@ -127,6 +136,7 @@ impl Object {
     pub fn merge(&mut self, other: &Self) -> Result<(), String> {
         match (self, other) {
             (Self::Histogram(into), Self::Histogram(other)) => hist::merge(into, other),
+            (Self::ManyAxes(into), Self::ManyAxes(other)) => into.merge(other),
             (Self::Efficiency(into), Self::Efficiency(other)) => into.merge(other),
             (Self::Graph(into), Self::Graph(other)) => into.merge(other),
             (Self::Parameter(into), Self::Parameter(other)) => into.merge(other),
@@ -138,6 +148,7 @@ impl Object {
     pub fn class(&self) -> String {
         match self {
             Self::Histogram(histogram) => histogram.class.name(),
+            Self::ManyAxes(histogram) => histogram.class(),
             Self::Efficiency(_) => "TEfficiency".to_owned(),
             Self::Graph(graph) => graph.kind.class().to_owned(),
             Self::Parameter(parameter) => parameter.class.clone(),
@@ -151,7 +162,7 @@ impl Object {
             Self::Histogram(histogram) => histogram.drawing.functions,
             Self::Efficiency(efficiency) => efficiency.functions,
             Self::Graph(graph) => graph.functions,
-            Self::Parameter(_) | Self::Text(_) => 0,
+            Self::ManyAxes(_) | Self::Parameter(_) | Self::Text(_) => 0,
         }
     }
 }
@@ -159,6 +170,7 @@ impl Object {
 fn decode(buffer: &mut Buffer<'_>, kind: &Kind, key: &Key, layouts: Layouts<'_>) -> Parse<Object> {
     Ok(match *kind {
         Kind::Histogram(class) => Object::Histogram(Box::new(hist::decode(buffer, class, layouts)?)),
+        Kind::ManyAxes => return Err(Malformed::new(buffer.position(), "a histogram of many axes")),
         Kind::Efficiency => Object::Efficiency(Box::new(efficiency::read(buffer, layouts)?)),
         Kind::Graph(kind) => Object::Graph(Box::new(graph::read(buffer, kind, layouts)?)),
         Kind::Parameter => Object::Parameter(parameter::read(buffer, &key.class_name, layouts)?),

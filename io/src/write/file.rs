@@ -92,6 +92,7 @@ impl File {
         let class = object.class();
         let title = match object {
             Object::Histogram(object) => &*object.title,
+            Object::ManyAxes(object) => &object.title,
             Object::Efficiency(object) => &object.title,
             Object::Graph(object) => &object.title,
             Object::Parameter(_) | Object::Text(_) => "",

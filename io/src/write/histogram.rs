@@ -105,7 +105,10 @@ pub(super) fn attributes(style: &Style, out: &mut Encoder) {
 }
 
 fn axis(number: usize, axis: &Axis, out: &mut Encoder) {
-    let name = ["xaxis", "yaxis", "zaxis"][number.min(2)];
+    named_axis(["xaxis", "yaxis", "zaxis"][number.min(2)], number, axis, out);
+}
+
+pub(super) fn named_axis(name: &str, number: usize, axis: &Axis, out: &mut Encoder) {
     let style = axis.style.clone().unwrap_or_else(|| AxisStyle::of_axis(number));
     out.class(10, |out| {
         out.tnamed(style.bits | if axis.whole { IS_INTEGER } else { 0 }, name, &axis.title);
@@ -158,7 +161,7 @@ fn extras(profile: &Profile, out: &mut Encoder) {
 }
 
 /// A `TArray`. Integers saturate at the same number on both sides, as `AddBinContent` does.
-fn array(values: &[f64], element: Element, out: &mut Encoder) {
+pub(super) fn array(values: &[f64], element: Element, out: &mut Encoder) {
     out.u32(values.len() as u32);
     for &value in values {
         match element {

@@ -8,6 +8,7 @@ mod encoder;
 mod file;
 mod histogram;
 mod key;
+mod many;
 mod object;
 mod streamers;
 

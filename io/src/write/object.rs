@@ -3,6 +3,7 @@
 
 use super::encoder::Encoder;
 use super::histogram::{self, attributes};
+use super::many;
 use crate::hist::Histogram;
 use crate::object::{Efficiency, Graph, GraphKind, Object, Parameter, Value};
 
@@ -15,6 +16,7 @@ pub(super) fn write(object: &Object, out: &mut Encoder) -> bool {
         Object::Graph(object) if object.kind == GraphKind::Surface => return false,
         Object::Text(_) => return false,
         Object::Histogram(histogram) => histogram::write(histogram, out),
+        Object::ManyAxes(histogram) => many::write(histogram, out),
         Object::Efficiency(object) => efficiency(object, out),
         Object::Graph(object) => graph(object, out),
         Object::Parameter(object) => parameter(object, out),

@@ -3,6 +3,7 @@ every class that hep-run writes. Run with PyROOT: `python streamers.py`."""
 
 import os
 import tempfile
+from array import array
 from pathlib import Path
 
 import ROOT
@@ -28,6 +29,13 @@ def fill(file: "ROOT.TFile") -> None:
         hist = getattr(ROOT, name)(name, "", *args)
         hist.SetDirectory(ROOT.nullptr)
         file.WriteObject(hist, name)
+    bins, low, high = array("i", [2, 2]), array("d", [0, 0]), array("d", [1, 1])
+    for kind in "CSILFD":
+        for name in (f"THn{kind}", f"THnSparse{kind}"):
+            hist = getattr(ROOT, name)(name, "", 2, bins, low, high)
+            hist.Sumw2()
+            hist.Fill(array("d", [0.5, 0.5]), 1)
+            file.WriteObject(hist, name)
     file.WriteObject(ROOT.TObjString("x"), "string")
     for name in ("TGraph", "TGraphErrors", "TGraphAsymmErrors"):
         graph = getattr(ROOT, name)(2)

@@ -170,4 +170,71 @@ impl Processor for Spread {
     }
 }
 
-hep_run::main!(Faulty, Heavy, Spread);
+/// Fills histograms of every kind with numbers that a script can make too, some of them outside of the axes.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Weighed {
+    /// Every so many entries the weight is not a number, and the next time infinite.
+    odd: i32,
+}
+
+#[derive(Output)]
+struct EveryKind {
+    count: Count,
+    one: Hist,
+    two: Hist2,
+    three: Hist3,
+    name: Hist,
+    varied: Hist2,
+    four: HistN,
+    sparse: HistN,
+}
+
+impl Processor for Weighed {
+    type Event = Event;
+    type Output = EveryKind;
+
+    fn output(&self, _: &Dataset) -> EveryKind {
+        let (x, y, z) =
+            (Axis::regular(10, 0.0, 1.0), Axis::variable([0.0, 0.2, 0.5, 1.0]), Axis::integer(0, 5));
+        let names = Axis::category(["a", "b", "c"]).label("which");
+        EveryKind {
+            count: Count::new(x.clone()),
+            one: Hist::new(x.clone()),
+            two: Hist2::new([x.clone(), y.clone()]),
+            three: Hist3::new([x.clone(), y.clone(), z.clone()]),
+            name: Hist::new(names.clone()),
+            varied: Hist2::new([names.clone(), x.clone()]),
+            four: HistN::new(vec![x.clone().label("x [cm]"), y.clone(), z.clone(), names.clone()])
+                .with_title("four axes"),
+            sparse: HistN::new(vec![Axis::regular(40, 0.0, 1.0), y, z, Axis::regular(300, -1.0, 1.5), names]),
+        }
+    }
+
+    fn process(&self, events: &Events<Event>, out: &mut EveryKind) -> Result<()> {
+        for Event { x: n } in events {
+            let part = |step: i32| f64::from(n.wrapping_mul(step).rem_euclid(997)) / 997.0;
+            let [x, y] = [37, 101].map(|step| 1.4 * part(step) - 0.2);
+            let (z, weight) = (n.rem_euclid(7) - 1, 1.5 - part(59) * 2.0);
+            let name = ["a", "b", "c"][n.rem_euclid(3) as usize];
+            let weight = match self.odd {
+                0 => weight,
+                odd if n % (2 * odd) == 0 => f64::NAN,
+                odd if n % odd == 0 => f64::INFINITY,
+                _ => weight,
+            };
+            out.count.fill(x);
+            out.one.fill(x, weight);
+            out.two.fill(x, y, weight);
+            out.three.fill(x, y, z, weight);
+            out.name.fill(name, weight);
+            out.varied.fill_varied(y, [weight, 1.5 * weight, -0.5 * weight]);
+            let which = f64::from(n.rem_euclid(3)) + 0.5;
+            out.four.fill(&[x, y, z.into(), which], weight);
+            out.sparse.fill(&[x, y, z.into(), x - y, which], weight);
+        }
+        Ok(())
+    }
+}
+
+hep_run::main!(Faulty, Heavy, Spread, Weighed);
