@@ -171,7 +171,7 @@ impl Processor for Spread {
 }
 
 /// Fills histograms of every kind with numbers that a script can make too, some of them outside of the axes.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Weighed {
     /// Every so many entries the weight is not a number, and the next time infinite.
