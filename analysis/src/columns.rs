@@ -160,7 +160,9 @@ impl Columnar for String {
 }
 
 /// `Option<T>`: the branch may be absent from the file, as `genWeight` is from data. All rows of a
-/// file are `Some`, or all are `None`.
+/// file are `Some`, or all are `None`. A run lists which datasets lack it. If no file of the fileset has it, the
+/// name is taken for a misspelt one and the run refuses to start, unless the field says
+/// `#[column("genWeight", may_be_absent)]`.
 impl<T: Columnar> Columnar for Option<T> {
     type Column = Option<T::Column>;
     type Item<'a> = Option<T::Item<'a>>;

@@ -6,8 +6,8 @@ use hep_run::prelude::*;
 pub struct Event {
     #[column("Muon")]
     muons: Jagged<Charged>, // Muon_pt, _eta, _phi, _mass, _charge
-    #[column("genWeight")]
-    gen_weight: Option<f32>, // absent in data
+    #[column("genWeight", may_be_absent)]
+    gen_weight: Option<f32>, // data have none
 }
 
 /// The mass of the first pair of good muons of opposite charge.

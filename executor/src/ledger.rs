@@ -89,6 +89,20 @@ pub struct FileLedger {
     /// How many times a range of this file was tried again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,
+    /// The optional columns that neither this file nor a friend has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<AbsentColumn>,
+}
+
+/// An optional column that a file lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbsentColumn {
+    /// The name that the processor asks for.
+    pub column: String,
+    /// The existing name that is most like it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
 }
 
 /// Entries that are not in the output, and why.
@@ -271,6 +285,9 @@ impl FileLedger {
         if self.tree.is_empty() {
             self.tree = other.tree;
         }
+        if self.absent.is_empty() {
+            self.absent = other.absent;
+        }
         // What one output lacks the other may have; and what both lack is lacking once.
         let mut covered = self.done.clone();
         for (mine, theirs) in [(&mut self.failed, other.failed), (&mut self.skipped, other.skipped)] {
@@ -347,9 +364,11 @@ impl Ledger {
             );
             return Err(Error::Usage(message));
         }
+        let known = self.datasets.iter().enumerate();
+        let known: HashMap<String, usize> = known.map(|(at, dataset)| (dataset.name.clone(), at)).collect();
         for dataset in other.datasets {
-            match self.datasets.iter_mut().find(|known| known.name == dataset.name) {
-                Some(known) => known.merge(dataset, a, b)?,
+            match known.get(&dataset.name) {
+                Some(&at) => self.datasets[at].merge(dataset, a, b)?,
                 None => self.datasets.push(dataset),
             }
         }

@@ -24,6 +24,7 @@ pub mod binary;
 pub mod checkpoint;
 pub mod cli;
 pub mod dask;
+mod descriptors;
 mod error;
 pub mod explain;
 pub mod fileset;
@@ -45,6 +46,7 @@ pub mod selection;
 mod settings;
 pub mod storage;
 pub mod summary;
+mod terminal;
 pub mod worker;
 
 pub use error::{Error, Result as RunResult};

@@ -33,7 +33,15 @@ impl Executor {
 
     /// Runs `task(state, i)` for each `i` in `0..tasks`, each worker with a state of its own, until
     /// all are done or `stop` is set. Tasks start in order and end in any.
-    pub fn for_each<S: Default>(self, tasks: usize, stop: &AtomicBool, task: impl Fn(&mut S, usize) + Sync) {
+    ///
+    /// Where fewer threads can be started than there should be (`ulimit -u`), those do all tasks, and if need be the
+    /// calling thread does; then a message says so.
+    pub fn for_each<S: Default>(
+        self,
+        tasks: usize,
+        stop: &AtomicBool,
+        task: impl Fn(&mut S, usize) + Sync,
+    ) -> Option<String> {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut state = S::default();
@@ -45,14 +53,24 @@ impl Executor {
                 task(&mut state, i);
             }
         };
-        match self {
-            Self::Serial => work(),
-            Self::Threads(workers) => std::thread::scope(|scope| {
-                for _ in 0..workers.clamp(1, tasks.max(1)) {
-                    scope.spawn(work);
+        let Self::Threads(workers) = self else {
+            work();
+            return None;
+        };
+        let wanted = workers.clamp(1, tasks.max(1));
+        std::thread::scope(|scope| {
+            for started in 0..wanted {
+                if let Err(error) = std::thread::Builder::new().spawn_scoped(scope, work) {
+                    // This thread has nothing else to do.
+                    work();
+                    return Some(format!(
+                        "{} of {wanted} threads work, more cannot be started: {error}",
+                        started + 1
+                    ));
                 }
-            }),
-        }
+            }
+            None
+        })
     }
 }
 
@@ -83,7 +101,9 @@ mod tests {
     fn every_task_runs_once_on_any_executor() {
         for executor in [Executor::Serial, Executor::Threads(1), Executor::Threads(5)] {
             let seen = Mutex::new(vec![0; 100]);
-            executor.for_each::<()>(100, &AtomicBool::new(false), |(), i| seen.lock().unwrap()[i] += 1);
+            let few =
+                executor.for_each::<()>(100, &AtomicBool::new(false), |(), i| seen.lock().unwrap()[i] += 1);
+            assert_eq!(few, None);
             assert_eq!(*seen.lock().unwrap(), vec![1; 100]);
         }
     }

@@ -1,11 +1,13 @@
 //! What a person sees while a run goes on: a bar on a terminal, a line now and then elsewhere.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Deserialize;
+
+use crate::terminal::tell;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -17,7 +19,7 @@ pub enum ProgressKind {
     Bar,
     /// A line every few seconds.
     Plain,
-    /// Nothing.
+    /// No progress; warnings are shown all the same.
     None,
 }
 
@@ -215,8 +217,8 @@ impl Progress {
     pub fn warn(&self, message: &str) {
         match &self.view {
             View::Bar(bar) => bar.suspend(|| self.line(&format!("warning: {message}"))),
-            View::Plain(_) => self.line(&format!("warning: {message}")),
-            View::None => {}
+            // Who wants no progress wants to know of losses all the same.
+            View::Plain(_) | View::None => self.line(&format!("warning: {message}")),
         }
     }
 
@@ -228,7 +230,6 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
-        // A closed stderr must not end the run.
-        let _ = writeln!(std::io::stderr(), "{text}");
+        tell(text);
     }
 }

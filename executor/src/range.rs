@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use hep_columns::Schema;
+use hep_columns::{Requirement, Schema};
 use hep_io::source::ByteSource;
 use hep_io::{EntryFile, EntryReader};
 
 use crate::RunResult;
 use crate::fileset::FileSpec;
 use crate::friends::{Chain, Joined, resolve};
+use crate::ledger::AbsentColumn;
 use crate::storage::{FileStore, open_file_as};
 
 /// How ranges are cut.
@@ -69,6 +70,8 @@ pub struct Opened {
     pub columns: Vec<String>,
     /// The processor's columns that friends have.
     pub joined: Vec<Joined>,
+    /// The optional columns that neither the file nor a friend has.
+    pub absent: Vec<AbsentColumn>,
     /// What decoding keeps in memory besides batches: [`EntryReader::kept`].
     pub kept: u64,
 }
@@ -136,6 +139,7 @@ pub fn open(
 ) -> RunResult<Opened> {
     let OpenTree { source, reader, uuid, revision, tree, recovered } = open_tree(store, file)?;
     let mut columns = Vec::new();
+    let mut absent: Vec<AbsentColumn> = Vec::new();
     let mut joined: Vec<Vec<(String, String)>> = vec![Vec::new(); friends.len()];
     for need in schema.requirements() {
         match reader.column(&need.name) {
@@ -158,7 +162,14 @@ pub fn open(
                         joined[friend].push(column);
                     }
                 }
-                None if need.optional => {}
+                None if need.optional => {
+                    if !absent.iter().any(|known| known.column == need.name) {
+                        absent.push(AbsentColumn {
+                            column: need.name.clone(),
+                            nearest: nearest(need, error, friends)?,
+                        });
+                    }
+                }
                 None => return Err(nor_in(friends, error).into()),
             },
             Err(error) => return Err(error.into()),
@@ -174,7 +185,26 @@ pub fn open(
         }
     }
     let kept = reader.kept(&columns)?;
-    Ok(Opened { source, reader, uuid, revision, tree, recovered, columns, joined, kept })
+    Ok(Opened { source, reader, uuid, revision, tree, recovered, columns, joined, absent, kept })
+}
+
+/// The existing name that is most like an optional column that is absent: of the friend that is named before its
+/// dot, else of the tree, else of any friend.
+fn nearest(need: &Requirement, error: hep_io::Error, friends: &[Arc<Chain>]) -> RunResult<Option<String>> {
+    if let Some((alias, own)) = need.name.split_once('.')
+        && let Some(friend) = friends.iter().find(|friend| friend.alias() == alias)
+    {
+        return Ok(friend.nearest(own)?.map(|near| format!("{alias}.{near}")));
+    }
+    if let hep_io::Error::NoColumn { nearest: Some(near), .. } = error {
+        return Ok(Some(near));
+    }
+    for friend in friends {
+        if let Some(near) = friend.nearest(&need.name)? {
+            return Ok(Some(format!("{}.{near}", friend.alias())));
+        }
+    }
+    Ok(None)
 }
 
 /// That no friend has the column either.

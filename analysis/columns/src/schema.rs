@@ -65,6 +65,9 @@ pub struct Requirement {
     pub kind: Kind,
     /// Whether the file may lack it.
     pub optional: bool,
+    /// Whether every file may lack it. Otherwise an optional column that no file of a fileset has is taken for a
+    /// misspelt one.
+    pub may_be_absent: bool,
     /// Whether the processor says in which unit the file has it.
     pub unit_given: bool,
 }
@@ -117,6 +120,7 @@ pub struct Schema {
     requirements: Vec<Requirement>,
     depth: usize,
     optional: bool,
+    may_be_absent: bool,
     unit_given: bool,
 }
 
@@ -125,14 +129,15 @@ impl Schema {
     pub fn push(&mut self, name: &str, kind: Kind) {
         if let Some(known) = self.requirements.iter_mut().find(|known| known.name == name) {
             known.optional &= self.optional;
+            known.may_be_absent &= self.may_be_absent;
             known.unit_given &= self.unit_given;
             if known.depth == self.depth && known.kind == kind {
                 return;
             }
         }
         let (name, depth) = (name.to_owned(), self.depth);
-        let Self { optional, unit_given, .. } = *self;
-        self.requirements.push(Requirement { name, depth, kind, optional, unit_given });
+        let Self { optional, may_be_absent, unit_given, .. } = *self;
+        self.requirements.push(Requirement { name, depth, kind, optional, may_be_absent, unit_given });
     }
 
     /// Columns that `declare` adds hold a list per entry.
@@ -147,6 +152,13 @@ impl Schema {
         let before = std::mem::replace(&mut self.optional, true);
         declare(self);
         self.optional = before;
+    }
+
+    /// Optional columns that `declare` adds may be absent from every file of a fileset.
+    pub fn may_be_absent(&mut self, declare: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.may_be_absent, true);
+        declare(self);
+        self.may_be_absent = before;
     }
 
     /// The processor says in which unit the file has the columns that `declare` adds.
@@ -172,7 +184,7 @@ mod tests {
 
     fn need(depth: usize, wanted: DataType) -> Requirement {
         let (name, kind) = ("Muon_pt".into(), Kind::Number(wanted));
-        Requirement { name, depth, kind, optional: false, unit_given: false }
+        Requirement { name, depth, kind, optional: false, may_be_absent: false, unit_given: false }
     }
 
     fn list(of: DataType) -> DataType {
@@ -223,5 +235,15 @@ mod tests {
         schema.push("x", Kind::String);
         assert_eq!(schema.requirements().len(), 1);
         assert!(!schema.requirements()[0].optional);
+    }
+
+    #[test]
+    fn a_column_needed_twice_may_be_absent_everywhere_only_if_both_say_so() {
+        let mut schema = Schema::default();
+        let push = |schema: &mut Schema| schema.optional(|schema| schema.push("x", Kind::String));
+        schema.may_be_absent(push);
+        assert!(schema.requirements()[0].may_be_absent);
+        push(&mut schema);
+        assert!(schema.requirements()[0].optional && !schema.requirements()[0].may_be_absent);
     }
 }

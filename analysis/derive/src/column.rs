@@ -4,12 +4,14 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Field, Ident, LitStr, Result, Token, Type};
 
-/// What `#[column("Muon_pt", unit = "MeV")]` says of a field. Every part may be left out.
+/// What `#[column("Muon_pt", unit = "MeV", may_be_absent)]` says of a field. Every part may be left out.
 #[derive(Default)]
 pub(crate) struct Column {
     /// The column's name; the field's own by default.
     name: String,
     unit: Option<Unit>,
+    /// Whether every file may lack an optional column.
+    may_be_absent: bool,
 }
 
 /// The unit of a column of energies in the file.
@@ -23,24 +25,26 @@ impl Column {
     pub(crate) fn of(field: &Field) -> Result<Self> {
         let own = field.ident.as_ref().map(|id| id.unraw().to_string()).unwrap_or_default();
         let mut attributes = field.attrs.iter().filter(|attr| attr.path().is_ident("column"));
-        let Some(attribute) = attributes.next() else { return Ok(Self { name: own, unit: None }) };
+        let Some(attribute) = attributes.next() else { return Ok(Self { name: own, ..Self::default() }) };
         if let Some(second) = attributes.next() {
             return Err(Error::new_spanned(second, "a field has one `#[column(…)]`"));
         }
-        let Attribute { name, unit } = attribute.parse_args()?;
-        Ok(Self { name: name.unwrap_or(own), unit })
+        let Attribute { name, unit, may_be_absent } = attribute.parse_args()?;
+        Ok(Self { name: name.unwrap_or(own), unit, may_be_absent })
     }
 
     /// Adds the column of type `ty` to `schema`, under the struct's `name`.
     pub(crate) fn declare(&self, ty: &Type, separator: &str) -> TokenStream {
         let own = &self.name;
         let name = quote!(&::hep_run::__private::join(name, #separator, #own));
-        match self.unit {
-            None => quote!(<#ty as ::hep_run::Columnar>::declare(#name, schema);),
-            Some(_) => quote! {
-                schema.with_unit(|schema| <#ty as ::hep_run::Columnar>::declare(#name, schema));
-            },
+        let mut declare = quote!(<#ty as ::hep_run::Columnar>::declare(#name, schema));
+        if self.unit.is_some() {
+            declare = quote!(schema.with_unit(|schema| #declare));
         }
+        if self.may_be_absent {
+            declare = quote!(schema.may_be_absent(|schema| #declare));
+        }
+        quote!(#declare;)
     }
 
     /// Reads the column of type `ty` from `scope`.
@@ -60,12 +64,13 @@ impl Column {
 struct Attribute {
     name: Option<String>,
     unit: Option<Unit>,
+    may_be_absent: bool,
 }
 
 impl Parse for Attribute {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         const EXPECTED: &str = "expected the column's name, as in `#[column(\"Muon\")]`, or `unit = \"MeV\"`";
-        let mut attribute = Self { name: None, unit: None };
+        let mut attribute = Self { name: None, unit: None, may_be_absent: false };
         if input.peek(LitStr) {
             attribute.name = Some(input.parse::<LitStr>()?.value());
         } else if input.is_empty() || !input.peek(Ident) {
@@ -84,11 +89,18 @@ impl Parse for Attribute {
 }
 
 impl Attribute {
-    /// One `key = value` behind the name.
+    /// One `key = value`, or `may_be_absent`, behind the name.
     fn key(&mut self, input: ParseStream<'_>) -> Result<()> {
         let key: Ident = input.parse()?;
+        if key == "may_be_absent" {
+            self.may_be_absent = true;
+            return Ok(());
+        }
         if key != "unit" {
-            return Err(Error::new(key.span(), "unknown key; known is `unit = \"MeV\"`"));
+            return Err(Error::new(
+                key.span(),
+                "unknown key; known are `unit = \"MeV\"` and `may_be_absent`",
+            ));
         }
         input.parse::<Token![=]>()?;
         let unit: LitStr = input.parse()?;

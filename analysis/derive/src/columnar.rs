@@ -17,6 +17,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let declares = declared.iter().zip(&types).map(|(column, ty)| column.declare(ty, &separator));
     let reads = declared.iter().zip(&types).map(|(column, ty)| column.read(ty, &separator));
 
+    let allowed = crate::fields::allowed();
     let (row_type, row_item, row_definition) = if types.iter().all(|ty| is_plain(ty)) {
         (quote!(#name), quote!(#name), quote!())
     } else {
@@ -24,7 +25,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         let definition = quote! {
             #[doc = #doc]
             #[derive(Clone, Copy)]
-            #[allow(dead_code)]
+            #allowed
             #vis struct #row<'a> {
                 #(#(#docs)* pub #ids: <#types as ::hep_run::Columnar>::Item<'a>,)*
                 marker: ::core::marker::PhantomData<&'a ()>,
@@ -38,15 +39,17 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     Ok(quote! {
         #[doc = #columns_doc]
         #[derive(Clone)]
-        #[allow(dead_code)]
+        #allowed
         #vis struct #columns { #(#(#docs)* pub #ids: <#types as ::hep_run::Columnar>::Column,)* }
 
         #row_definition
 
         // A struct may be there only to declare columns. This use of its fields says so to rustc.
-        #[allow(dead_code)]
+        #allowed
         const _: fn(&#name) = |declared| { #(let _ = &declared.#ids;)* };
 
+        #[automatically_derived]
+        #allowed
         impl ::hep_run::Columnar for #name {
             type Column = #columns;
             type Item<'a> = #row_type;
@@ -90,7 +93,9 @@ fn separator(input: &DeriveInput) -> Result<String> {
 fn doc(field: &Field) -> Vec<TokenStream> {
     let docs: Vec<_> = field.attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect();
     if docs.is_empty() {
-        vec![quote!(#[allow(missing_docs)])]
+        let name = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
+        let doc = format!("The field `{name}`.");
+        vec![quote!(#[doc = #doc])]
     } else {
         docs.iter().map(|attr| quote!(#attr)).collect()
     }

@@ -13,7 +13,8 @@ use syn::{DeriveInput, parse_macro_input};
 
 /// Reads a struct from columns: each field is a column, called as the field or as
 /// `#[column("name")]` says. In a `Jagged<T>`, the names of `T`'s columns follow the collection's
-/// after a `_`, or after what `#[columnar(separator = ".")]` on `T` says.
+/// after a `_`, or after what `#[columnar(separator = ".")]` on `T` says. `#[column("name", may_be_absent)]` is for an
+/// optional column that every file may lack.
 ///
 /// `#[column("pt", unit = "MeV")]` converts a column of energies from MeV to GeV. ATLAS's xAOD formats
 /// (`AnalysisMuonsAuxDyn.pt`) store MeV: for their energies `unit = "MeV"`, or `unit = "GeV"` to read the numbers

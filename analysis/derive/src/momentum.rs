@@ -27,7 +27,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             return Err(Error::new_spanned(name, message));
         }
     };
+    let allowed = crate::fields::allowed();
     Ok(quote! {
+        #[automatically_derived]
+        #allowed
         impl ::hep_run::vector::Momentum for #name {
             #[inline(always)]
             fn pt(&self) -> f64 { f64::from(self.pt) }

@@ -14,7 +14,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         .filter_map(|field| field.ident.as_ref())
         .map(|id| syn::ext::IdentExt::unraw(id).to_string())
         .collect();
+    let allowed = crate::fields::allowed();
     Ok(quote! {
+        #[automatically_derived]
+        #allowed
         impl ::hep_run::Merge for #name {
             fn merge(&mut self, other: Self) -> ::hep_run::Result<()> {
                 #(::hep_run::Merge::merge(&mut self.#ids, other.#ids).map_err(|error| error.of(#names))?;)*
@@ -22,6 +25,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
 
+        #[automatically_derived]
+        #allowed
         impl ::hep_run::Output for #name {
             fn objects(&self, path: &str, sink: &mut dyn ::core::ops::FnMut(&str, ::hep_run::Object)) {
                 #(::hep_run::Output::objects(&self.#ids, &::hep_run::__private::join(path, "/", #names), sink);)*
@@ -49,6 +54,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         }
 
         // The struct crosses process borders; its author need not depend on serde for that.
+        #allowed
         const _: () = {
             use ::hep_run::__private::serde;
 
@@ -60,6 +66,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             #[serde(crate = "::hep_run::__private::serde")]
             struct Owned { #(#ids: #types,)* }
 
+            #[automatically_derived]
+            #allowed
             impl serde::Serialize for #name {
                 fn serialize<S: serde::Serializer>(
                     &self,
@@ -69,6 +77,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 }
             }
 
+            #[automatically_derived]
+            #allowed
             impl<'de> serde::Deserialize<'de> for #name {
                 fn deserialize<D: serde::Deserializer<'de>>(
                     deserializer: D,

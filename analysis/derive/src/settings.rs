@@ -24,7 +24,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let names: Vec<_> = ids.iter().filter_map(|id| id.as_ref()).map(|id| id.unraw().to_string()).collect();
     let text = name.unraw().to_string();
     // `let settings` rather than struct update syntax: the struct may have a `Drop`.
+    let allowed = crate::fields::allowed();
     Ok(quote! {
+        #allowed
         const _: () = {
             use ::hep_run::__private::serde;
 
@@ -32,6 +34,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             #[serde(crate = "::hep_run::__private::serde", default, deny_unknown_fields)]
             struct Given { #(#ids: #types,)* }
 
+            #[automatically_derived]
+            #allowed
             impl ::core::default::Default for Given {
                 fn default() -> Self {
                     #[allow(unused_variables)]
@@ -40,6 +44,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 }
             }
 
+            #[automatically_derived]
+            #allowed
             impl<'de> serde::Deserialize<'de> for #name {
                 fn deserialize<D: serde::Deserializer<'de>>(
                     deserializer: D,

@@ -138,14 +138,16 @@ impl Driver {
         let nothing: Box<dyn Read + Send> = Box::new(io::empty());
         let (mut answers, last) = (std::mem::replace(&mut self.answers, BufReader::new(nothing)), self.last);
         let (tell, told) = mpsc::channel::<()>();
-        std::thread::spawn(move || {
+        let waits = move || {
             while let Ok(Some((answer, _))) = frames::read::<Value>(&mut answers) {
                 if answer["id"].as_u64() == Some(last) {
                     break;
                 }
             }
             drop(tell);
-        });
+        };
+        // Without a thread, nothing waits for the answer.
+        let _ = std::thread::Builder::new().spawn(waits);
         let _ = told.recv_timeout(deadline);
     }
 }

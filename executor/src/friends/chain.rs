@@ -6,6 +6,7 @@ use hep_columns::Requirement;
 
 use super::Lookup;
 use crate::RunResult;
+use crate::descriptors::files_kept_open;
 use crate::fileset::{FileSpec, Friend};
 use crate::ledger::{FriendFile, FriendLedger};
 use crate::range::{OpenTree, open_tree};
@@ -17,6 +18,8 @@ const OPEN_FILES: usize = 32;
 /// The files of friends that were used last.
 pub(crate) struct OpenFiles {
     store: Arc<dyn FileStore>,
+    /// How many stay open.
+    most: usize,
     files: Mutex<VecDeque<Known>>,
 }
 
@@ -26,7 +29,7 @@ type Known = ((usize, usize), Arc<OpenTree>);
 impl OpenFiles {
     /// None yet.
     pub(crate) fn new(store: Arc<dyn FileStore>) -> Self {
-        Self { store, files: Mutex::default() }
+        Self { store, most: files_kept_open(OPEN_FILES), files: Mutex::default() }
     }
 
     fn find(&self, number: (usize, usize)) -> Option<Arc<OpenTree>> {
@@ -40,7 +43,7 @@ impl OpenFiles {
 
     fn add(&self, number: (usize, usize), opened: Arc<OpenTree>) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if files.len() >= OPEN_FILES {
+        if files.len() >= self.most {
             files.pop_front();
         }
         files.push_back((number, opened));
@@ -105,7 +108,7 @@ impl Found {
             revision: Some(opened.revision.clone()),
             ..spec.clone()
         };
-        Ok(Self { spec, entries, opened: (at < OPEN_FILES).then_some(opened) })
+        Ok(Self { spec, entries, opened: (at < files_kept_open(OPEN_FILES)).then_some(opened) })
     }
 }
 
@@ -220,6 +223,14 @@ impl Chain {
     /// The first entry of a file.
     pub(crate) fn start(&self, file: usize) -> u64 {
         self.links.get(file).map_or(0, |link| link.start)
+    }
+
+    /// The column of its first file whose name is most like `own`, if one is near.
+    pub(crate) fn nearest(&self, own: &str) -> RunResult<Option<String>> {
+        match self.open(0)?.reader.column(own) {
+            Err(hep_io::Error::NoColumn { nearest, .. }) => Ok(nearest),
+            _ => Ok(None),
+        }
     }
 
     /// A file by its path, and an entry of it, for messages.

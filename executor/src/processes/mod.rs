@@ -79,18 +79,24 @@ impl Processes {
         let over = (Mutex::new(false), Condvar::new());
         let begun = Instant::now();
         std::thread::scope(|scope| {
-            scope.spawn(|| work.watch(&over));
+            let watch = std::thread::Builder::new().spawn_scoped(scope, || work.watch(&over));
+            if let Err(error) = watch {
+                progress.warn(&format!(
+                    "nothing watches how long ranges take, no thread can be started: {error}"
+                ));
+            }
             let _over = OnDrop(|| {
                 *over.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
                 over.1.notify_all();
             });
             let workers = Executor::Threads(self.workers.min(work.asked.len()));
-            workers.for_each::<()>(workers.workers(), &work.stop, |(), _| {
+            let few = workers.for_each::<()>(workers.workers(), &work.stop, |(), _| {
                 if let Err(error) = work.ranges() {
                     work.broken.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     work.stop.store(true, Ordering::Relaxed);
                 }
             });
+            few.iter().for_each(|few| progress.warn(few));
         });
         let (workers, elapsed) = (self.workers.max(1), begun.elapsed());
         work.reduction.note(|account| account.expense_mut().add_threads(workers, elapsed));

@@ -106,8 +106,9 @@ impl Friends {
         for chain in &self.of_all {
             check(chain, "the datasets together have", files, &everything, &starts);
         }
-        for (at, chains) in self.own.iter().enumerate() {
-            let members: Vec<usize> = (0..files.len()).filter(|&file| files[file].dataset == at).collect();
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); self.own.len()];
+        files.iter().enumerate().for_each(|(at, file)| members[file.dataset].push(at));
+        for (at, (chains, members)) in self.own.iter().zip(members).enumerate() {
             let starts = self::starts(files, &members);
             for (&file, start) in members.iter().zip(&starts) {
                 files[file].place.in_dataset = start.unwrap_or(0);

@@ -48,9 +48,11 @@ impl Plan {
     ) -> Job {
         let mut datasets = self.fileset.datasets.clone();
         let mut ledgers: Vec<DatasetLedger> = Vec::new();
+        let mut members: Vec<Vec<&PlannedFile>> = vec![Vec::new(); datasets.len()];
+        self.files.iter().for_each(|file| members[file.dataset].push(file));
         for (at, dataset) in datasets.iter_mut().enumerate() {
-            let own = self.files.iter().filter(|file| file.dataset == at);
-            let files = own.clone().map(|file| file.ledger.clone()).collect();
+            let own = &members[at];
+            let files = own.iter().map(|file| file.ledger.clone()).collect();
             for (spec, file) in dataset.files.iter_mut().zip(own) {
                 if !file.ledger.uuid.is_empty() {
                     spec.uuid = Some(file.ledger.uuid.clone());
@@ -60,7 +62,7 @@ impl Plan {
                 }
                 spec.steps = None;
             }
-            if self.chosen.contains(&at) {
+            if self.chosen.binary_search(&at).is_ok() {
                 dataset.friends = self.friends.described(Some(at));
             }
             ledgers.push(DatasetLedger { name: dataset.name.clone(), files, ..DatasetLedger::default() });

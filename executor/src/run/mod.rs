@@ -1,5 +1,6 @@
 //! One run: fileset → entry ranges → partial outputs → merge tree → outputs and ledger.
 
+pub(crate) mod absent;
 mod explain;
 mod friends;
 mod known;
@@ -183,11 +184,16 @@ impl Plan {
         std::thread::scope(|scope| {
             let _end = ahead.as_ref().map(|ahead| {
                 for _ in 0..prefetch::THREADS.min(asked.len()) {
-                    scope.spawn(|| self.work_ahead(ahead, &asked, &mapper));
+                    let work = || self.work_ahead(ahead, &asked, &mapper);
+                    // A range that nobody has planned ahead is read by its worker.
+                    if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                        break;
+                    }
                 }
                 ahead.end()
             });
-            options.executor.for_each(asked.len(), &stop, process_range);
+            let few = options.executor.for_each(asked.len(), &stop, process_range);
+            few.iter().for_each(|few| progress.warn(few));
         });
         drop(ahead);
         let workers = options.executor.workers();
@@ -216,7 +222,7 @@ impl Plan {
         let ledger = self.ledger(&account);
         let outcomes = outputs.into_iter().zip(self.datasets()).enumerate();
         let datasets = outcomes
-            .filter(|(at, _)| self.chosen.contains(at))
+            .filter(|(at, _)| self.chosen.binary_search(at).is_ok())
             .map(|(at, (output, dataset))| {
                 let output = output.unwrap_or_else(|| processor.output(&dataset));
                 let output = processor.finish(output, &dataset);
@@ -266,7 +272,7 @@ impl Plan {
         }
         let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
         ledger.datasets.extend(self.fileset.datasets.iter().enumerate().map(|(at, dataset)| {
-            let friends = if self.chosen.contains(&at) { self.friends(at) } else { Vec::new() };
+            let friends = if self.chosen.binary_search(&at).is_ok() { self.friends(at) } else { Vec::new() };
             DatasetLedger { name: dataset.name.clone(), friends, ..DatasetLedger::default() }
         }));
         for (at, (file, mut own)) in (0..).zip(self.files.iter().zip(files)) {

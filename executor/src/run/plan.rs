@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::friends::{Friends, Place};
 use super::retry::retrying;
-use super::{Options, lock};
+use super::{Options, absent, lock};
+use crate::descriptors::{files_kept_open, threads_with_files};
 use crate::explain::Sample;
 use crate::fileset::{FileSpec, Fileset, location};
 use crate::friends::{self, Chain};
-use crate::ledger::{FileLedger, FriendLedger, Missed};
+use crate::ledger::{AbsentColumn, FileLedger, FriendLedger, Missed};
 use crate::local::{Executor, without_panic};
 use crate::merge_tree::Shape;
 use crate::progress::Progress;
@@ -29,9 +30,13 @@ const OPENERS: usize = 16;
 
 /// What opens files and looks into them.
 pub(super) fn openers<'f>(options: &Options, files: impl IntoIterator<Item = &'f FileSpec>) -> Executor {
-    match files.into_iter().any(FileSpec::is_remote) {
+    let threads = match files.into_iter().any(FileSpec::is_remote) {
         true => Executor::Threads(options.executor.workers().max(OPENERS)),
         false => options.executor,
+    };
+    match threads {
+        Executor::Threads(threads) => Executor::Threads(threads_with_files(threads)),
+        serial => serial,
     }
 }
 
@@ -91,11 +96,14 @@ pub struct PlannedFile {
 pub(super) struct Handles {
     store: Arc<dyn FileStore>,
     open: AtomicUsize,
+    /// How many may stay open.
+    most: usize,
 }
 
 impl Handles {
     pub(super) fn new(options: &Options) -> Self {
-        Self { store: Arc::clone(&options.storage), open: AtomicUsize::new(0) }
+        let most = files_kept_open(OPEN_FILES);
+        Self { store: Arc::clone(&options.storage), open: AtomicUsize::new(0), most }
     }
 }
 
@@ -137,12 +145,13 @@ impl Plan {
                 ));
             }
         }
+        check_outputs(fileset, &chosen, processor)?;
         let schema = processor.schema();
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
         let wanted: Vec<usize> = (0..files.len()).filter(|&i| files[i].ledger.skipped.is_empty()).collect();
         progress.opening(wanted.len());
         let openers = openers(options, wanted.iter().map(|&i| &files[i].spec));
-        openers.for_each::<()>(wanted.len(), &AtomicBool::new(false), |(), i| {
+        let few = openers.for_each::<()>(wanted.len(), &AtomicBool::new(false), |(), i| {
             let i = wanted[i];
             let file = &files[i];
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
@@ -171,12 +180,14 @@ impl Plan {
             progress.opened();
         });
         progress.finish();
+        few.iter().for_each(|few| progress.warn(few));
         for (file, facts) in files.iter_mut().zip(facts) {
             if let Some(facts) = facts.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 file.learn(facts);
             }
         }
         same_file_twice(fileset, &files)?;
+        absent::check(fileset, &files, &schema, progress)?;
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
@@ -241,6 +252,11 @@ impl Plan {
     pub fn largest_range(&self) -> Option<(&PlannedFile, u64)> {
         let asked = self.asked().into_iter().map(|at| &self.files[self.ranges[at].file]);
         asked.map(|file| (file, file.most)).max_by_key(|(_, most)| *most)
+    }
+
+    /// The optional columns that datasets lack, a line each.
+    pub fn absent(&self) -> Vec<String> {
+        absent::lines_of(&self.fileset, &self.files)
     }
 
     /// The accounts of a dataset's friends.
@@ -370,6 +386,7 @@ impl PlannedFile {
                 recovered,
                 entries,
                 columns,
+                absent,
                 looks_up,
                 split: Split { ranges, joined, most, bytes },
             }) => {
@@ -377,6 +394,7 @@ impl PlannedFile {
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
                 self.spec.revision = Some(revision);
                 self.ledger.recovered = recovered;
+                self.ledger.absent = absent;
                 (self.columns, self.looks_up) = (columns, looks_up);
                 self.ranges = ranges.into_iter().zip(joined).collect();
             }
@@ -424,7 +442,7 @@ impl PlannedFile {
 
     /// Whether it is open, or may be opened before a worker needs it.
     pub(super) fn may_open(&self) -> bool {
-        self.is_open.load(Ordering::Relaxed) || self.handles.open.load(Ordering::Relaxed) < OPEN_FILES
+        self.is_open.load(Ordering::Relaxed) || self.handles.open.load(Ordering::Relaxed) < self.handles.most
     }
 
     /// All that an output of these entries is made of, besides the processor; none if nothing tells the
@@ -470,7 +488,7 @@ impl PlannedFile {
 
     /// Keeps the file open, unless so many are: a fileset may have more than a process may open.
     fn keep_if_few(&self, opened: Opened) {
-        let more = |open: usize| (open < OPEN_FILES).then_some(open + 1);
+        let more = |open: usize| (open < self.handles.most).then_some(open + 1);
         if self.handles.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok() {
             self.is_open.store(true, Ordering::Relaxed);
             *lock(&self.opened) = Some(Arc::new(opened));
@@ -532,6 +550,7 @@ struct Found {
     recovered: bool,
     entries: u64,
     columns: Vec<String>,
+    absent: Vec<AbsentColumn>,
     looks_up: Vec<Arc<Chain>>,
     split: Split,
 }
@@ -546,6 +565,7 @@ impl Found {
             recovered: opened.recovered,
             entries: opened.reader.entries(),
             columns: opened.all_columns(),
+            absent: opened.absent.clone(),
             looks_up: joined.filter(|chain| !chain.index().is_empty()).cloned().collect(),
             split,
         }
@@ -572,8 +592,22 @@ fn chosen(fileset: &Fileset, names: &[String]) -> RunResult<Vec<usize>> {
     Ok(chosen)
 }
 
+/// Books an output of each dataset once, before any file is opened: a processor that asks the metadata for what
+/// is not there, or that panics for another reason, says so now and not in every range.
+fn check_outputs(fileset: &Fileset, chosen: &[usize], processor: &dyn AnyProcessor) -> RunResult<()> {
+    for dataset in chosen.iter().filter_map(|&at| fileset.datasets.get(at)) {
+        let known = Dataset { name: dataset.name.clone(), metadata: dataset.metadata.clone() };
+        without_panic(|| drop(processor.output(&known))).map_err(|panic| {
+            // The hook has said already that it was a panic, and where.
+            let reason = panic.trim_start_matches("it panicked: ");
+            Error::Usage(format!("the output of dataset `{}` cannot be booked: {reason}", dataset.name))
+        })?;
+    }
+    Ok(())
+}
+
 fn skip_reason(datasets: &[usize], dataset: usize, file: usize, options: &Options) -> Option<String> {
-    if !datasets.contains(&dataset) {
+    if datasets.binary_search(&dataset).is_err() {
         return Some("--dataset".to_owned());
     }
     let max = options.max_files.filter(|&max| file >= max)?;

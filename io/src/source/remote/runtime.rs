@@ -1,12 +1,21 @@
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::task::AbortHandle;
 
 /// Name look-ups and the files of the cache block; so many at once.
 const BLOCKING_THREADS: usize = 16;
+
+/// How long a thread may take to start on a machine that is busy.
+const START: Duration = Duration::from_secs(10);
+
+fn no_thread() -> io::Error {
+    io::Error::other("the threads that move the bytes of remote files cannot be started (ulimit -u)")
+}
 
 /// The thread on which all traffic of a run goes.
 ///
@@ -20,12 +29,23 @@ pub(super) struct Runtime {
 
 impl Runtime {
     pub(super) fn start() -> io::Result<Self> {
-        let inner = Builder::new_multi_thread()
+        let mut builder = Builder::new_multi_thread();
+        builder
             .worker_threads(1)
             .max_blocking_threads(BLOCKING_THREADS)
+            // The one that is started here stays: no later look-up can be left without any.
+            .thread_keep_alive(Duration::from_secs(1 << 30))
             .thread_name("hep-io-network")
-            .enable_all()
-            .build()?;
+            .enable_all();
+        // It panics where the system gives it no thread.
+        let inner = catch_unwind(AssertUnwindSafe(|| builder.build())).map_err(|_| no_thread())??;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let asked = AssertUnwindSafe(|| drop(inner.spawn_blocking(move || sender.send(()))));
+        let started = catch_unwind(asked).is_ok() && receiver.recv_timeout(START).is_ok();
+        if !started {
+            inner.shutdown_background();
+            return Err(no_thread());
+        }
         Ok(Self { inner: Some(inner), process: std::process::id() })
     }
 
