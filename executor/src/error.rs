@@ -13,6 +13,18 @@ pub enum Error {
     /// The command line or the settings make no sense: the user's to mend.
     #[error("{0}")]
     Usage(String),
+    /// A setting is none of the processor's, or of another type.
+    #[error("the settings of processor `{processor}` are wrong: {message}{}", in_place(.place.as_deref()))]
+    Setting {
+        /// The processor.
+        processor: String,
+        /// The setting, where it is known.
+        key: Option<String>,
+        /// What is wrong.
+        message: String,
+        /// Where it was given.
+        place: Option<String>,
+    },
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] hep_io::Error),
@@ -59,11 +71,15 @@ pub enum Error {
     },
 }
 
+fn in_place(place: Option<&str>) -> String {
+    place.map_or_else(String::new, |place| format!("\n  in {place}"))
+}
+
 impl Error {
     /// The exit status: 1 for what the user can mend on the command line or in the fileset, else 2.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Fileset(_) | Self::Usage(_) => 1,
+            Self::Fileset(_) | Self::Usage(_) | Self::Setting { .. } => 1,
             _ => 2,
         }
     }

@@ -12,9 +12,33 @@ pub(crate) fn read<P: DeserializeOwned>(processor: &str, settings: &Map<String, 
     }
     made.map_err(|error| {
         let message = error.to_string();
-        let suggestion = suggestion(&message).unwrap_or_default();
-        Error::Usage(format!("the settings of processor `{processor}` are wrong: {message}{suggestion}"))
+        let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let (key, message) = match unknown {
+            Some(key) => {
+                let suggestion = suggestion(&message).unwrap_or_default();
+                (Some(key.to_owned()), message.clone() + &suggestion)
+            }
+            None => match culprit::<P>(settings, &message) {
+                Some(key) => (Some(key.to_owned()), format!("`{key}`: {message}")),
+                None => (None, message),
+            },
+        };
+        Error::Setting { processor: processor.to_owned(), key, message, place: None }
     })
+}
+
+/// The setting that is to blame: alone it gives the same message. serde does not say which it is.
+fn culprit<'s, P: DeserializeOwned>(settings: &'s Map<String, Value>, message: &str) -> Option<&'s str> {
+    let fails = |(key, value): &(&String, &Value)| {
+        let alone = Map::from_iter([((*key).clone(), (*value).clone())]);
+        serde_json::from_value::<P>(Value::Object(alone)).is_err_and(|error| error.to_string() == message)
+    };
+    settings.iter().find(fails).map(|(key, _)| key.as_str())
+}
+
+/// Whether `--set` gives a setting, by its name on the top level.
+pub(crate) fn is_set(assignment: &str, key: &str) -> bool {
+    assignment.split(['=', '.']).next() == Some(key)
 }
 
 /// serde lists the fields in backticks after the unknown one.

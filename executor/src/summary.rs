@@ -1,6 +1,7 @@
 //! What a run prints when it is over.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -8,8 +9,9 @@ use hep_io::source::HostTraffic;
 use serde_json::{Value, json};
 
 use crate::Object;
-use crate::ledger::Ledger;
-use crate::run::{DatasetOutcome, Outcome};
+use crate::ledger::{DatasetLedger, Ledger};
+use crate::run::{DatasetOutcome, Outcome, absent};
+use crate::terminal;
 
 /// A line for each dataset. `3 + 2` files are three of the dataset and two of its friends.
 pub fn text(outcome: &Outcome) -> String {
@@ -62,12 +64,15 @@ fn weights(ledger: &Ledger) -> String {
 /// others end where it ends.
 pub(crate) fn aligned<R: AsRef<[String]>>(rows: &[R], left: usize) -> String {
     let columns = rows.first().map_or(0, |row| row.as_ref().len());
-    let length = |row: &R, column: usize| row.as_ref().get(column).map_or(0, |cell| cell.chars().count());
+    let rows: Vec<Vec<Cow<'_, str>>> =
+        rows.iter().map(|row| row.as_ref().iter().map(|cell| terminal::name(cell)).collect()).collect();
+    let length =
+        |row: &Vec<Cow<'_, str>>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
     let width = |column: usize| rows.iter().map(|row| length(row, column)).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        for (at, (cell, width)) in row.as_ref().iter().zip(&widths).enumerate() {
+        for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let gap = if at > 0 { "  " } else { "" };
             let _ = match at < left {
                 true => write!(text, "{gap}{cell:<width$}"),
@@ -144,6 +149,37 @@ pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
     format!("{value}\n")
 }
 
+/// What a person may want to see last, a line each: what datasets lack, the cutflows, the files that were written.
+pub fn closing(outcome: &Outcome, written: &[PathBuf]) -> Vec<String> {
+    /// Of a fileset with many datasets the cutflows are in the output.
+    const SHOWN: usize = 20;
+    let mut lines = absent::lines(&outcome.ledger);
+    let mut flows = Vec::new();
+    for dataset in &outcome.datasets {
+        let of = terminal::name(&dataset.dataset.name);
+        dataset.output.objects("", &mut |path, object| {
+            if let Object::Cutflow(cutflow) = object {
+                let rows = cutflow.rows().iter();
+                let cuts = rows.map(|row| format!("{} {}", terminal::name(&row.name), row.events));
+                let cuts = cuts.collect::<Vec<_>>().join(", ");
+                let path = path.trim_matches('/');
+                let slash = if path.is_empty() { "" } else { "/" };
+                flows.push(format!("{of}{slash}{}: {cuts}", terminal::name(path)));
+            }
+        });
+    }
+    let more = flows.len().saturating_sub(SHOWN);
+    lines.extend(flows.into_iter().take(SHOWN));
+    if more > 0 {
+        lines.push(format!("and {more} more cutflows, all of them in the output"));
+    }
+    if !written.is_empty() {
+        let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        lines.push(format!("wrote {}", names.join(", ")));
+    }
+    lines
+}
+
 /// What failed, each reason once.
 pub fn failures(ledger: &Ledger) -> String {
     let mut reasons: Vec<(&str, usize)> = Vec::new();
@@ -174,8 +210,10 @@ struct Facts {
 }
 
 fn facts(outcome: &Outcome) -> impl Iterator<Item = (&DatasetOutcome, Facts)> {
-    outcome.datasets.iter().map(|dataset| {
-        let ledger = outcome.ledger.datasets.iter().find(|ledger| ledger.name == dataset.dataset.name);
+    let ledgers: HashMap<&str, &DatasetLedger> =
+        outcome.ledger.datasets.iter().map(|ledger| (ledger.name.as_str(), ledger)).collect();
+    outcome.datasets.iter().map(move |dataset| {
+        let ledger = ledgers.get(dataset.dataset.name.as_str());
         let files =
             ledger.map_or(0, |ledger| ledger.files.iter().filter(|file| !file.done.is_empty()).count());
         let facts = Facts {

@@ -175,14 +175,14 @@ fn what_is_wrong_is_said_in_one_message() {
             format!("processor: {{name: dimuon, min_ptt: 3}}\n{one}"),
             &[],
             1,
-            "error: the settings of processor `dimuon` are wrong: unknown field `min_ptt`, expected `min_pt`; did you mean `min_pt`?\n",
+            "error: the settings of processor `dimuon` are wrong: unknown field `min_ptt`, expected `min_pt`; did you mean `min_pt`?\n  in f.yaml, line 1\n",
         ),
         (
             "set",
             format!("processor: dimuon\n{one}"),
             &["--set", "min_pt=high"],
             1,
-            "error: the settings of processor `dimuon` are wrong: invalid type: string \"high\", expected f32\n",
+            "error: the settings of processor `dimuon` are wrong: `min_pt`: invalid type: string \"high\", expected f32\n  in --set min_pt=high\n",
         ),
         (
             "dataset",
@@ -340,4 +340,168 @@ fn a_fileset_may_have_more_files_than_a_process_may_open() {
     let output = command.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     fs::remove_dir_all(&place.0).unwrap();
+}
+
+/// A file that was made to do harm; see the README there.
+fn fault(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/faults").join(name).display().to_string()
+}
+
+fn is_printable(text: &str) -> bool {
+    text.chars().all(|c| c == '\n' || !(c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)))
+}
+
+#[test]
+fn what_a_file_names_its_objects_never_reaches_the_terminal_as_it_is() {
+    let place = Place::new("evil", DIMUON);
+    for (file, arguments) in [
+        ("evil.root", &[][..]),
+        ("evil.root", &["--format", "json"]),
+        ("evil3.root", &[]),
+        ("evil3.root", &["--format", "json"]),
+        ("evil3.root", &["--schema", "rust"]),
+        ("evil3.root", &["--branches", "MET_q"]),
+    ] {
+        let output = place.run(&[&["inspect", &fault(file)], arguments].concat());
+        for text in [&output.stdout, &output.stderr] {
+            let text = std::str::from_utf8(text).unwrap();
+            assert!(is_printable(text), "{file} {arguments:?}: {text:?}");
+        }
+    }
+    // Its names are all there, each in a line of its own.
+    let output = place.run(&["inspect", &fault("evil.root")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("new\\nline;1") && text.contains("esc\\u{1b}[31mred\\u{1b}[0m;1"), "{text}");
+    let json = place.run(&["inspect", &fault("evil.root"), "--format", "json"]).stdout;
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    let keys = json["keys"].as_array().unwrap();
+    assert!(keys.iter().any(|key| key["path"] == "esc\u{1b}[31mred\u{1b}[0m"), "{keys:?}");
+    assert_eq!(text.lines().count(), 1 + keys.len());
+    // Errors and warnings too: a name in a fileset, and one of a command line.
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}31m";
+    for arguments in
+        [&["inspect", evil][..], &["f.yaml", "--dataset", evil], &["f.yaml", "-o", evil], &[evil]]
+    {
+        let output = place.run(arguments);
+        assert_ne!(output.status.code(), Some(0));
+        let text = std::str::from_utf8(&output.stderr).unwrap();
+        assert!(is_printable(text), "{arguments:?}: {text:?}");
+    }
+}
+
+#[test]
+fn a_message_has_no_line_that_passes_for_another() {
+    let place = Place::new("forged", DIMUON);
+    let output = place.run(&["inspect", "x\nwarning: forged"]);
+    let text = stderr(&output);
+    assert!(text.starts_with("error: ") && !text.contains("\nwarning"), "{text}");
+}
+
+#[test]
+fn a_full_standard_output_is_an_error_and_a_closed_one_is_none() {
+    let place = Place::new("full", DIMUON);
+    let run = |arguments: &[&str]| {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hep-run"));
+        command.args(arguments).current_dir(&place.0).stdout(full).output().unwrap()
+    };
+    let file = datasets().join("nano_dy.root");
+    for arguments in [&["inspect", file.to_str().unwrap()][..], &["f.yaml", "-o", "o.json"], &["--help"]] {
+        let output = run(arguments);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?} {output:?}");
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
+    // What was written before stays.
+    assert!(place.files().contains(&"o.json".to_owned()));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hep-run"));
+    let output = command.arg("inspect").arg(file).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn warnings_are_shown_without_progress() {
+    let place =
+        Place::new("quiet", "processor: dimuon\ntree: Events\ndatasets: {a: [DATA/nano_dy.root, gone.root]}");
+    let output = place.run(&["f.yaml", "--progress", "none", "-o", "o.json"]);
+    assert!(stderr(&output).starts_with("warning: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_wrong_command_line_gets_the_hint_that_helps() {
+    let place = Place::new("hints", DIMUON);
+    fs::write(place.0.join("g.yaml"), "").unwrap();
+    let file = datasets().join("nano_dy.root");
+    let file = file.to_str().unwrap();
+    for (arguments, hint) in [
+        (&["merg"][..], "there is no fileset `merg`, and no such command; did you mean `hep-run merge`?"),
+        (
+            &["merg", "a.root", "b.root", "-o", "c.root"],
+            "no such command: `merg`; did you mean `hep-run merge`?",
+        ),
+        (&["inspct", "a.root"], "no such command: `inspct`; did you mean `hep-run inspect`?"),
+        (&["f.yaml", "g.yaml"], "one fileset at a time, and `g.yaml` is one more argument"),
+        (&[file], "is a ROOT file, no fileset: `hep-run inspect DATA/nano_dy.root` shows"),
+        (&["plan", file, "-o", "j.json"], "is a ROOT file, no fileset"),
+        (
+            &["inspect", file, "--branches", "Moun_*"],
+            "none of the 1507 branches matches; the nearest are Muon_",
+        ),
+    ] {
+        let output = place.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains(hint), "{arguments:?}: {}", stderr(&output));
+    }
+    let wrong =
+        DIMUON.replace("min_pt: 10", "\n  min_pt: high").replace("DATA", datasets().to_str().unwrap());
+    fs::write(place.0.join("f.yaml"), wrong).unwrap();
+    assert_eq!(
+        stderr(&place.run(&["f.yaml"])),
+        "error: the settings of processor `dimuon` are wrong: `min_pt`: invalid type: string \"high\", expected f32\n  \
+         in f.yaml, line 2\n"
+    );
+}
+
+#[test]
+fn a_share_of_files_that_nobody_could_open_is_an_estimate() {
+    let place = Place::new(
+        "estimate",
+        "processor: dimuon\ntree: Events\ndatasets: {a: [DATA/nano_dy.root, gone.root]}",
+    );
+    let text = stderr(&place.run(&["f.yaml", "-o", "o.json"]));
+    assert!(text.contains("incomplete: about 50.000 % of the entries are missing"), "{text}");
+    assert!(text.contains("(an estimate: how many entries 1 of 2 files have is not known)"), "{text}");
+}
+
+#[test]
+fn a_run_ends_with_its_cutflows_and_the_files_that_it_wrote() {
+    let place = Place::new("closing", DIMUON);
+    let output = place.run(&["f.yaml", "-o", "o.json", "-o", "o.root"]);
+    // The counts are uproot's: tests/python/check_dimuon.py.
+    assert_eq!(
+        stderr(&output),
+        "80 entries in 2 ranges of 2 files\n\
+         dataset `data`: its file lacks the optional column `genWeight`\n\
+         data/cutflow: all 40, two muons 17, opposite charge 12\n\
+         dy/cutflow: all 40, two muons 6, opposite charge 6\n\
+         wrote o.json, o.root\n"
+    );
+}
+
+#[test]
+fn yaml_that_multiplies_is_refused_within_its_bounds() {
+    for name in ["bomb.yaml", "merge_bomb.yaml"] {
+        let place = Place::new(name, DIMUON);
+        // 256 MiB of addresses are what the binary itself, its threads and 32 MiB take.
+        let script = format!("ulimit -v 262144; exec \"$0\" '{}'", fault(name));
+        let mut command = Command::new("sh");
+        let output = command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_hep-run")])
+            .current_dir(&place.0)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains("too many values or aliases"), "{name}: {}", stderr(&output));
+    }
 }

@@ -1,5 +1,4 @@
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -7,7 +6,7 @@ use hep_io::source::{open_regular, read_regular};
 
 use super::ending::{Ending, Format};
 use super::plan::{Asked, PlanArgs, Request};
-use super::{build, merge_partials, parse_fraction, parse_size, print};
+use super::{build, merge_partials, parse_fraction, parse_size, print, print_json, tell};
 use crate::batch::{self, Collected, Grid, State, Status, System};
 use crate::job::{self, Job, key_of};
 use crate::run::Options;
@@ -120,9 +119,11 @@ impl Batch {
         let folder = self.folder.display();
         if go {
             let said = batch::submit(&self.folder, round)?;
-            print(&format!("submitted {parts} jobs, and one that merges\n{said}\nhep-run status {folder}\n"));
+            print(&format!(
+                "submitted {parts} jobs, and one that merges\n{said}\nhep-run status {folder}\n"
+            ))?;
         } else {
-            print(&format!("{parts} jobs, and one that merges: bash {folder}/submit-{round}.sh\n"));
+            print(&format!("{parts} jobs, and one that merges: bash {folder}/submit-{round}.sh\n"))?;
         }
         Ok(())
     }
@@ -150,7 +151,7 @@ pub(super) fn merge(
     }
     let Collected { partials, notes } = batch::collect(&state, &folder, &key);
     for note in notes {
-        let _ = writeln!(std::io::stderr(), "note: {note}");
+        tell(&format!("note: {note}"));
     }
     if partials.is_empty() {
         return Err(Error::Nothing(format!("{} has no partial output yet", folder.display())));
@@ -188,8 +189,8 @@ pub(super) fn submit(registry: &Registry, args: &SubmitArgs) -> RunResult<u8> {
     }
     match written? {
         Some(batch) => batch.go(args.go)?,
-        None if args.go => print(&format!("{}\n", batch::submit(&folder, 0)?)),
-        None => print(&format!("bash {}/submit-0.sh\n", folder.display())),
+        None if args.go => print(&format!("{}\n", batch::submit(&folder, 0)?))?,
+        None => print(&format!("bash {}/submit-0.sh\n", folder.display()))?,
     }
     Ok(0)
 }
@@ -216,6 +217,7 @@ fn write_grid(request: &Request, args: &SubmitArgs, folder: &Path, title: &str) 
 /// The job of what is asked for.
 fn planned(request: &Request, args: &SubmitArgs) -> RunResult<Job> {
     let plan = request.plan()?;
+    plan.absent().iter().for_each(|line| request.progress.say(line));
     let job = Job { binary: binary::hash()?, ..request.job(&plan, &args.plan) };
     if job.ranges.is_empty() {
         return Err(Error::Nothing("the plan has no ranges; `hep-run --dry-run` tells why".to_owned()));
@@ -280,12 +282,13 @@ fn absolute(path: &Path) -> PathBuf {
 pub(super) fn status(args: &StatusArgs) -> RunResult<u8> {
     let batch = Batch::read(&args.state)?;
     let status = batch.status()?;
-    print(&match args.format {
-        Format::Text => status.text(&args.state),
+    match args.format {
+        Format::Text => print(&status.text(&args.state))?,
         Format::Json => {
-            format!("{}\n", serde_json::to_string(&status).map_err(|error| Error::Usage(error.to_string()))?)
+            let json = serde_json::to_string(&status).map_err(|error| Error::Usage(error.to_string()))?;
+            print_json(&format!("{json}\n"))?;
         }
-    });
+    }
     Ok(0)
 }
 
@@ -294,7 +297,7 @@ pub(super) fn resubmit(args: &ResubmitArgs) -> RunResult<u8> {
     let status = batch.status()?;
     let round = status.next_round(&batch.state, args.force).map_err(Error::Usage)?;
     if round.is_empty() {
-        print(&status.text(&args.state));
+        print(&status.text(&args.state))?;
         return Ok(0);
     }
     let state = &mut batch.state;

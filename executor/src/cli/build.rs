@@ -34,6 +34,7 @@ fn build(folder: &Path) -> RunResult<PathBuf> {
         );
         return Err(Error::Usage(message));
     }
+    seed_lock(folder);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--release", "--message-format=json-render-diagnostics"])
@@ -62,6 +63,18 @@ fn build(folder: &Path) -> RunResult<PathBuf> {
                 several.join(", ")
             )))
         }
+    }
+}
+
+/// Gives a crate that has never been built the versions that this binary was tested with. One in a workspace, or
+/// with a `Cargo.lock` of its own, has chosen them itself.
+fn seed_lock(folder: &Path) {
+    let Ok(folder) = folder.canonicalize() else { return };
+    let has = |name: &str| folder.ancestors().any(|above| above.join(name).exists());
+    let is_member = folder.ancestors().skip(1).any(|above| above.join("Cargo.toml").exists());
+    if !has("Cargo.lock") && !is_member {
+        // cargo chooses itself where this cannot be written.
+        let _ = std::fs::write(folder.join("Cargo.lock"), super::new::LOCK);
     }
 }
 

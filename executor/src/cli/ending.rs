@@ -1,13 +1,12 @@
 //! How a run ends, wherever its ranges were processed: outputs, a summary, an exit status.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::{INCOMPLETE, parse_fraction, print};
+use super::{INCOMPLETE, heading, parse_fraction, print, print_json, tell};
 use crate::ledger::Totals;
 use crate::partial::Reduction;
 use crate::registry::AnyProcessor;
@@ -17,13 +16,13 @@ use crate::{Error, RunResult, explain, output, summary};
 #[derive(Args, Clone)]
 pub(super) struct Ending {
     /// What fraction of the entries may be missing: 0.1%, or 0.001
-    #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = parse_fraction)]
+    #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = parse_fraction, help_heading = heading::OUTPUT)]
     pub(super) allow_missing: f64,
     /// The form of what is printed on stdout
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = heading::OUTPUT)]
     pub(super) format: Format,
     /// Show where time and bytes went: by stage, column, histogram, the slowest files and ranges
-    #[arg(long)]
+    #[arg(long, help_heading = heading::OUTPUT)]
     pub(super) explain: bool,
 }
 
@@ -78,7 +77,7 @@ impl Work<'_> {
         }
         let totals = totals.unwrap_or_else(|| outcome.ledger.totals());
         let mut outcome = with_processor(outcome, name);
-        report(&mut outcome, &partials, ending);
+        report(&mut outcome, &partials, ending)?;
         Ok(status(&outcome, totals, &partials, ending))
     }
 }
@@ -104,7 +103,7 @@ pub(super) fn conclude(
         output::write(path, &outcome, processor)?;
     }
     outcome.explanation.writing_seconds = begun.elapsed().as_secs_f64();
-    report(&mut outcome, &paths, ending);
+    report(&mut outcome, &paths, ending)?;
     if incomplete && nothing {
         let message = summary::failures(&outcome.ledger);
         let kept =
@@ -129,14 +128,18 @@ fn with_processor(mut outcome: Outcome, processor: &str) -> Outcome {
     outcome
 }
 
-fn report(outcome: &mut Outcome, written: &[PathBuf], ending: &Ending) {
+fn report(outcome: &mut Outcome, written: &[PathBuf], ending: &Ending) -> RunResult<()> {
     if ending.explain {
         outcome.explanation.fills = Some(explain::estimate(&outcome.datasets, &outcome.ledger.processor));
     }
-    print(&match ending.format {
-        Format::Text => summary::text(outcome) + &explain::text(&outcome.explanation, ending.explain),
-        Format::Json => summary::json(outcome, written),
-    });
+    match ending.format {
+        Format::Text => {
+            print(&(summary::text(outcome) + &explain::text(&outcome.explanation, ending.explain)))?;
+        }
+        Format::Json => print_json(&summary::json(outcome, written))?,
+    }
+    summary::closing(outcome, written).iter().for_each(|line| tell(line));
+    Ok(())
 }
 
 /// The exit status, with a message if it is not 0.
@@ -147,15 +150,23 @@ fn status(outcome: &Outcome, totals: Totals, written: &[PathBuf], ending: &Endin
     let mut message = summary::failures(&outcome.ledger);
     let _ = write!(
         message,
-        "\nincomplete: {:.3} % of the entries are missing, more than --allow-missing {:.3} %",
+        "\nincomplete: {}{:.3} % of the entries are missing, more than --allow-missing {:.3} %",
+        if totals.files_unknown > 0 { "about " } else { "" },
         100.0 * totals.missing(),
         100.0 * ending.allow_missing,
     );
+    if totals.files_unknown > 0 {
+        let _ = write!(
+            message,
+            " (an estimate: how many entries {} of {} files have is not known)",
+            totals.files_unknown, totals.files
+        );
+    }
     // A sample is written only where that was asked for.
     if !written.is_empty() {
         let _ = write!(message, "; what was done, and the ledger, is in {}", names(written));
     }
-    let _ = writeln!(std::io::stderr(), "error: {message}");
+    tell(&format!("error: {message}"));
     INCOMPLETE
 }
 

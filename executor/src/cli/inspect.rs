@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use super::ending::Format;
 use super::storage::StorageArgs;
-use super::{objects, print, schema};
+use super::{objects, schema};
 use crate::fileset::location;
 use crate::storage::open_file;
+use crate::terminal::{self, print, print_json};
 use crate::{Error, RunResult};
 
 /// `hep-run inspect`.
@@ -55,11 +56,10 @@ pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
         && let Ok(key) = file.find(path)
         && let Some(object) = Object::read(file, &key)?
     {
-        print(&match args.format {
-            Format::Text => objects::text(path, &object),
-            Format::Json => format!("{}\n", objects::json(path, &object)),
-        });
-        return Ok(());
+        return match args.format {
+            Format::Text => print(&objects::text(path, &object)),
+            Format::Json => print_json(&format!("{}\n", objects::json(path, &object))),
+        };
     }
     let entries = match &opened {
         EntryFile::Root(file) => file.walk()?,
@@ -75,27 +75,56 @@ pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
             Some(tree) => opened.reader(tree)?,
             None => widest_tree(&opened)?,
         };
+        none_matches(args.branches.as_deref(), pattern.as_ref(), &tree.column_names())?;
         let columns = tree.column_names().into_iter().filter(|name| chosen(name));
-        print(&schema::rust(columns.filter_map(|name| tree.column(&name).ok())));
-        return Ok(());
+        return print(&schema::rust(columns.filter_map(|name| tree.column(&name).ok())));
     }
     let trees: Vec<String> = match tree {
         Some(tree) => vec![tree.to_owned()],
         None => opened.trees()?,
     };
     let mut listed = Vec::new();
+    let mut all = Vec::new();
     for name in trees {
         let tree = opened.reader(&name)?;
+        if pattern.is_some() {
+            all.extend(tree.column_names());
+        }
         let branches = tree.column_names().into_iter().filter(|name| chosen(name));
         let branches: Vec<Listed> = branches.map(|name| list(&*tree, name)).collect();
         listed.push((name, tree.entries(), branches));
     }
+    none_matches(args.branches.as_deref(), pattern.as_ref(), &all)?;
     let keys: &[Entry] = if tree.is_some() { &[] } else { &entries };
-    print(&match args.format {
-        Format::Text => text(&opened, keys, &listed),
-        Format::Json => json_text(&opened, keys, &listed),
-    });
-    Ok(())
+    match args.format {
+        Format::Text => print(&text(&opened, keys, &listed)),
+        Format::Json => print_json(&json_text(&opened, keys, &listed)),
+    }
+}
+
+/// Refuses a pattern that no branch matches: an empty list would look as if the file had none.
+fn none_matches(given: Option<&str>, pattern: Option<&glob::Pattern>, all: &[String]) -> RunResult<()> {
+    let (Some(given), Some(pattern)) = (given, pattern) else { return Ok(()) };
+    if all.iter().any(|name| pattern.matches(name)) {
+        return Ok(());
+    }
+    // Of `Moun_*`, what is like a name is `Moun_`, which is compared with as much of each name.
+    let stem: String = given.chars().filter(|c| !matches!(c, '*' | '?' | '[' | ']')).collect();
+    let length = stem.chars().count();
+    let heads: Vec<String> = all.iter().map(|name| name.chars().take(length).collect()).collect();
+    let near = hep_columns::nearest(&stem, heads.iter().map(String::as_str));
+    let like: Vec<&str> = near
+        .iter()
+        .flat_map(|near| all.iter().filter(|name| name.starts_with(near.as_str())))
+        .map(String::as_str)
+        .take(5)
+        .collect();
+    let hint = match &like[..] {
+        [] if all.len() <= 5 => format!("; there are {}", all.join(", ")),
+        [] => String::new(),
+        like => format!("; the nearest are {}", like.join(", ")),
+    };
+    Err(Error::Usage(format!("--branches {given}: none of the {} branches matches{hint}", all.len())))
 }
 
 /// `a.root:Events` is a file and a tree; `a:b.root`, if it exists, is a file. Of a URL, the colon of a
@@ -188,8 +217,13 @@ fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) 
         };
         let _ = writeln!(
             text,
-            "  {} {path};{}  {} bytes, ratio {ratio:.1}  {}{content}",
-            key.class_name, key.cycle, key.nbytes, key.title
+            "  {} {};{}  {} bytes, ratio {ratio:.1}  {}{}",
+            terminal::name(&key.class_name),
+            terminal::name(path),
+            key.cycle,
+            key.nbytes,
+            terminal::name(&key.title),
+            terminal::name(&content)
         );
     }
     let parquet = matches!(file, EntryFile::Parquet(_));
@@ -198,7 +232,8 @@ fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) 
         let stored: u64 = branches.iter().map(|branch| branch.stored.bytes).sum();
         let _ = writeln!(
             text,
-            "tree {name}: {entries} entries, {} {}, {:.1} kB in {pieces}",
+            "tree {}: {entries} entries, {} {}, {:.1} kB in {pieces}",
+            terminal::name(name),
             branches.len(),
             if parquet { "columns" } else { "branches" },
             stored as f64 / 1e3
@@ -210,7 +245,8 @@ fn text(file: &EntryFile, keys: &[Entry], trees: &[(String, u64, Vec<Listed>)]) 
                 Ok(kind) => kind.clone(),
                 Err(reason) => format!("cannot be read: {reason}"),
             };
-            let _ = writeln!(text, "  {:<width$}  {bytes:>9} B in {count:>4} {pieces}  {kind}", branch.name);
+            let (name, kind) = (terminal::name(&branch.name), terminal::name(&kind));
+            let _ = writeln!(text, "  {name:<width$}  {bytes:>9} B in {count:>4} {pieces}  {kind}");
         }
     }
     text

@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,7 +8,7 @@ use hep_io::write::{Copy, File};
 
 use super::ending::{Ending, Format};
 use super::storage::StorageArgs;
-use super::{batch, merge_partials, parse_fraction, print};
+use super::{batch, merge_partials, parse_fraction, print, tell};
 use crate::fileset::location;
 use crate::ledger::Ledger;
 use crate::output::{LEDGER, is_partial};
@@ -170,7 +169,7 @@ fn merge_files(args: &MergeArgs, inputs: &[String], output: &Path) -> RunResult<
     }
     let notes = left_out.iter().map(|what| format!("left out: {what}")).chain(notes);
     for note in notes {
-        let _ = writeln!(std::io::stderr(), "note: {note}");
+        tell(&format!("note: {note}"));
     }
     let (mut sums, mut copies) = (0, 0);
     for (path, item) in items {
@@ -201,8 +200,7 @@ fn merge_files(args: &MergeArgs, inputs: &[String], output: &Path) -> RunResult<
         text +=
             &format!("entries: {} done, {} failed, {} skipped\n", totals.done, totals.failed, totals.skipped);
     }
-    print(&text);
-    Ok(())
+    print(&text)
 }
 
 impl Merged {

@@ -32,7 +32,7 @@ pub(super) fn merge(
             job.ranges.len(),
             partial.account.failed().len(),
             names.join(", ")
-        ));
+        ))?;
     }
     if finished.is_empty() {
         return Ok(0);

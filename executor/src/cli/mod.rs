@@ -24,8 +24,18 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::explain::Sample;
 use crate::selection::Shard;
+use crate::terminal::{escape_panics, print, print_json, tell};
 use crate::worker::serve;
 use crate::{Registry, RunResult};
+
+/// Headings of the help, under which options stand.
+mod heading {
+    pub(super) const INPUT: &str = "Input";
+    pub(super) const SELECTION: &str = "Selection";
+    pub(super) const EXECUTION: &str = "Execution";
+    pub(super) const CHECKPOINTS: &str = "Checkpoints";
+    pub(super) const OUTPUT: &str = "Output";
+}
 
 /// The status of a run that finished but lacks more than `--allow-missing`.
 const INCOMPLETE: u8 = 3;
@@ -85,32 +95,32 @@ struct RunArgs {
     #[command(flatten)]
     plan: plan::PlanArgs,
     /// Where ranges are processed
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = heading::EXECUTION)]
     executor: ExecutorKind,
     /// Threads or processes; one for each core by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = heading::EXECUTION)]
     workers: Option<u32>,
     /// How long a range may take in a process of its own before it is given up and tried once more
-    #[arg(long, value_name = "SECONDS", value_parser = storage::parse_seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = storage::parse_seconds, help_heading = heading::EXECUTION)]
     range_timeout: Option<Duration>,
     #[command(flatten)]
     dask: dask::DaskArgs,
     /// Where the result goes, .root or .json, or .partial for `merge`; may repeat [default: FILESET_STEM.root here]
-    #[arg(long, short, value_name = "PATH")]
+    #[arg(long, short, value_name = "PATH", help_heading = heading::OUTPUT)]
     output: Vec<PathBuf>,
     /// Process one of N parts only; `merge` puts their outputs together [default output: FILESET_STEM.IofN.partial]
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", help_heading = heading::SELECTION)]
     shard: Option<Shard>,
     /// Process a sample only and predict what all of it takes: a fraction of the ranges of each dataset (1%), or so many of them. Writes nothing unless --output is given, and then under another name
-    #[arg(long, value_name = "FRACTION|N", conflicts_with_all = ["shard", "resume"])]
+    #[arg(long, value_name = "FRACTION|N", conflicts_with_all = ["shard", "resume"], help_heading = heading::SELECTION)]
     sample: Option<Sample>,
     #[command(flatten)]
     ending: ending::Ending,
     /// Show what would be read, and stop
-    #[arg(long)]
+    #[arg(long, help_heading = heading::OUTPUT)]
     dry_run: bool,
     /// How much memory the run takes: fewer threads work, and partial outputs go to temporary files, before it is more; what cannot fit is an error before it starts [default: half of the machine's, or of its control group's]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = heading::EXECUTION)]
     memory: Option<u64>,
     /// How much of remote files is read ahead of the workers; 0 reads nothing ahead
     #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = parse_amount, help_heading = storage::HEADING)]
@@ -132,11 +142,16 @@ enum ExecutorKind {
 
 /// Runs the command line with the processors of this binary.
 pub fn main(registry: &Registry) -> ExitCode {
+    escape_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+            if let Some(hint) = hint(&error) {
+                tell(&format!("error: {hint}"));
+                return ExitCode::from(USAGE);
+            }
+            let shown = error.print().is_ok_and(|()| std::io::stdout().flush().is_ok());
+            return ExitCode::from(if error.use_stderr() || !shown { USAGE } else { 0 });
         }
     };
     let result = match cli.command {
@@ -156,25 +171,55 @@ pub fn main(registry: &Registry) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            tell(&format!("error: {error}"));
             ExitCode::from(error.exit_status())
         }
     }
 }
 
+/// The command that `word` was meant to be, if it is like one.
+fn nearest_command(word: &str) -> Option<String> {
+    let cli = <Cli as clap::CommandFactory>::command();
+    let commands: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+    hep_columns::nearest(word, commands)
+}
+
+/// What to say where an argument too many is a sign of something else.
+fn hint(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let context = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].map(|kind| error.get(kind));
+    let Some(ContextValue::String(second)) = context.into_iter().flatten().next() else { return None };
+    let kinds = [ErrorKind::UnknownArgument, ErrorKind::InvalidSubcommand, ErrorKind::ArgumentConflict];
+    if !kinds.contains(&error.kind()) || second.starts_with('-') {
+        return None;
+    }
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let first = given.iter().find(|argument| !argument.starts_with('-'))?;
+    let cli = <Cli as clap::CommandFactory>::command();
+    if cli.get_subcommands().any(|command| command.get_name() == first) && first != "plan" {
+        return None;
+    }
+    if let Some(near) =
+        nearest_command(first).filter(|near| near != first && !std::path::Path::new(first).exists())
+    {
+        return Some(format!("no such command: `{first}`; did you mean `hep-run {near}`?"));
+    }
+    if nearest_command(second).as_ref() == Some(second) {
+        return Some(format!("the command goes first: `hep-run {second} …`"));
+    }
+    Some(format!(
+        "one fileset at a time, and `{second}` is one more argument: put the datasets into one fileset, or run them \
+         one after the other and `hep-run merge` the outputs"
+    ))
+}
+
 fn new_crate(name: &str) -> RunResult<()> {
     let folder = new::create(name, ".".as_ref()).map_err(|error| crate::Error::Usage(error.to_string()))?;
+    new::without_source().iter().for_each(|note| tell(&format!("note: {note}")));
     print(&format!(
         "made {folder}\n  cd {folder} && cargo run --release -- fileset.yaml\n",
         folder = folder.display()
-    ));
-    Ok(())
-}
-
-/// Prints a result on stdout. A reader that has gone away (`| head`) is no error.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    ))
 }
 
 /// `16MB`, `100 kB`, `2GiB`, `4096`: bytes.

@@ -30,6 +30,9 @@ pub enum NewError {
     },
 }
 
+/// The versions of all dependencies that this binary was built and tested with.
+pub(super) const LOCK: &str = include_str!("../../../Cargo.lock");
+
 /// The folder of this crate's source, where this binary was built; it may be gone, or on another machine.
 const SOURCE: &str = env!("CARGO_MANIFEST_DIR");
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
@@ -99,9 +102,21 @@ const RESERVED: &[&str] = &[
 /// Writes a crate named `name` into a new folder of that name in `parent`; gives back the folder.
 ///
 /// The crate depends on the source this binary was built from, if that is still there, and its fileset on the
-/// small files that lie in the same repository.
+/// small files that lie in the same repository. Its `Cargo.lock` has the dependencies that this binary was tested
+/// with.
 pub fn create(name: &str, parent: &Path) -> Result<PathBuf, NewError> {
     create_from(name, parent, Path::new(SOURCE))
+}
+
+/// What a person should know who has made a crate where the source of this binary is gone.
+pub(super) fn without_source() -> Option<String> {
+    (!Path::new(SOURCE).join("Cargo.toml").is_file()).then(|| {
+        format!(
+            "the source that this hep-run was built from is gone ({SOURCE}): the crate depends on {REPOSITORY} \
+             instead; if the source is elsewhere, write `hep-run = {{ path = \"…/executor\" }}` into its Cargo.toml. \
+             The files that its fileset names as an example are not here either: name your own"
+        )
+    })
 }
 
 fn create_from(name: &str, parent: &Path, source: &Path) -> Result<PathBuf, NewError> {
@@ -133,6 +148,7 @@ fn create_from(name: &str, parent: &Path, source: &Path) -> Result<PathBuf, NewE
         ("fileset.yaml", include_str!("new/fileset.yaml.in")),
         ("README.md", include_str!("new/README.md.in")),
         (".gitignore", include_str!("new/gitignore.in")),
+        ("Cargo.lock", LOCK),
     ] {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(&folder);
@@ -184,12 +200,14 @@ mod tests {
         let parent = scratch("source");
         let folder = create("zpeak", &parent).unwrap();
         let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let lock = fs::read_to_string(folder.join("Cargo.lock")).unwrap();
         let fileset = Fileset::read(folder.join("fileset.yaml")).unwrap();
         let again = create("zpeak", &parent).unwrap_err().to_string();
         fs::remove_dir_all(&parent).unwrap();
 
         assert!(manifest.contains("name = \"zpeak\"") && manifest.contains(SOURCE), "{manifest}");
         assert!(!manifest.contains("{{"), "{manifest}");
+        assert!(lock.contains("name = \"serde-saphyr\""), "{lock}");
         let processor = fileset.processor.unwrap();
         assert_eq!(processor.path.as_deref(), Some(folder.as_path()));
         assert_eq!(processor.settings["min_pt"], 20);

@@ -7,6 +7,8 @@ use hep_io::object::{Efficiency, Graph, Object, Value as Number};
 use hep_io::root::{Key, RootFile};
 use serde_json::{Map, Value, json};
 
+use crate::terminal;
+
 /// An object in one line; the reason where it cannot be read, and nothing where its class is unknown.
 pub(super) fn line(file: &RootFile, key: &Key) -> Option<Result<String, String>> {
     Some(read(file, key).transpose()?.map(|object| match object {
@@ -99,14 +101,15 @@ fn quoted(text: &str) -> String {
 
 /// Everything an object holds, for people.
 pub(super) fn text(path: &str, object: &Object) -> String {
-    let mut out = format!("{} {path}: ", object.class());
+    let mut out = format!("{} {}: ", object.class(), terminal::name(path));
     let _ = match object {
         Object::Histogram(histogram) => histogram_text(histogram, &mut out),
         Object::ManyAxes(histogram) => many_axes_text(histogram, &mut out),
         Object::Efficiency(efficiency) => efficiency_text(efficiency, &mut out),
         Object::Graph(graph) => graph_text(graph, &mut out),
         Object::Parameter(parameter) => writeln!(out, "{}", parameter.value),
-        Object::Text(text) => writeln!(out, "{text}"),
+        // Its further lines are indented: none passes for one of another object.
+        Object::Text(text) => writeln!(out, "{}", terminal::message(text)),
         _ => writeln!(out),
     };
     out
@@ -114,7 +117,13 @@ pub(super) fn text(path: &str, object: &Object) -> String {
 
 fn histogram_text(histogram: &Histogram, out: &mut String) -> std::fmt::Result {
     let (histogram, problem) = settled(histogram);
-    writeln!(out, "{}, {} entries  {}", axes(&histogram), histogram.entries, histogram.title)?;
+    writeln!(
+        out,
+        "{}, {} entries  {}",
+        axes(&histogram),
+        histogram.entries,
+        terminal::name(&histogram.title)
+    )?;
     if let Some(problem) = problem {
         writeln!(out, "  {problem}")?;
     }
@@ -124,7 +133,7 @@ fn histogram_text(histogram: &Histogram, out: &mut String) -> std::fmt::Result {
 }
 
 fn efficiency_text(efficiency: &Efficiency, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "{}  {}", axes(&efficiency.total), efficiency.title)?;
+    writeln!(out, "{}  {}", axes(&efficiency.total), terminal::name(&efficiency.title))?;
     bins(&efficiency.total, out, |bin| {
         let (passed, total) = (efficiency.passed.value(bin)?, efficiency.total.value(bin)?);
         Some(format!("{passed} of {total}: {}", efficiency.value(bin)?))
@@ -168,7 +177,7 @@ fn place_text(axis: &Axis, edges: &[f64], place: usize) -> String {
 }
 
 fn graph_text(graph: &Graph, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "{} points  {}", graph.points(), graph.title)?;
+    writeln!(out, "{} points  {}", graph.points(), terminal::name(&graph.title))?;
     writeln!(out, "  {}", graph.kind.columns().join("  "))?;
     for point in 0..graph.points() {
         let numbers = graph.columns.iter().filter_map(|column| column.get(point));

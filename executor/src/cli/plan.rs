@@ -1,11 +1,13 @@
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use hep_io::source::open_regular;
 use serde_json::{Map, Value};
 
 use super::storage::StorageArgs;
-use super::{parse_size, print};
+use super::{heading, parse_size, print};
 use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::fileset::{Fileset, ProcessorSpec};
 use crate::job::Job;
@@ -23,40 +25,40 @@ pub(super) struct PlanArgs {
     /// The fileset: YAML or JSON; ours, coffea's or RDataFrame's
     pub(super) fileset: Option<PathBuf>,
     /// The processor, instead of the fileset's: a name, an analysis crate's folder, or a binary
-    #[arg(long, value_name = "NAME|CRATE_DIR|BINARY")]
+    #[arg(long, value_name = "NAME|CRATE_DIR|BINARY", help_heading = heading::INPUT)]
     processor: Option<String>,
     /// Set a setting of the processor; may repeat
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = heading::INPUT)]
     set: Vec<String>,
     /// Only this dataset; may repeat
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = heading::SELECTION)]
     dataset: Vec<String>,
     /// At most N files of each dataset
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = heading::SELECTION)]
     max_files: Option<usize>,
     /// At most N entries of each dataset
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = heading::SELECTION)]
     max_entries: Option<u64>,
     /// At most N entries in a range (clusters are not cut for it)
-    #[arg(long, value_name = "N", conflicts_with = "range_size", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "range_size", value_parser = clap::value_parser!(u64).range(1..), help_heading = heading::EXECUTION)]
     entries_per_range: Option<u64>,
     /// About so many compressed bytes in a range [default: 4MB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = heading::EXECUTION)]
     range_size: Option<u64>,
     /// How often what failed for the storage's fault is tried again
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, help_heading = heading::EXECUTION)]
     retries: u32,
     /// Stop decompressing zlib and lzma where the values end, before their checksum
-    #[arg(long)]
+    #[arg(long, help_heading = heading::EXECUTION)]
     skip_checksums: bool,
     /// How progress is shown on stderr
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, help_heading = heading::OUTPUT)]
     pub(super) progress: ProgressKind,
     /// Keep the output of every range in this folder, which runs and hosts may share
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = heading::CHECKPOINTS)]
     checkpoint: Option<PathBuf>,
     /// Take what --checkpoint has kept of this very analysis instead of processing it again
-    #[arg(long, requires = "checkpoint")]
+    #[arg(long, requires = "checkpoint", help_heading = heading::CHECKPOINTS)]
     resume: bool,
     #[command(flatten)]
     pub(super) storage: StorageArgs,
@@ -93,6 +95,7 @@ impl PlanArgs {
             Error::Usage("which fileset? `hep-run fileset.yaml`, or `hep-run --help`".to_owned())
         })?;
         let storage = self.storage.storage();
+        no_fileset(path)?;
         let fileset = Fileset::read_with(path, Some(&*storage))?;
         let spec = self.chosen_processor(&fileset);
         if let Some(elsewhere) = spec.path.filter(|_| !self.within) {
@@ -102,7 +105,8 @@ impl PlanArgs {
         for assignment in &self.set {
             settings::set(&mut values, assignment)?;
         }
-        let (name, processor) = registry.make(spec.name.as_deref(), &values)?;
+        let made = registry.make(spec.name.as_deref(), &values);
+        let (name, processor) = made.map_err(|error| self.placed(error, path))?;
         let bytes = match (self.range_size, self.entries_per_range) {
             (Some(bytes), _) => bytes,
             (None, Some(_)) => u64::MAX,
@@ -137,6 +141,22 @@ impl PlanArgs {
             options,
             progress,
         })))
+    }
+
+    /// The error, with the place where a wrong setting was given.
+    fn placed(&self, error: Error, fileset: &Path) -> Error {
+        match error {
+            Error::Setting { processor, key: Some(key), message, place: None } => {
+                let assigned = self.set.iter().rfind(|assignment| settings::is_set(assignment, &key));
+                let place = match assigned {
+                    Some(assignment) => Some(format!("--set {assignment}")),
+                    None => Fileset::line_of_setting(fileset, &key)
+                        .map(|line| format!("{}, line {line}", fileset.display())),
+                };
+                Error::Setting { processor, key: Some(key), message, place }
+            }
+            other => other,
+        }
     }
 
     fn checkpoint(&self) -> Option<CheckpointSettings> {
@@ -193,6 +213,33 @@ impl Request {
     }
 }
 
+/// Says of what is no fileset what it is, and what can be done with it.
+fn no_fileset(path: &Path) -> RunResult<()> {
+    let shown = path.display();
+    let Ok(mut file) = open_regular(path) else {
+        let word = path.to_str().filter(|_| !path.exists());
+        let Some(near) = word.and_then(super::nearest_command) else { return Ok(()) };
+        return Err(Error::Usage(format!(
+            "there is no fileset `{shown}`, and no such command; did you mean `hep-run {near}`?"
+        )));
+    };
+    let mut head = [0; 4];
+    let what = match file.read_exact(&mut head) {
+        Ok(()) if head == *b"root" => "a ROOT file",
+        Ok(()) if head == *b"PAR1" => "a Parquet file",
+        _ if output::is_partial(path) => {
+            return Err(Error::Usage(format!(
+                "{shown} is a partial output, no fileset: `hep-run merge -o OUT {shown} …`"
+            )));
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Usage(format!(
+        "{shown} is {what}, no fileset: `hep-run inspect {shown}` shows what it holds; to process it, name it in a \
+         fileset: `datasets: {{NAME: [{shown}]}}`"
+    )))
+}
+
 /// `hep-run plan`.
 pub(super) fn plan(registry: &Registry, args: &PlanArgs, to: &Path) -> RunResult<u8> {
     let request = match args.request(registry)? {
@@ -200,6 +247,7 @@ pub(super) fn plan(registry: &Registry, args: &PlanArgs, to: &Path) -> RunResult
         Asked::Elsewhere(path, name) => return super::build::run_elsewhere(&path, name.as_deref()),
     };
     let plan = request.plan()?;
+    plan.absent().iter().for_each(|line| request.progress.say(line));
     let job = Job { binary: binary::hash()?, ..request.job(&plan, args) };
     output::write_private(to, &job.to_json()?)?;
     print(&format!(
@@ -208,6 +256,6 @@ pub(super) fn plan(registry: &Registry, args: &PlanArgs, to: &Path) -> RunResult
         plan.ranges().len(),
         plan.files().len(),
         to.display()
-    ));
+    ))?;
     Ok(0)
 }

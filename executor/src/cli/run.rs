@@ -1,15 +1,17 @@
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use super::ending::{Format, Work};
 use super::plan::{Asked, Request};
-use super::{ExecutorKind, RunArgs, build, print};
+use super::{ExecutorKind, RunArgs, build, print, print_json};
+use crate::descriptors::{Reserve, threads_with_files};
 use crate::local::Executor;
 use crate::memory::Memory;
 use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
-use crate::{Error, Registry, RunResult, binary, output};
+use crate::{Error, Registry, RunResult, binary, output, terminal};
 
 /// `hep-run fileset.yaml`; returns the exit status.
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
@@ -25,6 +27,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
     if args.executor == ExecutorKind::Serial && args.workers.is_some_and(|workers| workers > 1) {
         return Err(Error::Usage("--executor serial has one worker".to_owned()));
     }
+    let reserve = RefCell::new(Some(Reserve::take()));
     request.options.prefetch = args.prefetch;
     request.options.executor = match (args.executor, args.workers) {
         (ExecutorKind::Serial, _) => Executor::Serial,
@@ -53,6 +56,14 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
             *workers = memory.threads(*workers);
         }
     }
+    if let Executor::Threads(workers) = &mut request.options.executor {
+        let fewer = threads_with_files(*workers);
+        if fewer < *workers {
+            let message = format!("{fewer} of {workers} threads work: more files cannot be open (ulimit -n)");
+            request.progress.warn(&message);
+            *workers = fewer;
+        }
+    }
     let mut plan = request.plan()?;
     let memory = request.options.memory;
     let largest = plan.largest_range().map_or(0, |(_, bytes)| bytes);
@@ -76,7 +87,11 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         ));
     }
     if args.dry_run {
-        print(&describe(&plan, name, &**processor, options, args.ending.format)?);
+        let text = describe(&plan, name, &**processor, options, args.ending.format)?;
+        match args.ending.format {
+            Format::Text => print(&text)?,
+            Format::Json => print_json(&text)?,
+        }
         return Ok(0);
     }
     // An output that cannot be written should cost seconds, not the run.
@@ -89,7 +104,7 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         }
         false => Vec::new(),
     };
-    let process = |plan: &Plan, lost| match args.executor {
+    let processed = |plan: &Plan, lost| match args.executor {
         ExecutorKind::Serial | ExecutorKind::Threads => plan.process(&**processor, options, progress, lost),
         ExecutorKind::Processes => {
             let workers =
@@ -106,6 +121,12 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
             let dask = args.dask.executor(args.workers, args.range_timeout);
             dask.run(plan, &job, &**processor, progress)
         }
+    };
+    let process = |plan: &Plan, lost| {
+        let reduction = processed(plan, lost);
+        // Outputs are written next.
+        drop(reserve.take());
+        reduction
     };
     let is_part = args.shard.is_some();
     Work { job: &json, name, processor: &**processor, options, process: &process, is_part }.carry_out(
@@ -138,6 +159,7 @@ fn describe(
                     "uuid": file.ledger.uuid,
                     "entries": file.ledger.entries,
                     "columns": file.columns,
+                    "absent": file.ledger.absent,
                     "bytes": bytes,
                     "ranges": ranges.iter().map(|r| [r.entries.start, r.entries.end]).collect::<Vec<_>>(),
                     "skipped": file.ledger.skipped,
@@ -157,7 +179,7 @@ fn describe(
     );
     for (file, ranges, bytes) in files {
         let entries: u64 = ranges.iter().map(|range| range.entries.end - range.entries.start).sum();
-        let _ = writeln!(text, "{}:{}", file.ledger.path, file.ledger.tree);
+        let _ = writeln!(text, "{}:{}", terminal::name(&file.ledger.path), terminal::name(&file.ledger.tree));
         for missed in file.ledger.failed.iter().chain(&file.ledger.skipped) {
             let entries = missed.entries.map_or_else(|| "all".to_owned(), |(a, b)| format!("{a}..{b}"));
             let _ = writeln!(text, "  not read: entries {entries} ({})", missed.reason);
@@ -167,6 +189,9 @@ fn describe(
             let _ = writeln!(text, "  {entries} entries in {} ranges, {megabytes:.1} MB", ranges.len());
             let _ = writeln!(text, "  columns: {}", file.columns.join(", "));
         }
+    }
+    for line in plan.absent() {
+        let _ = writeln!(text, "{line}");
     }
     Ok(text)
 }

@@ -107,6 +107,18 @@ impl Fileset {
             .map_err(|error| error.in_file(path))
     }
 
+    /// The line of a fileset at which a setting of its processor stands, for messages.
+    pub(crate) fn line_of_setting(path: &Path, key: &str) -> Option<u64> {
+        let text = load(path).ok()?;
+        let root = match Format::of(path) {
+            Format::Yaml => yaml::parse(&text),
+            Format::Json => json::parse(&text),
+        };
+        let root = root.ok()?;
+        let entry = root.find("processor")?.as_map()?.iter().find(|entry| entry.key == key)?;
+        (entry.line > 0).then_some(entry.line)
+    }
+
     /// Reads a fileset from memory; relative paths in it start at the folder `place`.
     pub fn parse(text: &str, format: Format, place: &Path) -> Result<Self, FilesetError> {
         Self::parse_with(text, format, place, None)

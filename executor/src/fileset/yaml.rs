@@ -11,14 +11,38 @@ use super::{
     node::{Entry, Node, Shape},
 };
 
+/// How many values, and ends of lists and maps, aliases and merge keys may repeat for each byte of the text.
+const REPEATED_PER_BYTE: usize = 2;
+/// Bounds of that: a small fileset may repeat a block often, and no one needs more.
+const REPEATED: std::ops::RangeInclusive<usize> = 10_000..=2_000_000;
+/// Bounds of how many are kept at a time, to be repeated. A block that holds no other needs no more than it has bytes.
+const KEPT: std::ops::RangeInclusive<usize> = 2_000..=200_000;
+/// The text in each of them, on average.
+const BYTES_PER_KEPT: usize = 64;
+
 /// The tree of a YAML text. Keys are unique, only `true` and `false` are booleans (YAML 1.2), merge keys
 /// work, and the limits make an alias bomb or deep nesting an error.
 pub(super) fn parse(text: &str) -> Result<Node, FilesetError> {
+    // Aliases and merge keys may repeat several times what is written, and no more: a bomb multiplies.
+    let repeated = text.len().saturating_mul(REPEATED_PER_BYTE).clamp(*REPEATED.start(), *REPEATED.end());
+    let kept = text.len().clamp(*KEPT.start(), *KEPT.end());
+    // What is written takes at least a byte each.
+    let written = text.len().saturating_add(1);
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             max_events: MAX_NODES,
             max_nodes: MAX_NODES,
+            max_aliases: written,
+            max_anchors: written,
+            max_merge_keys: written,
+            max_recorded_anchor_events: kept,
+            max_recorded_anchor_bytes: kept.saturating_mul(BYTES_PER_KEPT),
+            // `<<: *defaults` in each of many datasets is what aliases are for.
+            enforce_alias_anchor_ratio: false,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: repeated,
         },
         strict_booleans: true,
         reject_unsupported_tags: true,

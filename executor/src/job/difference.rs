@@ -1,6 +1,8 @@
 //! Whether two jobs have the same ranges to be processed in the same way, and if not, what tells them apart.
 //! The shards of a run plan it each for itself; only if they come to the same may they be merged.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::Job;
@@ -94,8 +96,12 @@ fn settings(one: &Job, two: &Job, a: &str, b: &str) -> Option<String> {
 
 fn datasets(one: &Job, two: &Job, a: &str, b: &str) -> Option<String> {
     let only = |of: &Job, other: &Job, name: &str| {
-        let known = |dataset: &&Dataset| !other.datasets.iter().any(|known| known.name == dataset.name);
-        of.datasets.iter().find(known).map(|dataset| format!("dataset `{}` is only in {name}", dataset.name))
+        let names: HashSet<&str> = other.datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+        let unknown = |dataset: &&Dataset| !names.contains(dataset.name.as_str());
+        of.datasets
+            .iter()
+            .find(unknown)
+            .map(|dataset| format!("dataset `{}` is only in {name}", dataset.name))
     };
     if let Some(text) = only(one, two, a).or_else(|| only(two, one, b)) {
         return Some(text);
