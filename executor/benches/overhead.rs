@@ -65,7 +65,7 @@ fn main() {
 /// Reads a column that no file has.
 #[derive(Clone, Copy, Columnar)]
 struct Nothing {
-    #[column("a_column_that_no_file_has")]
+    #[column("a_column_that_no_file_has", may_be_absent)]
     nothing: Option<f32>,
 }
 

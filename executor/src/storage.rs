@@ -35,6 +35,9 @@ pub trait FileStore: Debug + Send + Sync {
         false
     }
 
+    /// Starts what reads this location, before many threads ask for it: under a limit, they would leave it none.
+    fn prepare(&self, _location: &str) {}
+
     /// What went to and from each host until now.
     fn traffic(&self) -> Vec<HostTraffic> {
         Vec::new()
@@ -57,6 +60,10 @@ impl FileStore for Storage {
 
     fn recovers(&self) -> bool {
         Self::recovers(self)
+    }
+
+    fn prepare(&self, location: &str) {
+        Self::prepare(self, location);
     }
 
     fn traffic(&self) -> Vec<HostTraffic> {

@@ -376,7 +376,9 @@ fn what_a_file_names_its_objects_never_reaches_the_terminal_as_it_is() {
     let json: Value = serde_json::from_slice(&json).unwrap();
     let keys = json["keys"].as_array().unwrap();
     assert!(keys.iter().any(|key| key["path"] == "esc\u{1b}[31mred\u{1b}[0m"), "{keys:?}");
-    assert_eq!(text.lines().count(), 1 + keys.len());
+    let trees = json["trees"].as_object().unwrap().values();
+    let lines: usize = trees.map(|tree| 1 + tree["branches"].as_array().unwrap().len()).sum();
+    assert_eq!(text.lines().count(), 1 + keys.len() + lines);
     // Errors and warnings too: a name in a fileset, and one of a command line.
     let evil = "\u{1b}]0;owned\u{7}\u{9b}31m";
     for arguments in

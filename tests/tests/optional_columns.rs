@@ -172,9 +172,10 @@ fn what_files_lack_is_listed_and_in_the_ledger() {
 #[test]
 fn a_friend_that_lacks_it_is_named() {
     let fileset =
-        "tree: Events\ndatasets:\n  data: {files: [nano_dimuon.root], friends: {w: nano_dy.root}}\n";
+        "tree: Events\ndatasets:\n  data: {files: [nano_dimuon.root], friends: {w: 'nano_dy.root:Events'}}\n";
     // 40 entries each.
-    assert!(plan("by_weight", fileset, &Options::default()).unwrap().absent().is_empty());
+    let found = plan("by_weight", fileset, &Options::default()).unwrap();
+    assert_eq!((found.entries(), found.absent().len()), (40, 0));
     assert!(refusal("with_typo", fileset).contains("did you mean `w.genWeight`?"));
 }
 

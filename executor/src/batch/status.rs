@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::collect::choose;
 use super::state::{Ranges, Round};
 use super::{State, System, htcondor, slurm};
-use crate::RunResult;
 use crate::job::Job;
 use crate::partial::{Account, Head, PartialFile};
+use crate::{RunResult, terminal};
 
 /// What a batch system knows of a job that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -287,7 +287,7 @@ impl Status {
                 };
                 told += 1;
                 if told <= TOLD {
-                    let _ = writeln!(text, "  part {part}: {line}");
+                    let _ = writeln!(text, "  part {part}: {}", terminal::name(&line));
                 }
             }
         }
@@ -305,7 +305,7 @@ impl Status {
             );
         }
         for what in &self.damaged {
-            let _ = writeln!(text, "damaged, and as if it were not there: {what}");
+            let _ = writeln!(text, "damaged, and as if it were not there: {}", terminal::name(what));
         }
         let (entries, done) = self.entries;
         let percent = if entries == 0 { 100.0 } else { 100.0 * done as f64 / entries as f64 };

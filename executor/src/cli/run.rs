@@ -110,7 +110,8 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
             let workers =
                 args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
             let processes = Processes {
-                workers: memory.processes(workers, largest),
+                // Each has two pipes.
+                workers: memory.processes(threads_with_files(2 * workers).div_ceil(2), largest),
                 range_timeout: args.range_timeout,
                 read_ahead: args.prefetch > 0,
                 memory,
@@ -182,7 +183,8 @@ fn describe(
         let _ = writeln!(text, "{}:{}", terminal::name(&file.ledger.path), terminal::name(&file.ledger.tree));
         for missed in file.ledger.failed.iter().chain(&file.ledger.skipped) {
             let entries = missed.entries.map_or_else(|| "all".to_owned(), |(a, b)| format!("{a}..{b}"));
-            let _ = writeln!(text, "  not read: entries {entries} ({})", missed.reason);
+            let reason = missed.reason.replace('\n', "\n      ");
+            let _ = writeln!(text, "  not read: entries {entries} ({reason})");
         }
         if !ranges.is_empty() {
             let megabytes = bytes as f64 / 1e6;

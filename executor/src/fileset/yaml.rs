@@ -14,9 +14,10 @@ use super::{
 /// How many values, and ends of lists and maps, aliases and merge keys may repeat for each byte of the text.
 const REPEATED_PER_BYTE: usize = 2;
 /// Bounds of that: a small fileset may repeat a block often, and no one needs more.
-const REPEATED: std::ops::RangeInclusive<usize> = 10_000..=2_000_000;
-/// Bounds of how many are kept at a time, to be repeated. A block that holds no other needs no more than it has bytes.
-const KEPT: std::ops::RangeInclusive<usize> = 2_000..=200_000;
+const REPEATED: std::ops::RangeInclusive<usize> = 4_000..=2_000_000;
+/// Bounds of how many are kept at a time, to be repeated. A block that holds no other needs one for two of
+/// its bytes at most.
+const KEPT: std::ops::RangeInclusive<usize> = 1_000..=200_000;
 /// The text in each of them, on average.
 const BYTES_PER_KEPT: usize = 64;
 
@@ -25,7 +26,7 @@ const BYTES_PER_KEPT: usize = 64;
 pub(super) fn parse(text: &str) -> Result<Node, FilesetError> {
     // Aliases and merge keys may repeat several times what is written, and no more: a bomb multiplies.
     let repeated = text.len().saturating_mul(REPEATED_PER_BYTE).clamp(*REPEATED.start(), *REPEATED.end());
-    let kept = text.len().clamp(*KEPT.start(), *KEPT.end());
+    let kept = (text.len() / 2).clamp(*KEPT.start(), *KEPT.end());
     // What is written takes at least a byte each.
     let written = text.len().saturating_add(1);
     let options = serde_saphyr::options! {

@@ -161,7 +161,18 @@ impl Work<'_> {
 
     /// Processes ranges until none is left: what each worker does.
     fn ranges(&self) -> RunResult<()> {
-        let mut child = None;
+        if *self.next.lock().unwrap_or_else(PoisonError::into_inner) >= self.asked.len() {
+            return Ok(());
+        }
+        let mut child = match self.start() {
+            Ok(child) => Some(child),
+            // The others do its share.
+            Err(error) if self.lived.load(Ordering::Relaxed) => {
+                self.progress.warn(&format!("fewer worker processes than there should be: {error}"));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         // The rest of a block of ranges that share pieces, which one process reads once for all of them.
         let mut block = 0..0;
         let mut take = || {
@@ -261,7 +272,7 @@ impl Work<'_> {
                     self.lived.store(true, Ordering::Relaxed);
                     return Ok(child);
                 }
-                Err(_) if tries < STARTS && self.lived.load(Ordering::Relaxed) => {
+                Err(_) if tries < STARTS => {
                     std::thread::sleep(PAUSE * (1 << tries));
                     tries += 1;
                 }

@@ -30,9 +30,12 @@ const OPENERS: usize = 16;
 
 /// What opens files and looks into them.
 pub(super) fn openers<'f>(options: &Options, files: impl IntoIterator<Item = &'f FileSpec>) -> Executor {
-    let threads = match files.into_iter().any(FileSpec::is_remote) {
-        true => Executor::Threads(options.executor.workers().max(OPENERS)),
-        false => options.executor,
+    let threads = match files.into_iter().find(|file| file.is_remote()) {
+        Some(file) => {
+            options.storage.prepare(&file.path);
+            Executor::Threads(options.executor.workers().max(OPENERS))
+        }
+        None => options.executor,
     };
     match threads {
         Executor::Threads(threads) => Executor::Threads(threads_with_files(threads)),

@@ -106,6 +106,13 @@ impl Storage {
         self.options.recover
     }
 
+    /// Starts the threads of the network, if the location is a URL. Where that fails, opening it says why.
+    pub fn prepare(&self, location: &str) {
+        if local(location).is_none() {
+            let _ = self.network(location);
+        }
+    }
+
     fn started(&self) -> Option<&Network> {
         Some(self.network.get()?.as_ref().ok()?)
     }

@@ -13,6 +13,20 @@ const BLOCKING_THREADS: usize = 16;
 /// How long a thread may take to start on a machine that is busy.
 const START: Duration = Duration::from_secs(10);
 
+/// Makes sure that as many threads can be started as are needed for a start.
+fn can_start_threads() -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let first = std::thread::Builder::new().spawn_scoped(scope, move || {
+            // The other end is dropped once both have started.
+            let _ = wait.recv();
+        });
+        let both = first.and_then(|_| std::thread::Builder::new().spawn_scoped(scope, || ()));
+        drop(go_on);
+        both.map(drop).map_err(|_| no_thread())
+    })
+}
+
 fn no_thread() -> io::Error {
     io::Error::other("the threads that move the bytes of remote files cannot be started (ulimit -u)")
 }
@@ -37,7 +51,8 @@ impl Runtime {
             .thread_keep_alive(Duration::from_secs(1 << 30))
             .thread_name("hep-io-network")
             .enable_all();
-        // It panics where the system gives it no thread.
+        can_start_threads()?;
+        // It panics where the system gives it no thread, which may have changed since.
         let inner = catch_unwind(AssertUnwindSafe(|| builder.build())).map_err(|_| no_thread())??;
         let (sender, receiver) = mpsc::sync_channel(1);
         let asked = AssertUnwindSafe(|| drop(inner.spawn_blocking(move || sender.send(()))));
