@@ -78,6 +78,7 @@ oracles: environment
 	$(ENGINES) tests/python/check_clusters.py $(FAULTY)
 	$(ENGINES) tests/python/check_submit.py $(BINARY) $(FAULTY)
 	$(PYTHON) tests/python/check_processes.py $(FAULTY)
+	$(PYTHON) tests/python/check_signals.py $(FAULTY) "$$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt)"
 	$(PYTHON) tests/python/check_statistics.py $(FAULTY)
 	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
 	$(PYTHON) tests/python/check_memory.py $(FAULTY)

@@ -226,7 +226,7 @@ fn writing(outputs: Vec<Had>) -> f64 {
     let path = std::env::temp_dir().join(format!("hep-run-overhead-{}.root", std::process::id()));
     let of = |output| DatasetOutcome { dataset: Dataset::default(), output, cost: Cost::default() };
     let datasets = outputs.into_iter().flatten().map(of).collect();
-    let ledger = Ledger { version: 1, processor: String::new(), datasets: vec![DatasetLedger::default()] };
+    let ledger = Ledger { version: 1, datasets: vec![DatasetLedger::default()], ..Ledger::default() };
     let (traffic, notices, explanation) = Default::default();
     let outcome = Outcome { datasets, ledger, traffic, notices, kept: 0, explanation };
     let start = process_cpu();

@@ -61,6 +61,9 @@ pub enum Error {
     /// Nothing of the fileset could be processed.
     #[error("no entry was processed\n{0}")]
     Nothing(String),
+    /// Outputs could not be written, at the end of a run.
+    #[error("{0}")]
+    NotWritten(String),
     /// The analysis crate does not build.
     #[error("{path} does not build: cargo ended with {status}", path = .path.display())]
     Build {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::provenance::{self, Difference, Provenance};
 use crate::{Error, RunResult};
 
 /// What became of every entry of a fileset.
@@ -15,6 +16,10 @@ pub struct Ledger {
     pub version: u32,
     /// The processor that filled the output.
     pub processor: String,
+    /// What the output was made with: one for a run, several where a merge was allowed to add up different
+    /// ones, none of an output of a `hep-run` that did not write it yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provenance: Vec<Provenance>,
     /// One account for each dataset, in the fileset's order.
     pub datasets: Vec<DatasetLedger>,
 }
@@ -352,11 +357,18 @@ impl Ledger {
         totals
     }
 
-    /// Adds the account of another output. `a` and `b` are the names of the outputs, for the error.
+    /// Adds the account of another output. `a` and `b` are the names of the outputs, for messages. Returns in what
+    /// they differ, if that is `allowed`.
     ///
     /// # Errors
-    /// [`Error::Overlap`] if any entry is done in both, [`Error::Usage`] if two processors made them.
-    pub fn merge(&mut self, other: Self, a: &str, b: &str) -> RunResult<()> {
+    /// [`Error::Overlap`] if any entry is done in both, [`Error::Usage`] if different analyses made them.
+    pub fn merge(
+        &mut self,
+        other: Self,
+        a: &str,
+        b: &str,
+        allowed: &[Difference],
+    ) -> RunResult<Option<String>> {
         if self.processor != other.processor {
             let message = format!(
                 "{a} was made by processor `{}` and {b} by `{}`: they cannot be merged",
@@ -364,6 +376,7 @@ impl Ledger {
             );
             return Err(Error::Usage(message));
         }
+        let note = provenance::merge(&mut self.provenance, other.provenance, (a, b), allowed)?;
         let known = self.datasets.iter().enumerate();
         let known: HashMap<String, usize> = known.map(|(at, dataset)| (dataset.name.clone(), at)).collect();
         for dataset in other.datasets {
@@ -372,7 +385,7 @@ impl Ledger {
                 None => self.datasets.push(dataset),
             }
         }
-        Ok(())
+        Ok(note)
     }
 }
 
@@ -453,20 +466,20 @@ mod tests {
             ..FileLedger::default()
         };
         let dataset = DatasetLedger { name: "DY".into(), files: vec![file], ..DatasetLedger::default() };
-        Ledger { version: 1, processor: "dimuon".into(), datasets: vec![dataset] }
+        Ledger { version: 1, processor: "dimuon".into(), provenance: Vec::new(), datasets: vec![dataset] }
     }
 
     #[test]
     fn the_same_entries_twice_are_an_error_that_names_them() {
         let mut a = ledger(&[(0, 10), (20, 30)], None);
-        let error = a.merge(ledger(&[(15, 25)], None), "a.root", "b.root").unwrap_err().to_string();
+        let error = a.merge(ledger(&[(15, 25)], None), "a.root", "b.root", &[]).unwrap_err().to_string();
         assert!(error.starts_with("a.root and b.root both hold entries 20..25 of a.root"), "{error}");
     }
 
     #[test]
     fn what_one_output_skipped_the_other_has_done() {
         let mut a = ledger(&[(0, 10)], Some((10, 30)));
-        a.merge(ledger(&[(10, 20)], None), "a", "b").unwrap();
+        a.merge(ledger(&[(10, 20)], None), "a", "b", &[]).unwrap();
         let file = &a.datasets[0].files[0];
         assert_eq!(file.done, [(0, 20)]);
         assert_eq!(file.skipped[0].entries, Some((20, 30)));
@@ -481,7 +494,7 @@ mod tests {
         (file.uuid, file.entries) = (String::new(), None);
         file.skipped.push(Missed { entries: None, reason: "--dataset".into() });
         let whole = ledger(&[(0, 30)], None);
-        a.merge(whole.clone(), "a", "b").unwrap();
+        a.merge(whole.clone(), "a", "b", &[]).unwrap();
         assert_eq!(a, whole);
     }
 

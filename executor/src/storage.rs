@@ -43,6 +43,10 @@ pub trait FileStore: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Ends what is under way: nobody wants it any more. Whoever waits for it gets an error, and so does what is
+    /// asked for afterwards.
+    fn close(&self) {}
+
     /// What happened since the last call that a person may want to know and that no error tells.
     fn take_notices(&self) -> Vec<String> {
         Vec::new()
@@ -68,6 +72,10 @@ impl FileStore for Storage {
 
     fn traffic(&self) -> Vec<HostTraffic> {
         Self::traffic(self)
+    }
+
+    fn close(&self) {
+        Self::close(self);
     }
 
     fn take_notices(&self) -> Vec<String> {

@@ -72,7 +72,7 @@ fn a_missing_file_costs_itself_only_and_the_result_has_another_name() {
         "processor: dimuon\ntree: Events\ndatasets: {a: [DATA/nano_dy.root, gone.root]}",
     );
     fs::write(place.0.join("out.json"), "kept").unwrap();
-    let output = place.run(&["f.yaml", "--output", "out.json"]);
+    let output = place.run(&["f.yaml", "--output", "out.json", "--force"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("gone.root: No such file or directory"), "{}", stderr(&output));
     assert_eq!(fs::read_to_string(place.0.join("out.json")).unwrap(), "kept");
@@ -80,7 +80,7 @@ fn a_missing_file_costs_itself_only_and_the_result_has_another_name() {
     assert_eq!(files[0]["done"], serde_json::json!([[0, 40]]));
     assert!(files[1]["failed"][0]["reason"].as_str().unwrap().contains("No such file"));
 
-    let allowed = place.run(&["f.yaml", "--output", "out.json", "--allow-missing", "50%"]);
+    let allowed = place.run(&["f.yaml", "--output", "out.json", "--allow-missing", "50%", "--force"]);
     assert_eq!(allowed.status.code(), Some(0), "{}", stderr(&allowed));
     assert_eq!(place.json("out.json")["ledger"]["datasets"][0]["files"][0]["done"][0][1], 40);
 }

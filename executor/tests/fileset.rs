@@ -103,6 +103,11 @@ impl Dice {
         WORDS[self.roll(24) as usize].to_owned()
     }
 
+    /// The beginning of a name that can be one.
+    fn name(&mut self) -> String {
+        self.text().trim().replace(':', "_")
+    }
+
     fn value(&mut self, depth: u32) -> Value {
         match self.roll(if depth == 0 { 6 } else { 8 }) {
             0 => Value::Null,
@@ -155,7 +160,7 @@ impl Dice {
                 return Vec::new();
             }
             let friend = |i| Friend {
-                alias: format!("{}{level}{i}", dice.text()).replace('.', "_"),
+                alias: format!("{}{level}{i}", dice.name()).replace('.', "_"),
                 files: (0..=dice.roll(2)).map(|_| FileSpec { steps: None, ..file(dice) }).collect(),
                 index: if dice.roll(2) == 0 { vec![] } else { vec![dice.text(), "event".to_owned()] },
             };
@@ -164,7 +169,7 @@ impl Dice {
         let friends = [friends(self, "all"), friends(self, "own")];
         let [all, own] = friends;
         let datasets = (0..=self.roll(4)).map(|i| Dataset {
-            name: format!("{}{i}", self.text()),
+            name: format!("{}{i}", self.name()),
             files: (0..=self.roll(3)).map(|_| file(self)).collect(),
             friends: if i == 1 { own.clone() } else { Vec::new() },
             metadata: self.map(2),

@@ -80,14 +80,19 @@ class Check:
     def content(self, name: str) -> dict:
         return json.loads(self.path(name).read_text())
 
-    def same(self, name: str, output: str) -> None:
-        """An output holds what a serial run gives: objects and ledger, as they are written."""
+    def same(self, name: str, output: str, binary: Path | None = None) -> None:
+        """An output holds what a serial run gives: objects and ledger, as they are written. Another binary says so."""
         content = self.content(output)
+        if binary:
+            (made,), (own,) = content["ledger"]["provenance"], self.reference["ledger"]["provenance"]
+            assert made["binary"] != own["binary"], f"{name}: it does not say that another binary made it"
+            made["binary"] = own["binary"]
         for dataset, wanted in self.reference["datasets"].items():
             got = content["datasets"][dataset]["objects"]
             assert json.dumps(got) == json.dumps(wanted["objects"]), f"{name}: other objects of {dataset}"
         assert json.dumps(content["ledger"]) == json.dumps(self.reference["ledger"]), f"{name}: another ledger"
-        assert self.path(output).read_bytes() == self.path("serial.json").read_bytes(), f"{name}: other bytes"
+        same = binary or self.path(output).read_bytes() == self.path("serial.json").read_bytes()
+        assert same, f"{name}: other bytes"
         passed(f"batch: {name}")
 
     def shards(self, stem: str, fileset: str = "f.json", *options: str, of: int = SHARDS, **more) -> list[str]:
@@ -390,7 +395,7 @@ def other_jobs(check: Check) -> None:
     check.refused(FAILED, ["s.2.partial", "another binary"], "merge", "-o", "x.json", *rest, binary=copy)
     names = check.shards("copy", of=2, binary=copy)
     check.good("merge", "-o", "m.json", *names, binary=copy)
-    check.same("partial outputs of another binary, merged by it", "m.json")
+    check.same("partial outputs of another binary, merged by it", "m.json", copy)
 
     check.good("f.json", *CUT, *part, "--set", "min_pt=11")
     refused("another setting", "min_pt", "11")
@@ -432,7 +437,7 @@ def twice_and_missing(check: Check) -> None:
 
     some = [name for name in names if name != "s.4.partial"]
     check.path("x.json").write_text("kept")
-    check.refused(INCOMPLETE, ["were not processed", "x.incomplete.json"], "merge", "-o", "x.json", *some)
+    check.refused(INCOMPLETE, ["were not processed", "x.incomplete.json"], "merge", "--force", "-o", "x.json", *some)
     assert check.path("x.json").read_text() == "kept"
     check.path("x.json").unlink()
     content = check.content("x.incomplete.json")

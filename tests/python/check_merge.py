@@ -189,7 +189,7 @@ def buffered(binary: Path, folder: Path) -> None:
         for name, seed in zip(names, seeds):
             buffer(folder / name, seed)
         hadd(folder / "hadd.root", [folder / name for name in names])
-        run(binary, "merge", "-o", "out.root", *names, folder=folder)
+        run(binary, "merge", "--force", "-o", "out.root", *names, folder=folder)
         ours, want = contents(folder / "out.root"), contents(folder / "hadd.root")
         assert ours.keys() == want.keys() and len(want) == 21
         same(ours, want)

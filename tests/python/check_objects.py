@@ -258,7 +258,7 @@ def seeded(binary: Path, folder: Path) -> None:
     for group in ([0, 1], [1, 2], [2, 3, 4], [5, 6, 7, 8], [9], [11, 10]):
         names = [f"{seed}.root" for seed in group]
         hadd(folder / "hadd.root", [folder / name for name in names])
-        run(binary, "merge", "-o", "out.root", *names, folder=folder)
+        run(binary, "merge", "--force", "-o", "out.root", *names, folder=folder)
         want = contents(folder / "hadd.root")
         # Of what is the same everywhere ours keeps one.
         want = {path: value for path, value in want.items() if path.startswith("same;1") or not path.startswith("same;")}
@@ -400,7 +400,7 @@ def merged_fixtures(binary: Path, folder: Path, files: dict[Path, set[str]]) -> 
             continue
         for name in ("a.root", "b.root"):
             shutil.copy(path, folder / name)
-        run(binary, "merge", "--leave-out", "-o", "out.root", "a.root", "b.root", folder=folder)
+        run(binary, "merge", "--force", "--leave-out", "-o", "out.root", "a.root", "b.root", folder=folder)
         hadd(folder / "hadd.root", [folder / "a.root", folder / "b.root"])
         ours, want = contents(folder / "out.root"), contents(folder / "hadd.root")
         for key, value in want.items():
@@ -424,7 +424,7 @@ def copied_fixtures(binary: Path, folder: Path) -> None:
             continue
         if all(kind.startswith((*KNOWN[:-2], "TDirectory", "TTree", "TNtuple", "ROOT::RNTuple")) for kind in names.values()):
             continue
-        run(binary, "merge", "--leave-out", "-o", "copies.root", path, folder=folder)
+        run(binary, "merge", "--force", "--leave-out", "-o", "copies.root", path, folder=folder)
         with uproot.open(folder / "copies.root") as copies:
             there = copies.classnames(cycle=True)
             for name, kind in names.items():

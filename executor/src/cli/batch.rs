@@ -9,6 +9,7 @@ use super::plan::{Asked, PlanArgs, Request};
 use super::{build, merge_partials, parse_fraction, parse_size, print, print_json, tell};
 use crate::batch::{self, Collected, Grid, State, Status, System};
 use crate::job::{self, Job, key_of};
+use crate::output::{Targets, booked};
 use crate::run::Options;
 use crate::storage::StorageSettings;
 use crate::{Error, Registry, RunResult, binary, output};
@@ -137,6 +138,7 @@ pub(super) fn merge(
     allow_missing: Option<f64>,
     format: Format,
     explain: bool,
+    force: bool,
 ) -> RunResult<u8> {
     let Batch { folder, state, job, key } = Batch::read(folder)?;
     if job.binary != binary::hash()? {
@@ -158,7 +160,7 @@ pub(super) fn merge(
     }
     let outputs = if outputs.is_empty() { &state.outputs } else { outputs };
     let ending = Ending { allow_missing: allow_missing.unwrap_or(state.allow_missing), format, explain };
-    merge_partials::merge(registry, &partials, outputs, &ending)
+    merge_partials::merge(registry, &partials, outputs, &ending, force)
 }
 
 pub(super) fn submit(registry: &Registry, args: &SubmitArgs) -> RunResult<u8> {
@@ -167,6 +169,9 @@ pub(super) fn submit(registry: &Registry, args: &SubmitArgs) -> RunResult<u8> {
         Asked::Elsewhere(path, name) => return build::run_elsewhere(&path, name.as_deref()),
     };
     let outputs = output::targets(&args.output, &request.path, None)?;
+    booked::check(&*request.processor, &request.name, &request.chosen(&args.plan), &outputs)?;
+    // They are looked at once more when the result is written.
+    Targets::new(outputs.clone(), request.inputs(), args.plan.force)?;
     let stem = request.path.file_stem().unwrap_or(request.path.as_os_str()).to_string_lossy();
     // In lines of scripts, and in names of jobs.
     let title = stem.replace(|c: char| !c.is_ascii_alphanumeric() && !"._-".contains(c), "_");
@@ -216,9 +221,10 @@ fn write_grid(request: &Request, args: &SubmitArgs, folder: &Path, title: &str) 
 
 /// The job of what is asked for.
 fn planned(request: &Request, args: &SubmitArgs) -> RunResult<Job> {
+    let provenance = request.provenance();
     let plan = request.plan()?;
     plan.absent().iter().for_each(|line| request.progress.say(line));
-    let job = Job { binary: binary::hash()?, ..request.job(&plan, &args.plan) };
+    let job = Job { binary: binary::hash()?, ..request.job(&plan, &args.plan, provenance) };
     if job.ranges.is_empty() {
         return Err(Error::Nothing("the plan has no ranges; `hep-run --dry-run` tells why".to_owned()));
     }

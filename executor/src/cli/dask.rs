@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::dask::Dask;
+use crate::interrupt::Interrupt;
 use crate::{Error, RunResult};
 
 const HEADING: &str = "Dask (--executor dask)";
@@ -42,7 +43,12 @@ impl DaskArgs {
         Ok(())
     }
 
-    pub(super) fn executor(&self, workers: Option<u32>, range_timeout: Option<Duration>) -> Dask {
+    pub(super) fn executor(
+        &self,
+        workers: Option<u32>,
+        range_timeout: Option<Duration>,
+        interrupt: Interrupt,
+    ) -> Dask {
         Dask {
             scheduler: self.scheduler.clone(),
             cluster: self.cluster.clone(),
@@ -50,6 +56,7 @@ impl DaskArgs {
             workers: workers.map(|workers| workers as usize),
             python: self.python.clone(),
             range_timeout,
+            interrupt,
             stdio: self.engine_stdio,
         }
     }

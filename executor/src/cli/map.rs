@@ -3,10 +3,13 @@ use std::path::PathBuf;
 use clap::Args;
 use hep_io::source::read_regular;
 
-use super::ending::{Ending, Work};
+use super::ending::{Ending, Made, Work};
 use super::{parse_amount, storage};
+use crate::interrupt::Interrupt;
 use crate::job::{self, Job};
 use crate::local::Executor;
+use crate::output::Targets;
+use crate::output::place::Inputs;
 use crate::progress::{Progress, ProgressKind};
 use crate::run::{Options, Plan};
 use crate::selection::Selection;
@@ -27,6 +30,9 @@ pub(super) struct MapArgs {
     /// Threads; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     workers: Option<u32>,
+    /// Replace a file that no hep-run has written; inputs never are
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     ending: Ending,
     /// How progress is shown on stderr
@@ -44,12 +50,17 @@ pub(super) fn map(registry: &Registry, args: &MapArgs) -> RunResult<u8> {
     let json = read_regular(path, job::MAX_BYTES).map_err(|source| output::io("read", path, source))?;
     let named = |error: Error| Error::Partial(format!("{}: {error}", path.display()));
     let job = Job::read_own(&json).map_err(named)?;
+    let mut inputs = Inputs::default();
+    inputs.add("the job", path);
+    inputs.add_job(&job);
+    let targets = Targets::new(outputs, inputs, args.force)?;
     let (name, processor) = registry.make(Some(&job.processor), &job.settings)?;
     let options = Options {
         executor: args
             .workers
             .map_or_else(Executor::all_cores, |workers| Executor::Threads(workers as usize)),
         prefetch: args.prefetch,
+        interrupt: Interrupt::of_signals(),
         ..Options::of_job(&job, &*processor)?
     };
     let progress = Progress::new(args.progress);
@@ -57,15 +68,14 @@ pub(super) fn map(registry: &Registry, args: &MapArgs) -> RunResult<u8> {
     let entries: Vec<u64> = job.ranges.iter().map(|(_, start, end)| end - start).collect();
     let asked = ranges.ranges(&entries).map_err(|why| Error::Usage(format!("{ranges}: {why}")))?;
     plan.ask_for(asked, &format!("map {ranges}"));
-    output::probe(&outputs)?;
     let process = |plan: &Plan, lost| plan.process(&*processor, &options, &progress, lost);
     Work {
         job: &json,
-        name: &name,
+        made: Made { name: &name, provenance: &job.ledger.provenance },
         processor: &*processor,
         options: &options,
         process: &process,
         is_part: true,
     }
-    .carry_out(plan, &outputs, &args.ending)
+    .carry_out(plan, &targets, &args.ending)
 }

@@ -11,7 +11,9 @@ use super::storage::StorageArgs;
 use super::{batch, merge_partials, parse_fraction, print, tell};
 use crate::fileset::location;
 use crate::ledger::Ledger;
-use crate::output::{LEDGER, is_partial};
+use crate::output::place::Inputs;
+use crate::output::{LEDGER, Targets, is_partial, read_ledger, write_bytes};
+use crate::provenance::Difference;
 use crate::storage::open_root;
 use crate::{Error, Registry, RunResult};
 
@@ -24,6 +26,12 @@ pub(super) struct MergeArgs {
     /// Leave out what cannot be merged, trees for example, and say so, instead of refusing
     #[arg(long)]
     leave_out: bool,
+    /// Add up outputs that differ in this even so; may repeat
+    #[arg(long, value_enum, value_name = "WHAT")]
+    allow_different: Vec<Difference>,
+    /// Replace files that no hep-run has written; inputs never are
+    #[arg(long)]
+    force: bool,
     /// The outputs to merge. Before partial ones, without -o, the output: a .root or .json that is not there yet
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<String>,
@@ -44,9 +52,11 @@ pub(super) struct MergeArgs {
 #[derive(Default)]
 struct Merged {
     /// By path, in order of first appearance.
-    items: Vec<(String, Item)>,
-    places: BTreeMap<String, usize>,
+    items: Vec<(Place, Item)>,
+    places: BTreeMap<Place, usize>,
     ledger: Option<Ledger>,
+    /// In what outputs of runs may differ.
+    allowed: Vec<Difference>,
     /// The inputs so far, for messages.
     names: Vec<String>,
     left_out: BTreeSet<String>,
@@ -54,6 +64,9 @@ struct Merged {
     notes: BTreeSet<String>,
     output: File,
 }
+
+/// The directory of an object, and its name, which may have a slash: a path does not tell the two apart.
+type Place = (String, String);
 
 /// What becomes of all objects of one path.
 enum Item {
@@ -69,8 +82,8 @@ pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
     if let [folder] = &args.inputs[..]
         && Path::new(folder).is_dir()
     {
-        let MergeArgs { allow_missing, format, explain, .. } = *args;
-        return batch::merge(registry, folder.as_ref(), &args.output, allow_missing, format, explain);
+        let MergeArgs { allow_missing, format, explain, force, .. } = *args;
+        return batch::merge(registry, folder.as_ref(), &args.output, allow_missing, format, explain, force);
     }
     let (outputs, inputs) = places(args)?;
     for output in &outputs {
@@ -93,7 +106,11 @@ pub(super) fn merge(registry: &Registry, args: &MergeArgs) -> RunResult<u8> {
         let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
         let MergeArgs { format, explain, .. } = *args;
         let ending = Ending { allow_missing: args.allow_missing.unwrap_or(0.0), format, explain };
-        return merge_partials::merge(registry, &inputs, &outputs, &ending);
+        if !args.allow_different.is_empty() {
+            let message = "--allow-different is for results: partial outputs are of one job";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        return merge_partials::merge(registry, &inputs, &outputs, &ending, args.force);
     }
     if args.explain {
         let message = "--explain is of partial outputs: finished ones do not know where their time went";
@@ -154,13 +171,17 @@ fn merge_files(args: &MergeArgs, inputs: &[String], output: &Path) -> RunResult<
             output.display()
         )));
     }
-    let mut merged = Merged::default();
+    let mut own = Inputs::default();
+    inputs.iter().for_each(|input| own.add_place("one of the files to merge", input));
+    let targets = Targets::new(vec![output.to_owned()], own, args.force)?;
+    let mut merged = Merged { allowed: args.allow_different.clone(), ..Merged::default() };
     let storage = args.storage.storage();
     for input in inputs {
         let file = open_root(&*storage, input)?;
         merged.add(&file, &location::without_secrets(input))?;
     }
     let Merged { items, ledger, left_out, notes, output: mut file, .. } = merged;
+    let targets = targets.beside(|inputs| ledger.iter().for_each(|ledger| inputs.add_ledger(ledger)))?;
     if !left_out.is_empty() && !args.leave_out {
         let objects = left_out.into_iter().collect::<Vec<_>>().join("\n  ");
         return Err(Error::Usage(format!(
@@ -172,16 +193,15 @@ fn merge_files(args: &MergeArgs, inputs: &[String], output: &Path) -> RunResult<
         tell(&format!("note: {note}"));
     }
     let (mut sums, mut copies) = (0, 0);
-    for (path, item) in items {
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+    for ((folder, name), item) in items {
         match item {
             Item::Sum(object) => {
-                file.object(folder, name, &object)?;
+                file.object(&folder, &name, &object)?;
                 sums += 1;
             }
             Item::Copies(all) => {
                 copies += all.len();
-                all.into_iter().for_each(|copy| file.copy(folder, copy));
+                all.into_iter().for_each(|copy| file.copy(&folder, copy));
             }
         }
     }
@@ -192,7 +212,8 @@ fn merge_files(args: &MergeArgs, inputs: &[String], output: &Path) -> RunResult<
         let text = serde_json::to_string(ledger).map_err(|error| Error::Usage(error.to_string()))?;
         file.text("", LEDGER, &text);
     }
-    file.save(output)?;
+    let bytes = file.into_bytes(output)?;
+    targets.write_each(&[output.to_owned()], |path| write_bytes(path, &bytes)).check()?;
     let copied = if copies == 0 { String::new() } else { format!(" and {copies} copies") };
     let mut text = format!("{sums} objects{copied} of {} files in {}\n", inputs.len(), output.display());
     if let Some(ledger) = ledger {
@@ -210,7 +231,8 @@ impl Merged {
         match (&mut self.ledger, ledger) {
             (known, Some(ledger)) if self.names.is_empty() => *known = Some(ledger),
             (Some(known), Some(ledger)) => {
-                known.merge(ledger, &self.names.join(" + "), input)?;
+                let note = known.merge(ledger, &self.names.join(" + "), input, &self.allowed)?;
+                self.notes.extend(note);
             }
             (None, None) => {}
             (known, _) => {
@@ -225,8 +247,22 @@ impl Merged {
             }
         }
         let mut copies = false;
-        for cycles in entries.chunk_by(|one, other| one.path == other.path) {
+        let slashed = |entry: &&Entry| entry.key.is_directory() && entry.key.name.contains('/');
+        let slashed: Vec<String> =
+            entries.iter().filter(slashed).map(|entry| format!("{}/", entry.path)).collect();
+        for below in &slashed {
+            // What is below it cannot be told from what is in directories within each other.
+            self.left_out.insert(format!(
+                "`{}` (directory) of {input}, and what is in it: its name has a slash",
+                below.trim_end_matches('/').escape_debug()
+            ));
+        }
+        let same = |one: &Entry, other: &Entry| one.path == other.path && one.key.name == other.key.name;
+        for cycles in entries.chunk_by(same) {
             let Some(Entry { path, key: newest }) = cycles.last() else { continue };
+            if slashed.iter().any(|below| path.starts_with(below)) {
+                continue;
+            }
             // What says which objects others refer to is no object of its own.
             let nothing = newest.is_directory() || newest.class_name == "TProcessID";
             if nothing || (path == LEDGER && newest.class_name == "TObjString") {
@@ -263,12 +299,13 @@ impl Merged {
             let before = before.join(", ");
             Error::Usage(format!("{kind} `{path}`: {what}\n  where A is {before} and B is {input}"))
         };
-        match self.places.get(&path).map(|&at| &mut self.items[at].1) {
+        let place = place(&path, key);
+        match self.places.get(&place).map(|&at| &mut self.items[at].1) {
             Some(Item::Sum(known)) => known.merge(&object).map_err(|what| differs(&what, &self.names)),
             Some(Item::Copies(_)) => Err(differs("is of different classes in A and B", &self.names)),
             None => {
-                self.places.insert(path.clone(), self.items.len());
-                self.items.push((path, Item::Sum(Box::new(object))));
+                self.places.insert(place.clone(), self.items.len());
+                self.items.push((place, Item::Sum(Box::new(object))));
                 Ok(())
             }
         }
@@ -289,7 +326,8 @@ impl Merged {
             }
             Err(error) => return Err(error.into()),
         };
-        match self.places.get(&path).map(|&at| &mut self.items[at].1) {
+        let place = place(&path, key);
+        match self.places.get(&place).map(|&at| &mut self.items[at].1) {
             Some(Item::Copies(known)) if known.contains(&copy) => Ok(false),
             Some(Item::Copies(known)) => {
                 known.push(copy);
@@ -306,34 +344,22 @@ impl Merged {
                 )))
             }
             None => {
-                self.places.insert(path.clone(), self.items.len());
-                self.items.push((path, Item::Copies(vec![copy])));
+                self.places.insert(place.clone(), self.items.len());
+                self.items.push((place, Item::Copies(vec![copy])));
                 Ok(true)
             }
         }
     }
 }
 
+/// Where the object of `key` is, whose path is `path`.
+fn place(path: &str, key: &Key) -> Place {
+    let folder = path.strip_suffix(key.name.as_str()).unwrap_or_default();
+    (folder.strip_suffix('/').unwrap_or(folder).to_owned(), key.name.clone())
+}
+
 /// The ledger of an output, if it is one of ours.
 fn ledger(file: &RootFile, entries: &[Entry]) -> RunResult<Option<Ledger>> {
     let found = entries.iter().rfind(|entry| entry.path == LEDGER && entry.key.class_name == "TObjString");
-    let Some(Entry { key, .. }) = found else { return Ok(None) };
-    let object = file.object(key)?;
-    let text = (|| {
-        let mut buffer = object.buffer();
-        buffer.version()?;
-        buffer.tobject()?;
-        buffer.tstring()
-    })()
-    .map_err(|wrong| wrong.within(file.path(), "the ledger", key.seek))?;
-    let damaged = |error: serde_json::Error| hep_io::Error::Format {
-        path: file.path().to_owned(),
-        what: "the ledger".to_owned(),
-        at: key.seek,
-        reason: error.to_string(),
-    };
-    let ledger: Ledger = serde_json::from_str(&text).map_err(damaged)?;
-    let wrong = |why| Error::Usage(format!("the ledger of {} does not add up: {why}", file.path()));
-    ledger.check().map_err(wrong)?;
-    Ok(Some(ledger))
+    found.map(|found| read_ledger(file, &found.key)).transpose()
 }

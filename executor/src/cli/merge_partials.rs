@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
-use super::ending::{Ending, conclude};
+use super::ending::{Ending, Made, conclude};
 use super::print;
+use crate::output::place::Inputs;
+use crate::output::{Targets, Written};
 use crate::partial::{Gathered, Gathering, Reduction};
 use crate::run::{Options, Plan};
 use crate::storage::StorageSettings;
@@ -13,19 +15,21 @@ pub(super) fn merge(
     inputs: &[PathBuf],
     outputs: &[PathBuf],
     ending: &Ending,
+    force: bool,
 ) -> RunResult<u8> {
     let outputs = output::targets(outputs, "partial".as_ref(), None)?;
-    output::probe(&outputs)?;
-    let (partials, finished): (Vec<PathBuf>, Vec<PathBuf>) =
-        outputs.iter().cloned().partition(|path| output::is_partial(path));
+    let mut merged = Inputs::default();
+    inputs.iter().for_each(|path| merged.add("one of the outputs to merge", path));
+    let targets = Targets::new(outputs, merged, force)?;
+    let (partials, finished) = targets.split();
     let Gathered { job, processor, partial } = Gathering::files(registry, inputs)?;
+    let targets = targets.beside(|inputs| inputs.add_job(&job))?;
+    let mut written = Written::default();
     if !partials.is_empty() {
         let json = job.to_json()?;
-        for path in &partials {
-            partial.write(path, &json)?;
-        }
+        written = targets.write_each(&partials, |path| partial.write(path, &json));
         let done: u32 = partial.account.done().iter().map(|(start, end)| end - start).sum();
-        let names = partials.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        let names = written.paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
         print(&format!(
             "{} files: {done} of {} ranges done, {} failed: {}\n",
             inputs.len(),
@@ -35,6 +39,7 @@ pub(super) fn merge(
         ))?;
     }
     if finished.is_empty() {
+        written.check()?;
         return Ok(0);
     }
     // No file is opened any more, not of friends either.
@@ -43,5 +48,8 @@ pub(super) fn merge(
     let reduction = Reduction::new(plan.shape());
     reduction.add(partial)?;
     let outcome = plan.conclude(reduction, &*processor, &options)?;
-    conclude(outcome, &job.processor, &finished, ending)
+    let made = Made { name: &job.processor, provenance: &job.ledger.provenance };
+    let status = conclude(outcome, made, (&targets, &finished), ending, &options);
+    written.check()?;
+    status
 }

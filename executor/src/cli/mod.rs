@@ -48,7 +48,7 @@ const USAGE: u8 = 1;
     version,
     about = "Analyse ROOT files: runs a processor over a fileset and writes merged histograms, cutflows and a ledger.",
     args_conflicts_with_subcommands = true,
-    after_help = "Exit status: 0 complete; 1 usage or configuration; 2 failed; 3 finished but incomplete beyond --allow-missing."
+    after_help = "Exit status: 0 complete; 1 usage or configuration; 2 failed; 3 finished but incomplete beyond --allow-missing; 128+N ended in order by signal N."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -10,10 +10,14 @@ use super::storage::StorageArgs;
 use super::{heading, parse_size, print};
 use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::fileset::{Fileset, ProcessorSpec};
+use crate::interrupt::Interrupt;
 use crate::job::Job;
 use crate::local::Executor;
 use crate::memory::Memory;
+use crate::output::booked;
+use crate::output::place::{self, Inputs, Kind};
 use crate::progress::{Progress, ProgressKind};
+use crate::provenance::Provenance;
 use crate::range::RangeSize;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
@@ -60,6 +64,9 @@ pub(super) struct PlanArgs {
     /// Take what --checkpoint has kept of this very analysis instead of processing it again
     #[arg(long, requires = "checkpoint", help_heading = heading::CHECKPOINTS)]
     resume: bool,
+    /// Replace files that no hep-run has written; inputs never are
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub(super) force: bool,
     #[command(flatten)]
     pub(super) storage: StorageArgs,
     /// Set by a `hep-run` that has built this binary: the fileset's processor path is this very crate
@@ -107,6 +114,9 @@ impl PlanArgs {
         }
         let made = registry.make(spec.name.as_deref(), &values);
         let (name, processor) = made.map_err(|error| self.placed(error, path))?;
+        if let Some(CheckpointSettings { folder, .. }) = self.checkpoint() {
+            place::check_checkpoints(&folder, self.force)?;
+        }
         let bytes = match (self.range_size, self.entries_per_range) {
             (Some(bytes), _) => bytes,
             (None, Some(_)) => u64::MAX,
@@ -121,6 +131,7 @@ impl PlanArgs {
             max_entries: self.max_entries,
             datasets: self.dataset.clone(),
             storage,
+            interrupt: Interrupt::of_signals(),
             ..Options::default()
         };
         let checkpoints = |settings| {
@@ -188,12 +199,37 @@ impl Request {
     /// # Errors
     /// Where the outputs do not fit.
     pub(super) fn within(&mut self, memory: Memory, args: &PlanArgs) -> RunResult<()> {
+        self.options.memory = memory.check_outputs(&*self.processor, &self.name, &self.chosen(args))?;
+        Ok(())
+    }
+
+    /// The datasets that are asked for, as processors know them.
+    pub(super) fn chosen(&self, args: &PlanArgs) -> Vec<Dataset> {
         let chosen = |name: &String| args.dataset.is_empty() || args.dataset.contains(name);
         let datasets = self.fileset.datasets.iter().filter(|dataset| chosen(&dataset.name));
-        let datasets: Vec<Dataset> =
-            datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect();
-        self.options.memory = memory.check_outputs(&*self.processor, &self.name, &datasets)?;
-        Ok(())
+        datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect()
+    }
+
+    /// All that the run reads.
+    pub(super) fn inputs(&self) -> Inputs {
+        let mut inputs = Inputs::default();
+        inputs.add("the fileset", &self.path);
+        inputs.add_datasets(&self.fileset.datasets, &self.fileset.friends);
+        inputs.add_values("named by a setting", &self.settings_in_force());
+        if let Ok(binary) = std::env::current_exe() {
+            inputs.add("the program itself", binary);
+        }
+        inputs
+    }
+
+    /// What its outputs say that they were made with.
+    pub(super) fn provenance(&self) -> Provenance {
+        Provenance::of_run(&self.settings_in_force(), &self.fileset)
+    }
+
+    /// The settings with those that nobody has given; those that were given if the processor does not say its own.
+    fn settings_in_force(&self) -> Map<String, Value> {
+        self.processor.settings().unwrap_or_else(|_| self.settings.clone())
     }
 
     /// Opens the files and splits them.
@@ -202,14 +238,16 @@ impl Request {
     }
 
     /// The job of a plan.
-    pub(super) fn job(&self, plan: &Plan, args: &PlanArgs) -> Job {
-        plan.job(
+    pub(super) fn job(&self, plan: &Plan, args: &PlanArgs, provenance: Provenance) -> Job {
+        let mut job = plan.job(
             &self.name,
             &self.settings,
             &args.storage.settings(),
             args.checkpoint().as_ref(),
             &self.options,
-        )
+        );
+        job.ledger.provenance = vec![provenance];
+        job
     }
 }
 
@@ -246,9 +284,13 @@ pub(super) fn plan(registry: &Registry, args: &PlanArgs, to: &Path) -> RunResult
         Asked::Here(request) => request,
         Asked::Elsewhere(path, name) => return super::build::run_elsewhere(&path, name.as_deref()),
     };
+    place::check(&[to.to_owned()], Kind::Job, &request.inputs(), args.force)?;
+    output::probe(&[to.to_owned()])?;
+    booked::check(&*request.processor, &request.name, &request.chosen(args), &[])?;
+    let provenance = request.provenance();
     let plan = request.plan()?;
     plan.absent().iter().for_each(|line| request.progress.say(line));
-    let job = Job { binary: binary::hash()?, ..request.job(&plan, args) };
+    let job = Job { binary: binary::hash()?, ..request.job(&plan, args, provenance) };
     output::write_private(to, &job.to_json()?)?;
     print(&format!(
         "{} entries in {} ranges of {} files: {}\n",

@@ -2,12 +2,13 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use super::ending::{Format, Work};
+use super::ending::{Format, Made, Work};
 use super::plan::{Asked, Request};
 use super::{ExecutorKind, RunArgs, build, print, print_json};
 use crate::descriptors::{Reserve, threads_with_files};
 use crate::local::Executor;
 use crate::memory::Memory;
+use crate::output::{Targets, booked};
 use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
@@ -49,6 +50,14 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
             "--executor dask does the whole of a run: --sample is for the other executors".to_owned(),
         ));
     }
+    // Before any file is opened, of a server either. An output that cannot be written should cost no run.
+    let targets = match args.dry_run {
+        true => Targets::default(),
+        false => Targets::new(outputs.clone(), request.inputs(), args.plan.force)?,
+    };
+    if !args.dry_run {
+        booked::check(&*request.processor, &request.name, &request.chosen(&args.plan), &outputs)?;
+    }
     if let Some(bytes) = args.memory {
         request.within(Memory::of(bytes)?, &args.plan)?;
         let memory = request.options.memory;
@@ -64,6 +73,8 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
             *workers = fewer;
         }
     }
+    // Of what settings name as it is now: processors have read it when they were made.
+    let provenance = request.provenance();
     let mut plan = request.plan()?;
     let memory = request.options.memory;
     let largest = plan.largest_range().map_or(0, |(_, bytes)| bytes);
@@ -94,10 +105,8 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         }
         return Ok(0);
     }
-    // An output that cannot be written should cost seconds, not the run.
-    output::probe(&outputs)?;
-    let mut job = request.job(&plan, &args.plan);
-    let json = match outputs.iter().any(|path| output::is_partial(path)) {
+    let mut job = request.job(&plan, &args.plan, provenance);
+    let json = match targets.has_partial() {
         true => {
             job.binary = binary::hash()?;
             job.to_json()?
@@ -115,11 +124,12 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
                 range_timeout: args.range_timeout,
                 read_ahead: args.prefetch > 0,
                 memory,
+                interrupt: options.interrupt,
             };
             processes.run(plan, &job, &**processor, progress, lost)
         }
         ExecutorKind::Dask => {
-            let dask = args.dask.executor(args.workers, args.range_timeout);
+            let dask = args.dask.executor(args.workers, args.range_timeout, options.interrupt);
             dask.run(plan, &job, &**processor, progress)
         }
     };
@@ -130,9 +140,10 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         reduction
     };
     let is_part = args.shard.is_some();
-    Work { job: &json, name, processor: &**processor, options, process: &process, is_part }.carry_out(
+    let made = Made { name, provenance: &job.ledger.provenance };
+    Work { job: &json, made, processor: &**processor, options, process: &process, is_part }.carry_out(
         plan,
-        &outputs,
+        &targets,
         &args.ending,
     )
 }

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::process::Child;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::python;
+use crate::interrupt::Interrupt;
 use crate::worker::frames;
 use crate::{Error, RunResult};
 
@@ -20,27 +21,34 @@ const PROTOCOL: u64 = 1;
 const FAREWELL: Duration = Duration::from_secs(30);
 const CLOSING: Duration = Duration::from_secs(100);
 
-type Answers = BufReader<Box<dyn Read + Send>>;
+/// How often it is looked whether a signal has come.
+const LOOK: Duration = Duration::from_millis(50);
+/// Answers that are read before they are looked at.
+const AHEAD: usize = 4;
+
+type Frame = (Value, Vec<Vec<u8>>);
 
 /// A driver that answers one request at a time.
 pub(super) struct Driver {
     child: Option<Child>,
     /// None once it has been told that nothing will follow.
-    requests: Option<Box<dyn Write>>,
-    answers: Answers,
+    requests: Option<Box<dyn Write + Send>>,
+    /// What a thread reads of it.
+    answers: mpsc::Receiver<io::Result<Option<Frame>>>,
+    interrupt: Interrupt,
     last: u64,
 }
 
 impl Driver {
     /// Starts a driver.
-    pub(super) fn start(python: Option<OsString>) -> RunResult<Self> {
+    pub(super) fn start(python: Option<OsString>, interrupt: Interrupt) -> RunResult<Self> {
         let (child, requests, answers) = python::start(python)?;
-        Self::new(Some(child), Box::new(requests), Box::new(answers))
+        Self::new(Some(child), Box::new(requests), Box::new(answers), interrupt)
     }
 
     /// A driver that has started this process, at its standard input and output. What else writes to standard
     /// output writes to standard error from now on.
-    pub(super) fn of_parent() -> RunResult<Self> {
+    pub(super) fn of_parent(interrupt: Interrupt) -> RunResult<Self> {
         let moved = || -> io::Result<_> {
             let requests = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
             let answers = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
@@ -48,12 +56,29 @@ impl Driver {
             Ok((File::from(requests), File::from(answers)))
         };
         let (requests, answers) = moved().map_err(|error| Error::Dask(error.to_string()))?;
-        Self::new(None, Box::new(requests), Box::new(answers))
+        Self::new(None, Box::new(requests), Box::new(answers), interrupt)
     }
 
-    fn new(child: Option<Child>, requests: Box<dyn Write>, answers: Box<dyn Read + Send>) -> RunResult<Self> {
-        let answers = BufReader::with_capacity(1 << 16, answers);
-        let mut driver = Self { child, requests: Some(requests), answers, last: 0 };
+    fn new(
+        child: Option<Child>,
+        requests: Box<dyn Write + Send>,
+        answers: Box<dyn Read + Send>,
+        interrupt: Interrupt,
+    ) -> RunResult<Self> {
+        // A thread reads them, so that a signal is heeded between two: it goes with this process.
+        let (frames, read) = mpsc::sync_channel(AHEAD);
+        let read_all = move || {
+            let mut answers = BufReader::with_capacity(1 << 16, answers);
+            loop {
+                let frame = frames::read::<Value>(&mut answers);
+                let last = !matches!(frame, Ok(Some(_)));
+                if frames.send(frame).is_err() || last {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().spawn(read_all).map_err(|error| Error::Dask(error.to_string()))?;
+        let mut driver = Self { child, requests: Some(requests), answers: read, interrupt, last: 0 };
         let (hello, _) = driver.read()?;
         match hello["event"].as_str() {
             Some("hello") if hello["protocol"].as_u64() == Some(PROTOCOL) => Ok(driver),
@@ -72,7 +97,7 @@ impl Driver {
         mut header: Value,
         buffers: &[Vec<u8>],
         mut event: impl FnMut(&Value, Vec<Vec<u8>>) -> RunResult<()>,
-    ) -> RunResult<(Value, Vec<Vec<u8>>)> {
+    ) -> RunResult<Frame> {
         self.last += 1;
         header["id"] = self.last.into();
         let requests = self.requests.as_mut().ok_or(Error::Cancelled)?;
@@ -95,11 +120,15 @@ impl Driver {
         }
     }
 
-    fn read(&mut self) -> RunResult<(Value, Vec<Vec<u8>>)> {
-        match frames::read(&mut self.answers) {
-            Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(self.gone("")),
-            Err(error) => Err(self.gone(&error.to_string())),
+    fn read(&mut self) -> RunResult<Frame> {
+        loop {
+            return match self.answers.recv_timeout(LOOK) {
+                Ok(Ok(Some(frame))) => Ok(frame),
+                Ok(Ok(None)) | Err(RecvTimeoutError::Disconnected) => Err(self.gone("")),
+                Ok(Err(error)) => Err(self.gone(&error.to_string())),
+                Err(RecvTimeoutError::Timeout) if self.interrupt.is_set() => Err(Error::Cancelled),
+                Err(RecvTimeoutError::Timeout) => continue,
+            };
         }
     }
 
@@ -134,21 +163,19 @@ impl Driver {
         let Some(Ok(())) = self.requests.as_mut().map(|to| frames::write::<Vec<u8>>(to, &header, &[])) else {
             return;
         };
-        // Where it does not answer, a thread is left that waits for it, and goes with this process.
-        let nothing: Box<dyn Read + Send> = Box::new(io::empty());
-        let (mut answers, last) = (std::mem::replace(&mut self.answers, BufReader::new(nothing)), self.last);
-        let (tell, told) = mpsc::channel::<()>();
-        let waits = move || {
-            while let Ok(Some((answer, _))) = frames::read::<Value>(&mut answers) {
-                if answer["id"].as_u64() == Some(last) {
-                    break;
-                }
+        let end = Instant::now() + deadline;
+        let left = || end.saturating_duration_since(Instant::now());
+        while let Ok(Ok(Some((answer, _)))) = self.answers.recv_timeout(left()) {
+            if answer["id"].as_u64() == Some(self.last) {
+                break;
             }
-            drop(tell);
-        };
-        // Without a thread, nothing waits for the answer.
-        let _ = std::thread::Builder::new().spawn(waits);
-        let _ = told.recv_timeout(deadline);
+        }
+    }
+
+    /// Lets the driver leave the cluster by itself: what was done is to be written first.
+    pub(super) fn abandon(self) {
+        // Without a thread it is waited for here.
+        let _ = std::thread::Builder::new().spawn(move || drop(self));
     }
 }
 
@@ -178,7 +205,9 @@ mod tests {
     fn a_driver_that_does_not_answer_is_not_waited_for_for_ever() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         frames::write::<Vec<u8>>(&mut theirs, &json!({"event": "hello", "protocol": PROTOCOL}), &[]).unwrap();
-        let driver = Driver::new(None, Box::new(ours.try_clone().unwrap()), Box::new(ours)).unwrap();
+        let driver =
+            Driver::new(None, Box::new(ours.try_clone().unwrap()), Box::new(ours), Interrupt::default())
+                .unwrap();
         driver.close_within(Duration::from_millis(20));
         assert_eq!(frames::read::<Value>(&mut theirs).unwrap().unwrap().0["op"], "close");
     }
@@ -187,7 +216,9 @@ mod tests {
     fn a_driver_that_has_left_is_waited_for() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         frames::write::<Vec<u8>>(&mut theirs, &json!({"event": "hello", "protocol": PROTOCOL}), &[]).unwrap();
-        let driver = Driver::new(None, Box::new(ours.try_clone().unwrap()), Box::new(ours)).unwrap();
+        let driver =
+            Driver::new(None, Box::new(ours.try_clone().unwrap()), Box::new(ours), Interrupt::default())
+                .unwrap();
         let (left, has_left) = mpsc::channel();
         std::thread::spawn(move || {
             let (request, _) = frames::read::<Value>(&mut theirs).unwrap().unwrap();

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use driver::Driver;
 
 use crate::graph::{self, Task};
+use crate::interrupt::Interrupt;
 use crate::job::{Job, key_of};
 use crate::memory::Memory;
 use crate::partial::{Account, Cost, Partial, Reduction};
@@ -44,6 +45,8 @@ pub struct Dask {
     pub python: Option<OsString>,
     /// How long a range may take before its process is ended; for ever if not given.
     pub range_timeout: Option<Duration>,
+    /// The signals that end a run, if any.
+    pub interrupt: Interrupt,
     /// Whether the driver has started this process, and not the other way round.
     pub stdio: bool,
 }
@@ -78,7 +81,7 @@ impl Dask {
         if plan.ranges().is_empty() {
             if self.stdio {
                 // Our standard output is the driver's. What is printed later must not get to it.
-                Driver::of_parent()?.close();
+                Driver::of_parent(self.interrupt)?.close();
             }
             return Ok(run.reduction);
         }
@@ -87,10 +90,23 @@ impl Dask {
                 "`{setting}` names {path}, which workers look for in their own folders: make it absolute"
             ));
         }
-        let mut driver = self.connect(progress)?;
+        let interrupted = |run: Run<'_>| {
+            let asked: Vec<usize> = (0..plan.ranges().len()).collect();
+            run.reduction.note(|account| account.add_interrupted(&asked, self.interrupt));
+            Ok(run.reduction)
+        };
+        let mut driver = match self.connect(progress) {
+            Err(_) if self.interrupt.is_set() => return interrupted(run),
+            driver => driver?,
+        };
         progress.start(plan.entries(), plan.ranges().len(), plan.files().len());
         let result = run.passes(&mut driver, self.range_timeout);
         progress.finish();
+        // Whatever went wrong then, the signal was for the cluster too.
+        if result.is_err() && self.interrupt.is_set() {
+            driver.abandon();
+            return interrupted(run);
+        }
         driver.close();
         result.map(|()| run.reduction)
     }
@@ -99,8 +115,8 @@ impl Dask {
         let own = binary::path()
             .map_err(|error| Error::Dask(format!("this process's own binary cannot be found: {error}")))?;
         let mut driver = match self.stdio {
-            true => Driver::of_parent()?,
-            false => Driver::start(self.python.clone())?,
+            true => Driver::of_parent(self.interrupt)?,
+            false => Driver::start(self.python.clone(), self.interrupt)?,
         };
         let header = json!({
             "op": "connect", "scheduler": self.scheduler, "cluster": self.cluster,

@@ -14,6 +14,7 @@ use super::{
     location,
     node::{Node, to_json_map},
 };
+use crate::names;
 use crate::storage::FileStore;
 
 /// A fileset that grows dataset by dataset.
@@ -62,20 +63,11 @@ impl<'s> Builder<'s> {
         line: u64,
         metadata: Option<&Node>,
     ) -> Result<(), FilesetError> {
-        let name_error =
-            |why| FilesetError::at(line, FilesetProblem::DatasetName { name: name.to_owned(), why });
-        if name.is_empty() {
-            return Err(name_error("the name is empty"));
-        }
-        if name.contains(char::is_control) {
-            return Err(name_error("it has a control character"));
-        }
-        // Each dataset becomes a directory of the output file, where `;` starts a cycle number.
-        if name.contains(['/', ';']) || matches!(name, "." | "..") {
-            return Err(name_error(
-                "it becomes a directory of the output file; use `_` instead of `/` and `;`",
-            ));
-        }
+        // Each dataset becomes a directory of the output file.
+        names::check(name).map_err(|why| {
+            let (name, why) = (name.to_owned(), why.to_string());
+            FilesetError::at(line, FilesetProblem::DatasetName { name, why })
+        })?;
         if !self.names.insert(name.to_owned()) {
             return Err(FilesetError::at(line, FilesetProblem::DuplicateKey { key: name.to_owned() }));
         }
@@ -102,6 +94,9 @@ impl<'s> Builder<'s> {
         }
         if alias.contains(|c: char| c == '.' || c.is_control()) {
             return wrong("has a dot or a control character; it stands before the dot in `friend.column`");
+        }
+        if let Err(why) = names::check(alias) {
+            return wrong(&format!("cannot be used: {why}"));
         }
         self.friend = Some(Friend { alias: alias.to_owned(), files: Vec::new(), index });
         Ok(())

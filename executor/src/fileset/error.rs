@@ -127,7 +127,7 @@ pub enum FilesetProblem {
         /// The name.
         name: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
     /// A path or a pattern that cannot be used.
     #[error("`{}` in {place} {why}", .path.escape_debug())]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Job;
 use crate::fileset::{Dataset, FileSpec, Friend, location};
 use crate::ledger::FileLedger;
+use crate::provenance;
 use crate::storage::StorageSettings;
 
 impl Job {
@@ -16,8 +17,9 @@ impl Job {
     /// that had to be tried, and where outputs are kept.
     pub fn difference(&self, other: &Self, a: &str, b: &str) -> Option<String> {
         let (one, two) = (self.essence(), other.essence());
+        let changed = provenance::changed_input(&self.ledger.provenance, &other.ledger.provenance, a, b);
         if one == two {
-            return None;
+            return changed;
         }
         let text = binaries(&one, &two, a, b)
             .or_else(|| {
@@ -40,6 +42,7 @@ impl Job {
     /// Takes over what is known of the files from a job with no [difference](Self::difference). It does not
     /// matter in which order several are taken over, nor how often.
     pub(crate) fn absorb(&mut self, other: &Self) {
+        provenance::absorb(&mut self.ledger.provenance, &other.ledger.provenance);
         let files = self.ledger.datasets.iter_mut().flat_map(|dataset| &mut dataset.files);
         for (mine, theirs) in files.zip(other.ledger.datasets.iter().flat_map(|dataset| &dataset.files)) {
             // Every shard has opened every file: that one had to try again is no matter of the others.
@@ -62,6 +65,8 @@ impl Job {
         let mut job = self.clone();
         (job.retries, job.skip_checksums, job.storage) = (0, false, StorageSettings::default());
         job.checkpoint = None;
+        // Settings and binary are in the job besides.
+        job.ledger.provenance.clear();
         job.broken_friends.iter_mut().for_each(|broken| broken.reason.clear());
         let friends = job.datasets.iter_mut().flat_map(|dataset| &mut dataset.friends);
         let friends = friends.chain(&mut job.friends).flat_map(|friend: &mut Friend| &mut friend.files);

@@ -1,7 +1,10 @@
 //! From merged outputs to files: each written whole under a temporary name, then renamed.
 
+pub(crate) mod booked;
 mod json;
+pub mod place;
 mod root;
+mod targets;
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -11,6 +14,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use root::LEDGER;
+pub(crate) use root::read_ledger;
+pub use targets::Targets;
+pub(crate) use targets::Written;
 
 use crate::fileset::location;
 use crate::partial::EXTENSION;
@@ -63,19 +69,18 @@ pub fn is_partial(path: &Path) -> bool {
     extension(path) == EXTENSION
 }
 
-/// Makes sure that the outputs' folders can be written to.
+/// Makes sure that the outputs' folders can be written to, and have room for a small output.
 ///
 /// # Errors
 /// The system's reason why not.
 pub fn probe(outputs: &[PathBuf]) -> RunResult<()> {
+    // A full disk, or a quota, takes an empty file.
+    const SMALL: usize = 64 << 10;
     for path in outputs {
-        if path.is_dir() {
-            return Err(Error::Usage(format!("--output {}: is a folder", path.display())));
-        }
         let probe = temporary(path);
-        fs::write(&probe, [])
-            .and_then(|()| fs::remove_file(&probe))
-            .map_err(|source| io("write", path, source))?;
+        let written = fs::write(&probe, vec![0; SMALL]);
+        let removed = fs::remove_file(&probe);
+        written.and(removed).map_err(|source| io("write", path, source))?;
     }
     Ok(())
 }
@@ -145,6 +150,14 @@ pub(crate) fn write_parts(path: &Path, parts: &[&[u8]]) -> RunResult<()> {
         let _ = fs::remove_file(&temporary);
         io("write", path, source)
     })
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// Where it cannot be written; `path` is then as it was.
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) -> RunResult<()> {
+    replace(path, |file| file.write_all(bytes))
 }
 
 fn replace(

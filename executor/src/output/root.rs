@@ -3,10 +3,13 @@
 
 use hep_io::hist::{Axis as RootAxis, Element, Histogram, ManyAxes};
 use hep_io::object::Object as RootObject;
+use hep_io::root::{Key, RootFile};
 use hep_io::write::File;
 
+use super::booked::Names;
 use super::each_object;
 use crate::hist::{AnyHist, Axis, Bins};
+use crate::ledger::Ledger;
 use crate::run::Outcome;
 use crate::{Cutflow, Error, Object, RunResult};
 
@@ -18,7 +21,10 @@ pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
     for dataset in &outcome.datasets {
         let name = &dataset.dataset.name;
         file.directory(name);
+        // What is made while a run goes on, or by `finish`, was not booked.
+        let mut names = Names::default();
         each_object(dataset, processor, |path, object| {
+            names.add(path, &object)?;
             let (folder, object_name) = match path.rsplit_once('/') {
                 Some((folder, object_name)) => (format!("{name}/{folder}"), object_name),
                 None => (name.clone(), path),
@@ -44,13 +50,57 @@ pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
     Ok(file)
 }
 
-fn convert(histogram: AnyHist, name: &str) -> RunResult<Histogram> {
-    if histogram.axes.is_empty() || histogram.axes.len() > 3 {
+/// The ledger that `key` of a file names.
+///
+/// # Errors
+/// Where it is damaged, or none.
+pub(crate) fn read_ledger(file: &RootFile, key: &Key) -> RunResult<Ledger> {
+    let object = file.object(key)?;
+    let text = (|| {
+        let mut buffer = object.buffer();
+        buffer.version()?;
+        buffer.tobject()?;
+        buffer.tstring()
+    })()
+    .map_err(|wrong| wrong.within(file.path(), "the ledger", key.seek))?;
+    let damaged = |error: serde_json::Error| hep_io::Error::Format {
+        path: file.path().to_owned(),
+        what: "the ledger".to_owned(),
+        at: key.seek,
+        reason: error.to_string(),
+    };
+    let ledger: Ledger = serde_json::from_str(&text).map_err(damaged)?;
+    let wrong = |why| Error::Usage(format!("the ledger of {} does not add up: {why}", file.path()));
+    ledger.check().map_err(wrong)?;
+    Ok(ledger)
+}
+
+/// The name of a cutflow's numbers of events beside its weights.
+pub(super) fn events_name(name: &str) -> String {
+    format!("{name}_events")
+}
+
+/// Makes sure that there is a ROOT histogram for a histogram's axes.
+pub(super) fn check_axes(histogram: &AnyHist, name: &str) -> RunResult<()> {
+    if histogram.axes.is_empty() {
         let message = format!(
             "histogram `{name}` has no axis, which no ROOT histogram has; write it with --output FILE.json"
         );
         return Err(Error::Usage(message));
     }
+    if histogram.axes.len() > ManyAxes::MOST_AXES {
+        let message = format!(
+            "histogram `{name}` has {} axes, and ROOT output at most {}; write it with --output FILE.json",
+            histogram.axes.len(),
+            ManyAxes::MOST_AXES
+        );
+        return Err(Error::Usage(message));
+    }
+    Ok(())
+}
+
+fn convert(histogram: AnyHist, name: &str) -> RunResult<Histogram> {
+    check_axes(&histogram, name)?;
     let AnyHist { title, axes, sumw, sumw2, entries, statistics, .. } = histogram;
     let axes = axes.iter().map(axis).collect();
     // Counts are their own variances, and ROOT knows that without a second array.
@@ -61,15 +111,8 @@ fn convert(histogram: AnyHist, name: &str) -> RunResult<Histogram> {
 
 /// A histogram of four axes or more: a `THnD`, or where less than half of the bins hold something a `THnSparseD`.
 fn many_axes(histogram: &AnyHist, name: &str) -> RunResult<ManyAxes> {
+    check_axes(histogram, name)?;
     let axes: Vec<RootAxis> = histogram.axes.iter().map(axis).collect();
-    if axes.len() > ManyAxes::MOST_AXES {
-        let message = format!(
-            "histogram `{name}` has {} axes, and ROOT output at most {}; write it with --output FILE.json",
-            axes.len(),
-            ManyAxes::MOST_AXES
-        );
-        return Err(Error::Usage(message));
-    }
     let sums = &histogram.statistics;
     let mut many = ManyAxes {
         is_sparse: true,
@@ -133,7 +176,7 @@ fn tables(cutflow: &Cutflow, name: &str) -> [Histogram; 2] {
     let entries: f64 = events.iter().sum();
     [
         Histogram::doubles(name, "", vec![axis.clone()], sumw, sumw2, entries),
-        Histogram::doubles(format!("{name}_events"), "", vec![axis], events.clone(), events, entries),
+        Histogram::doubles(events_name(name), "", vec![axis], events.clone(), events, entries),
     ]
 }
 

@@ -5,6 +5,7 @@ use hep_io::source::HostTraffic;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::Expense;
+use crate::interrupt::Interrupt;
 use crate::{Error, RunResult};
 
 /// What became of some of a job's ranges, and what it took.
@@ -136,6 +137,16 @@ impl Account {
     /// A range could not be had.
     pub(crate) fn add_failed(&mut self, range: u32, reason: String) {
         self.failed.insert(range, reason);
+    }
+
+    /// If a signal has ended the run: what was asked for and is neither done nor failed is missing because of that.
+    pub(crate) fn add_interrupted(&mut self, asked: &[usize], interrupt: Interrupt) {
+        let Some(signal) = interrupt.signal() else { return };
+        for at in asked.iter().map(|&at| at as u32) {
+            if !self.holds(at) {
+                self.add_failed(at, signal.reason());
+            }
+        }
     }
 
     /// Takes out those failed ranges for which `which` says so.

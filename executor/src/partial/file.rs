@@ -25,7 +25,7 @@ use crate::{Error, RunResult};
 /// How names of such files end.
 pub const EXTENSION: &str = "partial";
 /// The first bytes.
-const MAGIC: [u8; 4] = *b"HRF1";
+pub(crate) const MAGIC: [u8; 4] = *b"HRF1";
 /// Before the job.
 const PREFIX: usize = 28;
 /// The largest job that is written and read. JSON of jobs comes to a tenth when it is compressed, but may come

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 pub use account::{Account, Cost, FileAccount};
 pub use encoding::{Head, MAGIC};
+pub(crate) use file::MAGIC as FILE_MAGIC;
 pub use file::{EXTENSION, PartialFile};
 pub use gathering::{Gathered, Gathering};
 

@@ -158,7 +158,7 @@ impl Guard {
         }
     }
 
-    fn kill(&self) {
+    pub(super) fn kill(&self) {
         let mut process = lock(&self.process);
         let _ = process.kill();
         let _ = process.wait();

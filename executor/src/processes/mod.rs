@@ -13,6 +13,7 @@ use serde_json::json;
 
 use child::{Child, Failure, Guard};
 
+use crate::interrupt::Interrupt;
 use crate::job::Job;
 use crate::local::Executor;
 use crate::memory::Memory;
@@ -43,6 +44,8 @@ pub struct Processes {
     pub read_ahead: bool,
     /// What this process, which merges, and they may take.
     pub memory: Memory,
+    /// The signals that end a run, if any.
+    pub interrupt: Interrupt,
 }
 
 impl Processes {
@@ -101,6 +104,7 @@ impl Processes {
         let (workers, elapsed) = (self.workers.max(1), begun.elapsed());
         work.reduction.note(|account| account.expense_mut().add_threads(workers, elapsed));
         progress.finish();
+        work.reduction.note(|account| account.add_interrupted(&work.asked, self.interrupt));
         match work.broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
             None => Ok(work.reduction),
@@ -150,6 +154,10 @@ impl Work<'_> {
                 let guard = guard.upgrade();
                 guard.inspect(|guard| guard.check(now, stopped.unwrap_or_default())).is_some()
             });
+            if self.settings.interrupt.is_set() {
+                // What they do is dropped.
+                self.guards().iter().filter_map(Weak::upgrade).for_each(|guard| guard.kill());
+            }
             let waited = over.1.wait_timeout(ended, WATCH);
             ended = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(ended, _)| ended);
         }
@@ -186,6 +194,9 @@ impl Work<'_> {
             // Whose next range is known can read it meanwhile, which pays over a network.
             let is_remote = self.plan.files()[self.plan.ranges()[at].file].is_remote();
             reserved = if is_remote && self.settings.read_ahead { take() } else { None };
+            if self.settings.interrupt.is_set() {
+                break;
+            }
             self.range(&mut child, at, reserved)?;
             if self.stop.load(Ordering::Relaxed) {
                 break;
@@ -213,10 +224,14 @@ impl Work<'_> {
         // What is asked for the last time leaves no place open.
         let last = self.lost == Lost::Closed;
         let reason = loop {
+            if self.settings.interrupt.is_set() {
+                return Ok(());
+            }
             let child = match slot {
                 Some(child) => child,
                 None => match self.start() {
                     Ok(child) => slot.insert(child),
+                    Err(_) if self.settings.interrupt.is_set() => return Ok(()),
                     Err(error) if !self.lived.load(Ordering::Relaxed) => return Err(error),
                     Err(error) => break error.to_string(),
                 },
@@ -242,6 +257,9 @@ impl Work<'_> {
                 Err(Failure::Before) => *slot = None,
                 Err(Failure::Died(why)) => {
                     *slot = None;
+                    if self.settings.interrupt.is_set() {
+                        return Ok(());
+                    }
                     deaths += 1;
                     let what = format!("entries {}..{} of {path}: {why}", entries.start, entries.end);
                     if deaths > 1 {
@@ -272,6 +290,7 @@ impl Work<'_> {
                     self.lived.store(true, Ordering::Relaxed);
                     return Ok(child);
                 }
+                Err(_) if self.settings.interrupt.is_set() => return Err(Error::Cancelled),
                 Err(_) if tries < STARTS => {
                     std::thread::sleep(PAUSE * (1 << tries));
                     tries += 1;

@@ -82,7 +82,12 @@ impl Plan {
             friends: self.friends.described(None),
             broken_friends: self.friends.broken(),
             chosen: self.chosen.clone(),
-            ledger: Ledger { version: 1, processor: processor.to_owned(), datasets: ledgers },
+            ledger: Ledger {
+                version: 1,
+                processor: processor.to_owned(),
+                provenance: Vec::new(),
+                datasets: ledgers,
+            },
             ranges: ranges.map(|r| (r.file as u32, r.entries.start, r.entries.end)).collect(),
             joined: (0..).zip(&self.ranges).filter(|(_, range)| range.joined).map(|(at, _)| at).collect(),
         }

@@ -13,13 +13,15 @@ mod retry;
 mod shared;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hep_io::source::{HostTraffic, Storage};
 
 use crate::checkpoint::Checkpoints;
 use crate::explain::Explanation;
+use crate::interrupt::Interrupt;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
 use crate::local::{Executor, thread_cpu};
 use crate::memory::Memory;
@@ -65,6 +67,8 @@ pub struct Options {
     pub storage: Arc<dyn FileStore>,
     /// Where the outputs of ranges are kept, if anywhere.
     pub checkpoints: Option<Arc<Checkpoints>>,
+    /// The signals that end a run, if any.
+    pub interrupt: Interrupt,
 }
 
 impl Default for Options {
@@ -81,6 +85,7 @@ impl Default for Options {
             memory: Memory::of_machine(),
             storage: Arc::new(Storage::default()),
             checkpoints: None,
+            interrupt: Interrupt::default(),
         }
     }
 }
@@ -111,6 +116,9 @@ pub struct DatasetOutcome {
     /// What it took.
     pub cost: Cost,
 }
+
+/// How often it is looked whether a signal has come.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What becomes of the place of a range that is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,10 +166,18 @@ impl Plan {
         let mapper = Mapper::new(self, processor, options, progress).sharing(&shared);
         let ahead = self.prefetch(&asked, &mapper, options);
         let process_range = |workspace: &mut Workspace, turn: usize| {
+            if options.interrupt.is_set() {
+                return;
+            }
             let at = asked[turn];
             let begun = ahead.as_ref().and_then(|ahead| ahead.take(turn));
-            let mapped = mapper.range_ahead(workspace, at, begun, &|_| true);
+            let mapped = mapper.range_ahead(workspace, at, begun, &|_| !options.interrupt.is_set());
             shared.range_ended(self.ranges[at].file, at);
+            if mapped.output.is_err() && options.interrupt.is_set() {
+                // It may have failed of nothing else.
+                workspace.take_costs(|_, _| ());
+                return;
+            }
             let reason = reduction.note(|account| mapper.account(at, &mapped, workspace, true, account));
             if let Some(reason) = reason {
                 progress.warn(&reason);
@@ -192,13 +208,27 @@ impl Plan {
                 }
                 ahead.end()
             });
+            // Whoever waits for a server would do so for as long as the server likes.
+            let (over, ended) = mpsc::channel::<()>();
+            if options.interrupt.is_heeded() {
+                let look = move || {
+                    while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                        if options.interrupt.is_set() {
+                            options.storage.close();
+                        }
+                    }
+                };
+                let _ = std::thread::Builder::new().spawn_scoped(scope, look);
+            }
             let few = options.executor.for_each(asked.len(), &stop, process_range);
             few.iter().for_each(|few| progress.warn(few));
+            drop(over);
         });
         drop(ahead);
         let workers = options.executor.workers();
         reduction.note(|account| account.expense_mut().add_threads(workers, begun.elapsed()));
         progress.finish();
+        reduction.note(|account| account.add_interrupted(&asked, options.interrupt));
         if let Some(error) = broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
@@ -268,9 +298,17 @@ impl Plan {
                 let path = &files[*file].path;
                 format!("entries {}..{} of {path} were not processed", entries.start, entries.end)
             });
-            files[*file].failed.push(Missed { entries: missing, reason });
+            match files[*file].failed.last_mut() {
+                // Of a run that was interrupted these may be many.
+                Some(Missed { entries: Some((_, end)), reason: last })
+                    if *end == entries.start && *last == reason =>
+                {
+                    *end = entries.end;
+                }
+                _ => files[*file].failed.push(Missed { entries: missing, reason }),
+            }
         }
-        let mut ledger = Ledger { version: 1, processor: String::new(), datasets: Vec::new() };
+        let mut ledger = Ledger { version: 1, ..Ledger::default() };
         ledger.datasets.extend(self.fileset.datasets.iter().enumerate().map(|(at, dataset)| {
             let friends = if self.chosen.binary_search(&at).is_ok() { self.friends(at) } else { Vec::new() };
             DatasetLedger { name: dataset.name.clone(), friends, ..DatasetLedger::default() }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Ranged, Worker, frames};
 use crate::local::without_panic;
 use crate::progress::{Progress, ProgressKind};
-use crate::{Error, Registry, RunResult};
+use crate::{Error, Registry, RunResult, interrupt};
 
 /// Jobs that are kept ready. Who asks for another one again sends it again.
 const JOBS: usize = 4;
@@ -56,6 +56,7 @@ enum Op {
 /// # Errors
 /// Where standard output cannot be moved away, or whoever reads the answers is gone.
 pub fn serve(registry: &Registry) -> io::Result<()> {
+    interrupt::leave_to_parent();
     // What a processor prints must not get between the frames.
     let answers = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
     rustix::stdio::dup2_stdout(io::stderr())?;

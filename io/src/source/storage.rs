@@ -113,6 +113,13 @@ impl Storage {
         }
     }
 
+    /// Ends what is under way with servers: who waits for it gets an error, as does what is asked for afterwards.
+    pub fn close(&self) {
+        if let Some(network) = self.started() {
+            network.close();
+        }
+    }
+
     fn started(&self) -> Option<&Network> {
         Some(self.network.get()?.as_ref().ok()?)
     }

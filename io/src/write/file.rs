@@ -173,20 +173,28 @@ impl File {
         &mut self.directories[at]
     }
 
+    /// The content of the file, which says that it is called as `path` is.
+    ///
+    /// # Errors
+    /// Where it would exceed 2 GiB.
+    pub fn into_bytes(mut self, path: &Path) -> Result<Vec<u8>> {
+        self.make("");
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Layout::new(&mut self.directories, &name, self.packer).finish(&self.described.list()).ok_or_else(
+            || Error::Unsupported {
+                path: path.display().to_string(),
+                what: "the output".to_owned(),
+                reason: "it would exceed 2 GiB".to_owned(),
+            },
+        )
+    }
+
     /// Writes the file: under a temporary name beside `path`, then renamed to it.
     ///
     /// # Errors
     /// Where it cannot be written, or would exceed 2 GiB; `path` is then as it was.
-    pub fn save(mut self, path: &Path) -> Result<()> {
-        self.make("");
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let bytes = Layout::new(&mut self.directories, &name, self.packer)
-            .finish(&self.described.list())
-            .ok_or_else(|| Error::Unsupported {
-                path: path.display().to_string(),
-                what: "the output".to_owned(),
-                reason: "it would exceed 2 GiB".to_owned(),
-            })?;
+    pub fn save(self, path: &Path) -> Result<()> {
+        let bytes = self.into_bytes(path)?;
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.tmp", std::process::id()));
         let temporary = PathBuf::from(temporary);

@@ -63,6 +63,11 @@ impl Network {
         self.runtime.spawn(future).map_err(refused)
     }
 
+    /// Ends all that is under way.
+    pub(in crate::source) fn close(&self) {
+        self.runtime.close();
+    }
+
     pub(in crate::source) fn traffic(&self) -> Vec<HostTraffic> {
         self.means.sites.traffic()
     }

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -37,7 +37,8 @@ fn no_thread() -> io::Error {
 /// so a child process of one gets an error, rather than an answer that never comes.
 #[derive(Debug)]
 pub(super) struct Runtime {
-    inner: Option<tokio::runtime::Runtime>,
+    /// None once it was closed.
+    inner: Mutex<Option<tokio::runtime::Runtime>>,
     process: u32,
 }
 
@@ -61,7 +62,7 @@ impl Runtime {
             inner.shutdown_background();
             return Err(no_thread());
         }
-        Ok(Self { inner: Some(inner), process: std::process::id() })
+        Ok(Self { inner: Mutex::new(Some(inner)), process: std::process::id() })
     }
 
     /// Begins `future`; it is given up when what is returned is dropped.
@@ -69,10 +70,14 @@ impl Runtime {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> io::Result<Pending<T>> {
-        let inner = self.inner.as_ref().filter(|_| self.process == std::process::id());
-        let inner = inner.ok_or_else(|| {
-            io::Error::other("it was opened before this process was forked: remote files do not survive that")
-        })?;
+        if self.process != std::process::id() {
+            // Its locks may be held by a thread that does not exist in this process.
+            return Err(io::Error::other(
+                "it was opened before this process was forked: remote files do not survive that",
+            ));
+        }
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = inner.as_ref().ok_or_else(|| io::Error::other("the storage was closed"))?;
         let (sender, receiver) = mpsc::sync_channel(1);
         let task = inner.spawn(async move {
             // Nobody waits any more: nothing to tell.
@@ -80,11 +85,21 @@ impl Runtime {
         });
         Ok(Pending { receiver, task: task.abort_handle() })
     }
+
+    /// Ends all that is under way; who waits for it gets nothing.
+    pub(super) fn close(&self) {
+        if self.process == std::process::id()
+            && let Some(inner) = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            inner.shutdown_background();
+        }
+    }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take() {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inner) = inner.take() {
             if self.process == std::process::id() {
                 // Waits for nothing, so that it may be called anywhere.
                 inner.shutdown_background();
@@ -148,6 +163,16 @@ mod tests {
             drop(told);
         }));
         receiver.recv().unwrap();
+    }
+
+    #[test]
+    fn closing_ends_what_is_under_way_and_what_follows() {
+        let runtime = Runtime::start().unwrap();
+        let pending = runtime.spawn(std::future::pending::<()>()).unwrap();
+        runtime.close();
+        runtime.close();
+        assert_eq!(pending.wait(), None);
+        assert!(runtime.spawn(async { 7 }).unwrap_err().to_string().contains("was closed"));
     }
 
     #[test]
