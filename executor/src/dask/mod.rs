@@ -278,7 +278,8 @@ impl Run<'_> {
             .map(|merge| json!([merge.inputs.iter().map(number).collect::<Vec<_>>(), merge.dataset]))
             .collect();
         let ranges = (0..self.plan.ranges().len() as u32).map(|at| self.described(at)).collect();
-        text(ranges, merges)
+        let joined = (0..).zip(self.plan.ranges()).filter(|(_, range)| range.joined).map(|(at, _)| at);
+        text(ranges, merges, joined.collect())
     }
 
     /// The graph of some ranges, with the worker that each avoids.
@@ -302,7 +303,8 @@ impl Run<'_> {
             }
             level = above;
             if level.len() <= 1 {
-                return text(ranges.collect(), merges);
+                // Each alone, on a worker of its own choice.
+                return text(ranges.collect(), merges, Vec::new());
             }
         }
     }
@@ -316,7 +318,8 @@ impl Run<'_> {
     }
 }
 
-fn text(ranges: Vec<Value>, merges: Vec<Value>) -> RunResult<Vec<u8>> {
-    serde_json::to_vec(&json!({ "ranges": ranges, "merges": merges }))
+/// A graph for the driver; `joined` are the ranges that one process had better do with the one before.
+fn text(ranges: Vec<Value>, merges: Vec<Value>, joined: Vec<u32>) -> RunResult<Vec<u8>> {
+    serde_json::to_vec(&json!({ "ranges": ranges, "merges": merges, "joined": joined }))
         .map_err(|error| Error::Dask(error.to_string()))
 }
