@@ -84,6 +84,31 @@ fn an_offset_index_saves_the_pages_that_are_not_needed() {
 }
 
 #[test]
+fn what_ranges_of_one_row_group_have_in_common_is_the_same_piece_in_their_plans() {
+    let file = sample(false);
+    let half = GROUP as u64 / 2;
+    let (first, second) = (
+        file.plan(&names(&["run", "Muon_pt"]), 0..half),
+        file.plan(&names(&["run", "Muon_pt"]), half..2 * half),
+    );
+    let (first, second) = (first.unwrap(), second.unwrap());
+    // Without an index of its pages a chunk is read as a whole.
+    assert_eq!(first.ranges, second.ranges);
+    assert_eq!(first.cut, second.cut);
+    assert_eq!(first.cut.iter().map(|cut| cut.at).collect::<Vec<_>>(), [0, 1]);
+    assert!(first.cut.iter().all(|cut| cut.entries == (0..GROUP as u64)));
+    // Of whole row groups nothing is needed by others.
+    assert!(file.plan(&names(&["run", "Muon_pt"]), 0..2 * GROUP as u64).unwrap().cut.is_empty());
+    // With one, ranges have only dictionaries in common that begin and end alike.
+    let file = sample(true);
+    let plan = |entries| file.plan(&names(&["run", "Muon_pt"]), entries).unwrap();
+    let (first, second) = (plan(0..half), plan(half..2 * half));
+    let cut =
+        |plan: &hep_io::ReadPlan| plan.cut.iter().map(|cut| plan.ranges[cut.at].clone()).collect::<Vec<_>>();
+    assert_eq!(cut(&first), cut(&second));
+}
+
+#[test]
 fn values_are_those_that_were_written_in_any_range_and_batch() {
     for (codec, version) in [
         (Compression::UNCOMPRESSED, V1),

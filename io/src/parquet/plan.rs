@@ -7,7 +7,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::file::ParquetFile;
 use super::schema::{Column, Step};
-use crate::{Error, ReadPlan, Result};
+use crate::{CutPiece, Error, ReadPlan, Result};
 
 /// A row group that a range of entries touches.
 pub(super) struct Part {
@@ -60,16 +60,25 @@ pub(super) fn plan(file: &ParquetFile, columns: &[String], entries: Range<u64>) 
         });
     }
     let found = columns.iter().map(|name| file.readable(name)).collect::<Result<Vec<_>>>()?;
-    let mut pieces: BTreeMap<u64, (u64, &str)> = BTreeMap::new();
+    let mut pieces: BTreeMap<u64, (u64, &str, Option<CutPiece>)> = BTreeMap::new();
     for (leaf, column) in leaves(file, &found).into_iter().zip(&found) {
         for part in parts(file, &entries) {
-            for piece in self::pieces(file, column, leaf, &part)? {
-                pieces.insert(piece.start, (piece.end, &column.name));
+            let needed = self::pieces(file, column, leaf, &part)?;
+            // What other ranges need as well is the dictionary, or the whole chunk where there is no index of its pages.
+            let dictionaries =
+                needed.len().saturating_sub(usize::from(file.pages(part.group, leaf).is_some()));
+            for (number, piece) in needed.into_iter().enumerate() {
+                let rows = file.starts()[part.group]..file.starts()[part.group + 1];
+                let is_cut = number < dictionaries && part.rows.end - part.rows.start < rows.end - rows.start;
+                let cut = is_cut.then_some(CutPiece { at: 0, column: leaf, entries: rows });
+                pieces.insert(piece.start, (piece.end, &column.name, cut));
             }
         }
     }
     let mut ranges: Vec<Range<u64>> = Vec::with_capacity(pieces.len());
-    for (start, (end, name)) in pieces {
+    let mut cut = Vec::new();
+    for (start, (end, name, piece)) in pieces {
+        cut.extend(piece.map(|piece| CutPiece { at: ranges.len(), ..piece }));
         if ranges.last().is_some_and(|last| start < last.end) {
             return Err(Error::Parquet {
                 path: file.path().to_owned(),
@@ -80,7 +89,7 @@ pub(super) fn plan(file: &ParquetFile, columns: &[String], entries: Range<u64>) 
         }
         ranges.push(start..end);
     }
-    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges, ..ReadPlan::default() })
+    Ok(ReadPlan { entries, columns: columns.to_vec(), ranges, cut, ..ReadPlan::default() })
 }
 
 /// The bytes of a leaf that a part needs: with an offset index its pages and the dictionary, else the
