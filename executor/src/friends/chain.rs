@@ -3,8 +3,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hep_columns::Requirement;
+use hep_io::ReadPlan;
+use hep_io::source::ByteSource;
 
 use super::Lookup;
+use super::recent::{Division, Recent};
 use crate::RunResult;
 use crate::descriptors::files_kept_open;
 use crate::fileset::{FileSpec, Friend};
@@ -15,12 +18,13 @@ use crate::storage::FileStore;
 /// Files of all friends together that stay open.
 const OPEN_FILES: usize = 32;
 
-/// The files of friends that were used last.
+/// The files of friends that were used last, and what was read of them.
 pub(crate) struct OpenFiles {
     store: Arc<dyn FileStore>,
     /// How many stay open.
     most: usize,
     files: Mutex<VecDeque<Known>>,
+    recent: Recent,
 }
 
 /// A file, by the numbers of its friend and in it.
@@ -29,7 +33,8 @@ type Known = ((usize, usize), Arc<OpenTree>);
 impl OpenFiles {
     /// None yet.
     pub(crate) fn new(store: Arc<dyn FileStore>) -> Self {
-        Self { store, most: files_kept_open(OPEN_FILES), files: Mutex::default() }
+        let most = files_kept_open(OPEN_FILES);
+        Self { store, most, files: Mutex::default(), recent: Recent::default() }
     }
 
     fn find(&self, number: (usize, usize)) -> Option<Arc<OpenTree>> {
@@ -249,6 +254,11 @@ impl Chain {
         let opened = Arc::new(open_tree(&*self.open.store, &self.links[file].spec)?);
         self.open.add((self.number, file), Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Divides the reading of a plan of a file among it and those that need the same pieces.
+    pub(super) fn divide(&self, file: usize, source: &Arc<dyn ByteSource>, plan: &ReadPlan) -> Division {
+        self.open.recent.divide((self.number, file), source, plan)
     }
 
     /// The friend as a fileset has it, with what was found of each file.

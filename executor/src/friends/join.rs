@@ -8,10 +8,10 @@ use arrow_select::concat::concat;
 use arrow_select::take::take;
 use bytes::Bytes;
 use hep_columns::Batch;
-use hep_io::source::{Reading, coalesce};
 use hep_io::{Batches, ReadPlan, Scratch};
 
 use super::lookup::{keys, values};
+use super::recent::{Division, Started};
 use super::{Chain, Joined};
 use crate::range::{OpenTree, Opened};
 use crate::{Error, RunResult};
@@ -25,6 +25,8 @@ const STRETCH: u64 = 4 * AT_ONCE as u64;
 pub(crate) struct Fetched {
     /// By friend; no parts where entries are looked up.
     friends: Vec<Vec<Part>>,
+    /// Whether what others have read may be taken.
+    sharing: bool,
 }
 
 /// A stretch of one file of a friend.
@@ -32,17 +34,30 @@ struct Part {
     file: Arc<OpenTree>,
     plan: ReadPlan,
     bytes: Vec<Bytes>,
+    /// The compressed bytes that were read for it.
+    read: u64,
 }
 
 /// What a range of entries will read of the friends found by position.
 pub(crate) struct ToFetch {
     /// By friend, as in [`Fetched`].
-    friends: Vec<Vec<(Arc<OpenTree>, ReadPlan)>>,
+    friends: Vec<Vec<Stretch>>,
+    sharing: bool,
 }
 
-/// The same on its way.
+/// A stretch of one file of a friend, to be read.
+struct Stretch {
+    /// Which file of the friend.
+    number: usize,
+    file: Arc<OpenTree>,
+    plan: ReadPlan,
+    division: Division,
+}
+
+/// What a range of entries reads of the friends found by position, on its way.
 pub(crate) struct Fetching {
-    friends: Vec<Vec<(Arc<OpenTree>, ReadPlan, Reading)>>,
+    friends: Vec<Vec<(Arc<OpenTree>, ReadPlan, Started)>>,
+    sharing: bool,
 }
 
 impl ToFetch {
@@ -55,26 +70,38 @@ impl ToFetch {
         entries: &Range<u64>,
         first: impl Fn(&Chain) -> u64,
     ) -> RunResult<Self> {
+        let alone = |(number, file, plan): Planned| {
+            let division = Division::alone(&file.source, &plan);
+            Stretch { number, file, plan, division }
+        };
         let friends = opened.joined.iter().map(|joined| {
             let first = first(&joined.chain);
-            plans(joined, &(first + entries.start..first + entries.end))
+            let plans = plans(joined, &(first + entries.start..first + entries.end))?;
+            Ok(plans.into_iter().map(alone).collect())
         });
-        Ok(Self { friends: friends.collect::<RunResult<_>>()? })
+        Ok(Self { friends: friends.collect::<RunResult<_>>()?, sharing: false })
+    }
+
+    /// Leaves to other ranges what they read, and reads what they need of it.
+    pub(crate) fn share(&mut self, opened: &Opened) {
+        self.sharing = true;
+        for (joined, stretches) in opened.joined.iter().zip(&mut self.friends) {
+            for Stretch { number, file, plan, division } in stretches {
+                *division = joined.chain.divide(*number, &file.source, plan);
+            }
+        }
     }
 
     /// How many bytes reading it takes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.friends.iter().flatten().map(|(file, plan)| coalesce::bytes(&*file.source, &plan.ranges)).sum()
+        self.friends.iter().flatten().map(|stretch| stretch.division.bytes()).sum()
     }
 
     /// Begins to read.
     pub(crate) fn start(self) -> Fetching {
-        let start = |(file, plan): (Arc<OpenTree>, ReadPlan)| {
-            let reading = coalesce::start(&file.source, plan.ranges.clone());
-            (file, plan, reading)
-        };
+        let start = |Stretch { file, plan, division, .. }| (file, plan, division.start());
         let friends = self.friends.into_iter().map(|parts| parts.into_iter().map(start).collect());
-        Fetching { friends: friends.collect() }
+        Fetching { friends: friends.collect(), sharing: self.sharing }
     }
 }
 
@@ -84,11 +111,12 @@ impl Fetching {
     /// # Errors
     /// Where a friend's file cannot be read.
     pub(crate) fn wait(self) -> RunResult<Fetched> {
-        let wait = |(file, plan, reading): (Arc<OpenTree>, ReadPlan, Reading)| {
-            Ok(Part { file, plan, bytes: reading.wait()? })
+        let wait = |(file, plan, started): (Arc<OpenTree>, ReadPlan, Started)| {
+            let (bytes, read) = started.wait()?;
+            Ok(Part { file, plan, bytes, read })
         };
         let friends = self.friends.into_iter().map(|parts| parts.into_iter().map(wait).collect());
-        Ok(Fetched { friends: friends.collect::<RunResult<_>>()? })
+        Ok(Fetched { friends: friends.collect::<RunResult<_>>()?, sharing: self.sharing })
     }
 }
 
@@ -101,15 +129,18 @@ impl Fetched {
 
     /// The compressed bytes that were read.
     pub(crate) fn bytes(&self) -> u64 {
-        self.friends.iter().flatten().map(|part| part.plan.bytes()).sum()
+        self.friends.iter().flatten().map(|part| part.read).sum()
     }
 }
+
+/// A stretch of a friend's file, by the file's number in the friend.
+type Planned = (usize, Arc<OpenTree>, ReadPlan);
 
 /// What is read of a friend for `entries` of its chain; nothing where they are looked up.
 ///
 /// # Errors
 /// Those of opening and planning.
-pub(crate) fn plans(joined: &Joined, entries: &Range<u64>) -> RunResult<Vec<(Arc<OpenTree>, ReadPlan)>> {
+pub(crate) fn plans(joined: &Joined, entries: &Range<u64>) -> RunResult<Vec<Planned>> {
     if !joined.chain.index().is_empty() {
         return Ok(Vec::new());
     }
@@ -117,7 +148,7 @@ pub(crate) fn plans(joined: &Joined, entries: &Range<u64>) -> RunResult<Vec<(Arc
     let plan = |(at, range): (usize, Range<u64>)| {
         let file = joined.chain.open(at)?;
         let plan = file.reader.plan(&columns, range)?;
-        Ok((file, plan))
+        Ok((at, file, plan))
     };
     joined.chain.parts(entries).into_iter().map(plan).collect()
 }
@@ -131,6 +162,7 @@ pub(crate) struct Join<'a> {
     opened: &'a Opened,
     names: Arc<HashMap<String, usize>>,
     friends: Vec<Source<'a>>,
+    sharing: bool,
     read: LookedUp,
 }
 
@@ -169,7 +201,7 @@ impl<'a> Join<'a> {
                 continue;
             }
             let mut decoders = VecDeque::with_capacity(parts.len());
-            for Part { file, plan, bytes } in parts {
+            for Part { file, plan, bytes, .. } in parts {
                 decoders.push_back(file.reader.decode(plan, bytes, next()?)?);
             }
             friends.push(Source::InStep(decoders));
@@ -177,7 +209,13 @@ impl<'a> Join<'a> {
         let own = opened.columns.iter();
         let names = own.chain(opened.joined.iter().flat_map(|j| j.columns.iter().map(|(name, _)| name)));
         let names = names.enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        Ok(Self { opened, names: Arc::new(names), friends, read: LookedUp::default() })
+        Ok(Self {
+            opened,
+            names: Arc::new(names),
+            friends,
+            sharing: fetched.sharing,
+            read: LookedUp::default(),
+        })
     }
 
     /// The batch with the friends' columns beside its own.
@@ -196,7 +234,9 @@ impl<'a> Join<'a> {
         for (joined, source) in self.opened.joined.iter().zip(&mut self.friends) {
             let more = match source {
                 Source::InStep(parts) => in_step(joined, parts, batch.len())?,
-                Source::Lookup(scratch) => look_up(joined, &batch, self.opened, scratch, &mut self.read)?,
+                Source::Lookup(scratch) => {
+                    look_up(joined, &batch, self.opened, scratch, self.sharing, &mut self.read)?
+                }
             };
             arrays.extend(more);
         }
@@ -234,6 +274,7 @@ fn look_up(
     batch: &Batch,
     opened: &Opened,
     scratch: &mut Scratch,
+    sharing: bool,
     read: &mut LookedUp,
 ) -> RunResult<Vec<ArrayRef>> {
     let chain = &joined.chain;
@@ -266,8 +307,13 @@ fn look_up(
         for stretch in stretches(&local, &tree.reader.boundaries(&columns)?) {
             let plan = tree.reader.plan(&columns, stretch.clone())?;
             let begun = Instant::now();
-            let bytes = coalesce::read(&*tree.source, &plan.ranges)?;
-            read.bytes += plan.bytes();
+            // The next batch may need entries of the same baskets.
+            let division = match sharing {
+                true => chain.divide(file, &tree.source, &plan),
+                false => Division::alone(&tree.source, &plan),
+            };
+            let (bytes, size) = division.start().wait()?;
+            read.bytes += size;
             read.time += begun.elapsed();
             let mut batches = tree.reader.decode(&plan, &bytes, scratch)?;
             while let Some(batch) = batches.next(AT_ONCE)? {

@@ -11,6 +11,7 @@
 mod chain;
 mod join;
 mod lookup;
+mod recent;
 
 pub use chain::{Chain, Joined};
 pub(crate) use chain::{Found, OpenFiles, resolve};

@@ -37,6 +37,7 @@ pub(crate) use map::{Begun, Mapper, Workspace};
 pub use plan::{Plan, PlannedFile, PlannedRange};
 use prefetch::Prefetch;
 use read::Needs;
+pub(crate) use reads::SharedRead;
 pub(crate) use shared::SharedPieces;
 
 /// How a run goes about.

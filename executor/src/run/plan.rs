@@ -290,16 +290,20 @@ impl Plan {
 
     fn bytes_of(&self, file: usize, ranges: &[&Range<u64>], processor: &dyn AnyProcessor) -> RunResult<u64> {
         let opened = self.files[file].open(processor)?;
-        let (mut bytes, mut reached) = (0, HashSet::new());
+        let (mut bytes, mut reached, mut of_friends) = (0, HashSet::new(), HashSet::new());
         for range in ranges {
             let plan = opened.reader.plan(&opened.columns, (*range).clone())?;
             // What ranges have in common is read once.
             let new = plan.ranges.iter().filter(|piece| reached.insert(piece.start));
             bytes += new.map(|piece| piece.end - piece.start).sum::<u64>();
-            for joined in &opened.joined {
+            for (friend, joined) in opened.joined.iter().enumerate() {
                 let first = self.files[file].place.on(&joined.chain);
                 let plans = friends::plans(joined, &(first + range.start..first + range.end))?;
-                bytes += plans.iter().map(|(_, plan)| plan.bytes()).sum::<u64>();
+                for (number, _, plan) in &plans {
+                    let mut is_new = |piece: &&Range<u64>| of_friends.insert((friend, *number, piece.start));
+                    let new = plan.ranges.iter().filter(&mut is_new);
+                    bytes += new.map(|piece| piece.end - piece.start).sum::<u64>();
+                }
             }
         }
         Ok(bytes)

@@ -77,6 +77,7 @@ impl Needs {
     /// Leaves to other ranges what they read or have decompressed, and reads what they need of it.
     pub(super) fn share(&mut self, ranges: &[PlannedRange], file: usize, shared: &SharedPieces) {
         self.division = shared.divide(ranges, file, &self.opened.source, &mut self.plan);
+        self.friends.share(&self.opened);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::RunResult;
 
 /// A read of one range, of which others may need pieces too. Whoever needs a piece first begins the read if need be, and
 /// waits for it, so that no range depends on when another one has its turn.
-pub(super) struct SharedRead {
+pub(crate) struct SharedRead {
     source: Arc<dyn ByteSource>,
     state: Mutex<State>,
 }
@@ -22,12 +22,12 @@ enum State {
 }
 
 impl SharedRead {
-    pub(super) fn new(source: Arc<dyn ByteSource>, pieces: Vec<Range<u64>>) -> Self {
+    pub(crate) fn new(source: Arc<dyn ByteSource>, pieces: Vec<Range<u64>>) -> Self {
         Self { source, state: Mutex::new(State::Planned(pieces)) }
     }
 
     /// How many bytes it reads, those between pieces included.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         match &*self.lock() {
             State::Planned(pieces) | State::Begun(pieces, _) | State::Failed(pieces) => {
                 coalesce::bytes(&*self.source, pieces)
@@ -37,7 +37,7 @@ impl SharedRead {
     }
 
     /// Begins to read, if nobody has.
-    pub(super) fn start(&self) {
+    pub(crate) fn start(&self) {
         let mut state = self.lock();
         if let State::Planned(pieces) | State::Failed(pieces) = &mut *state {
             let pieces = std::mem::take(pieces);
@@ -50,7 +50,7 @@ impl SharedRead {
     ///
     /// # Errors
     /// Where the storage fails.
-    pub(super) fn wait(&self) -> RunResult<Vec<Bytes>> {
+    pub(crate) fn wait(&self) -> RunResult<Vec<Bytes>> {
         self.start();
         let mut state = self.lock();
         if let State::Begun(pieces, reading) = &mut *state {
@@ -67,7 +67,7 @@ impl SharedRead {
     }
 
     /// The bytes of one piece; none where they could not be read.
-    pub(super) fn piece(&self, at: usize) -> Option<Bytes> {
+    pub(crate) fn piece(&self, at: usize) -> Option<Bytes> {
         if self.has_failed() {
             return None;
         }
@@ -75,7 +75,7 @@ impl SharedRead {
     }
 
     /// Whether it was tried in vain.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         matches!(*self.lock(), State::Failed(_))
     }
 
