@@ -63,7 +63,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_recover.py $(BINARY)
 	$(PYTHON) tests/python/check_friends.py $(BINARY)
 	$(PYTHON) tests/python/check_explain.py $(BINARY)
-	$(PYTHON) tests/python/check_bytes.py $(BINARY)
+	$(PYTHON) tests/python/check_bytes.py $(BINARY) "$$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt)"
 	$(PYTHON) tests/python/check_dimuon.py $(BINARY)
 	$(PYTHON) tests/python/check_merge.py $(BINARY)
 	$(PYTHON) tests/python/check_objects.py $(BINARY)

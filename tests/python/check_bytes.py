@@ -1,8 +1,8 @@
-"""check_bytes.py BINARY: every byte that a run needs travels once, however large a file's clusters are and whoever wrote
+"""check_bytes.py BINARY [PYTHON]: every byte that a run needs travels once, however large a file's clusters are and whoever wrote
 it: at most 1.05 times the bytes of the baskets, which uproot counts.
 
 What is read of local files is what the kernel has counted (`rchar` of the processes), what is read of remote ones is what
-a server here has sent.
+a server here has sent. PYTHON is one that has Dask.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import awkward as ak
 import numpy as np
+import pyarrow.parquet
 import ROOT
 import uproot
 
@@ -58,6 +59,19 @@ void write_muons(const char *path, int first, int events, long long flush, int b
     }
     tree.Write();
 }
+void write_met(const char *path, int events) {
+    TFile file(path, "RECREATE", "", 101);
+    TTree tree("Events", "Events");
+    tree.SetAutoFlush(events);
+    Float_t met;
+    tree.Branch("MET_pt", &met, "MET_pt/F", 60000000);
+    TRandom3 random(7);
+    for (int event = 0; event < events; ++event) {
+        met = random.Exp(30);
+        tree.Fill();
+    }
+    tree.Write();
+}
 """)
 
 
@@ -90,11 +104,29 @@ def by_hadd(path: Path, parts: int, events: int) -> None:
         name.unlink()
 
 
-def needed(path: Path) -> int:
+def by_arrow(path: Path, events: int) -> None:
+    """One row group, without an index of its pages."""
+    random = np.random.default_rng(6)
+    counts = random.integers(0, 5, events)
+    n = counts.sum()
+    flat = {"pt": random.exponential(20, n), "eta": random.uniform(-2, 2, n), "phi": random.uniform(-3, 3, n), "mass": np.full(n, 0.1)}
+    muons = {name: ak.unflatten(values.astype(np.float32), counts) for name, values in flat.items()}
+    muons["charge"] = ak.unflatten(random.choice([-1, 1], n).astype(np.int32), counts)
+    table = ak.Array({"Muon": ak.zip(muons), "MET_pt": random.exponential(30, events).astype(np.float32)})
+    ak.to_parquet(table, path, row_group_size=events, compression="ZSTD")
+
+
+def chunks(path: Path) -> int:
+    """The bytes of all column chunks of a Parquet file."""
+    group = pyarrow.parquet.read_metadata(path).row_group(0)
+    return sum(group.column(at).total_compressed_size for at in range(group.num_columns))
+
+
+def needed(path: Path, branches: list[str] = BRANCHES) -> int:
     """The bytes of the baskets, with their keys."""
     total = 0
     with uproot.open(path) as file:
-        for name in BRANCHES:
+        for name in branches:
             branch = file["Events"][name]
             assert not branch.embedded_baskets, "a basket in the tree's record is not read again"
             total += int(branch.member("fBasketBytes")[: branch.num_baskets].sum())
@@ -160,12 +192,36 @@ def fileset(folder: Path, file: str) -> Path:
     return path
 
 
+def others(binary: Path, folder: Path, local) -> None:
+    """A friend whose only basket every range needs, and a row group that is cut."""
+    met, muons, parquet = folder / "met.root", folder / "muons.root", folder / "one.parquet"
+    ROOT.write_met(str(met), 600_000)
+    ROOT.write_muons(str(muons), 3, 600_000, NEVER, 32_000, 101)
+    frame = ROOT.RDataFrame("Events", str(muons))
+    frame.Snapshot("Events", str(folder / "nomet.root"), [name for name in BRANCHES if name != "MET_pt"])
+    by_arrow(parquet, 900_000)
+    friend = {"friends": {"met": "met.root"}}
+    cases = {
+        "friend": (["nomet.root"], friend, needed(met, ["MET_pt"]) + needed(folder / "nomet.root", BRANCHES[1:])),
+        "parquet": (["one.parquet"], {}, chunks(parquet)),
+    }
+    for name, (files, more, bytes_needed) in cases.items():
+        dataset = {"files": files, **more}
+        path = folder / "fileset.json"
+        path.write_text(json.dumps({"processor": "adl_q5", "tree": "Events", "datasets": {"a": dataset}}))
+        ratio = planned(binary, folder) / bytes_needed
+        assert 0.99 < ratio < 1.01, f"{name}: {ratio:.3f} times the bytes that are needed are planned"
+        for executor, ratio in local(bytes_needed):
+            assert 0.99 < ratio < MOST, f"{name} with {executor}: {ratio:.3f} times the bytes that are needed"
+            passed(f"bytes: {name}, {executor}: {ratio:.3f} times what is needed")
+
+
 def planned(binary: Path, folder: Path) -> int:
     text = run(binary, "fileset.json", "--dry-run", "--format", "json", folder=folder)
     return sum(file["bytes"] for file in json.loads(text)["files"])
 
 
-def main(binary: Path) -> None:
+def main(binary: Path, dask: str | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = {name: folder / f"{name}.root" for name in ("cluster", "standard", "basket", "uproot", "hadd", "tiny")}
@@ -179,12 +235,12 @@ def main(binary: Path) -> None:
         Counting.folder = folder
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            check(binary, folder, files, f"http://127.0.0.1:{server.server_port}")
+            check(binary, folder, files, f"http://127.0.0.1:{server.server_port}", dask)
         finally:
             server.shutdown()
 
 
-def check(binary: Path, folder: Path, files: dict[str, Path], url: str) -> None:
+def check(binary: Path, folder: Path, files: dict[str, Path], url: str, dask: str | None) -> None:
     executors = {
         "serial": ["--executor", "serial"],
         "threads": ["--executor", "threads", "--workers", "3"],
@@ -198,12 +254,22 @@ def check(binary: Path, folder: Path, files: dict[str, Path], url: str) -> None:
         run(binary, "fileset.json", *options, *output, folder=folder)
         return read_by_children() - before
 
+    # What a run reads that has to do with nothing of a file.
+    beside = {}
     for executor, options in executors.items():
-        beside = local(files["tiny"], options)
+        beside[executor] = local(files["tiny"], options)
         for name in ("cluster", "standard", "basket", "uproot", "hadd"):
-            ratio = (local(files[name], options) - beside) / needed(files[name])
+            ratio = (local(files[name], options) - beside[executor]) / needed(files[name])
             assert 0.99 < ratio < MOST, f"{name} with {executor}: {ratio:.3f} times the bytes that are needed"
             passed(f"bytes: {name}, local, {executor}: {ratio:.3f} times what is needed")
+
+    def each(bytes_needed: int):
+        for executor, options in executors.items():
+            before = read_by_children()
+            run(binary, "fileset.json", *options, *output, folder=folder)
+            yield executor, (read_by_children() - before - beside[executor]) / bytes_needed
+
+    others(binary, folder, each)
     results = set()
     for name in ("cluster", "standard", "basket", "uproot", "hadd"):
         fileset(folder, files[name].name)
@@ -218,10 +284,16 @@ def check(binary: Path, folder: Path, files: dict[str, Path], url: str) -> None:
                 ratio = Counting.sent / needed(files[name])
                 assert 0.99 < ratio < MOST, f"{name} over http with {executor} {prefetch}: {ratio:.3f}"
                 results.add(json.dumps(json.loads((folder / "out.json").read_text())["datasets"]))
+        if dask:
+            Counting.sent = 0
+            run(binary, "fileset.json", "--executor", "dask", "--workers", "2", "--python", dask, *output, folder=folder)
+            ratio = Counting.sent / needed(files[name])
+            assert 0.99 < ratio < MOST, f"{name} over http with Dask: {ratio:.3f}"
+            results.add(json.dumps(json.loads((folder / "out.json").read_text())["datasets"]))
         passed(f"bytes: {name}, over http")
         assert len(results) == 1, "results differ"
         results.clear()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), *sys.argv[2:])
