@@ -198,9 +198,9 @@ class Execution:
 
     def _tasks(self, block: Block, tasks: dict[Key, Any]) -> None:
         there = set()
-        for number in block.ranges:
-            tasks[self.graph.key(number, block.attempt)] = (self.process, ship.NODE, self.identity, number)
-            there.add(number)
+        for group in self.graph.groups(block):
+            tasks[self.graph.key(group[0], block.attempt)] = (self.process, ship.NODE, self.identity, group)
+            there.add(group[0])
         for at in block.merges:
             inputs = [task for task in self.graph.merges[at].inputs if task in there]
             if inputs:
@@ -303,6 +303,13 @@ class Execution:
             self._is_unfit(worker, reason)
 
     def _was_killed(self, task: int, error: KilledWorker) -> None:
+        groups = self.graph.groups(self.graph.block(task)) if task >= 0 else []
+        if others := next((group[1:] for group in groups if group[0] == task), []):
+            # Any of them may have done it.
+            self.graph.apart.update(others)
+            text = f"{self.graph.ranges[task].text} and {len(others)} more: the worker died; each is tried alone"
+            self.emit({"event": "warning", "message": text})
+            return
         times = self.killed[task] = self.killed.get(task, 0) + 1
         deaths = times * (getattr(error, "allowed_failures", 0) + 1)
         address = str(getattr(error.last_worker, "address", error.last_worker))

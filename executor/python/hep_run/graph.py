@@ -15,6 +15,8 @@ from typing import Any, Optional, Union
 
 # Ranges of a block, and of what comes to one output, at most.
 BLOCK, OUTPUT = 32, 8192
+# Ranges of a block that would otherwise end between ranges that one task does.
+LONGEST = 1024
 
 Key = tuple[Union[str, int], ...]
 
@@ -34,8 +36,9 @@ class Merge:
     # As in the engine's protocol: a range by its number, merge `k` as `-1 - k`.
     inputs: list[int]
     dataset: Optional[int]
-    # Ranges below it.
+    # Ranges below it, and the first of them.
     size: int = 0
+    first: int = 0
 
 
 @dataclass
@@ -63,12 +66,12 @@ class Graph:
         for number, dataset, text, *more in value["ranges"]:
             self.ranges[number] = Range(number, dataset, text, frozenset(more[0] if more else ()))
         self.merges = [Merge(list(inputs), dataset) for inputs, dataset in value["merges"]]
+        # Ranges that share baskets or pages with the one before, and those of them that are done alone all the same.
+        self.joined = frozenset(value.get("joined", ()))
+        self.apart: set[int] = set()
         for merge in self.merges:
-            for task in merge.inputs:
-                if task >= 0:
-                    merge.size += 1
-                else:
-                    merge.size += self.merges[-1 - task].size
+            merge.size = sum(1 if task >= 0 else self.merges[-1 - task].size for task in merge.inputs)
+            merge.first = min((self._first(task) for task in merge.inputs), default=0)
         # Tasks whose outputs are given away: together they are of all ranges.
         self.roots: set[int] = set()
         self.blocks: dict[int, Block] = {}
@@ -88,7 +91,8 @@ class Graph:
             if not below and size <= output:
                 self.roots.add(task)
                 below = True
-            if task >= 0 or (below and size <= block and not careful):
+            most = LONGEST if self._parts_joined(task) else block
+            if task >= 0 or (below and size <= most and not careful):
                 self._block(task)
                 continue
             inputs = self.merges[-1 - task].inputs
@@ -96,6 +100,16 @@ class Graph:
             if below:
                 self.upper.add(task)
                 self.parents.update(dict.fromkeys(inputs, task))
+
+    def _first(self, task: int) -> int:
+        return task if task >= 0 else self.merges[-1 - task].first
+
+    def _parts_joined(self, task: int) -> bool:
+        """Whether ranges that one task does are below several of this merge's inputs."""
+        if task >= 0 or not self.joined:
+            return False
+        merge = self.merges[-1 - task]
+        return any(self._first(each) in self.joined for each in merge.inputs if self._first(each) != merge.first)
 
     def _block(self, root: int) -> None:
         block = Block(root)
@@ -118,6 +132,17 @@ class Graph:
         while task not in self.blocks:
             task = self.parents[task]
         return self.blocks[task]
+
+    def groups(self, block: Block) -> list[list[int]]:
+        """The ranges of a block, together where they share what is read: a task does them one after the other. It is
+        named by the first."""
+        groups: list[list[int]] = []
+        for number in block.ranges:
+            if groups and groups[-1][-1] == number - 1 and number in self.joined and number not in self.apart:
+                groups[-1].append(number)
+            else:
+                groups.append([number])
+        return groups
 
     def key(self, task: int, attempt: int = 0) -> Key:
         """A task's key: what the dashboard shows, and which one it is."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speaks the worker's protocol, in place of the binary. A partial is the sorted numbers of its ranges, as JSON.
 
-The job says what goes wrong: `{"faults": {"3": "die"}, "seconds": 0.01, "bytes": 0}`; a fault `once:PATH:die` happens if
+The job says what goes wrong: `{"faults": {"3": "die"}, "seconds": 0.01, "bytes": 0}`, and "trace" names a file that the ranges are noted in, each after its process; a fault `once:PATH:die` happens if
 the file PATH is not there, and makes it.
 """
 
@@ -105,6 +105,9 @@ def main():
             if seconds := job.get("seconds"):
                 time.sleep(seconds)
             index = header["range"]
+            if trace := job.get("trace"):
+                with open(trace, "a") as file:
+                    file.write(f"{os.getpid()} {index}\n")
             end = fault(job.get("faults", {}).get(str(index), ""), header)
             if end == "cancelled":
                 send({"id": number, "event": "error", "kind": "cancelled", "message": "cancelled"})

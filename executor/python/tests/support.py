@@ -20,7 +20,7 @@ WORKER = HERE / "fake_worker.py"
 SHA = hashlib.sha256(WORKER.read_bytes()).hexdigest()
 
 
-def graph(ranges: int, fan_in: int = 4, dataset: int = 0) -> dict:
+def graph(ranges: int, fan_in: int = 4, dataset: int = 0, joined: tuple = ()) -> dict:
     """A graph as hep-run sends it."""
     merges: list = []
     level = list(range(ranges))
@@ -30,7 +30,7 @@ def graph(ranges: int, fan_in: int = 4, dataset: int = 0) -> dict:
             merges.append([level[start : start + fan_in], dataset])
             above.append(-len(merges))
         level = above
-    return {"ranges": [[number, dataset, f"file.root:{number}"] for number in range(ranges)], "merges": merges}
+    return {"ranges": [[number, dataset, f"file.root:{number}"] for number in range(ranges)], "merges": merges, "joined": list(joined)}
 
 
 def encoded(value: object) -> bytes:

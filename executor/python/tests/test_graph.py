@@ -43,6 +43,23 @@ class Graphs(unittest.TestCase):
         self.assertEqual(sorted(block.ranges for block in graph.blocks.values()), [[0], [1], [2]])
         self.assertEqual(graph.ranges[1].avoid, {"tcp://10.0.0.1:1"})
 
+    def test_no_block_ends_between_ranges_that_share_what_is_read(self):
+        for fan_in in (2, 16):
+            # Groups of three, of which some lie across every place where blocks of 32 would end.
+            joined = [number for number in range(300) if number % 3]
+            graph = Graph(support.graph(300, fan_in, joined=joined), ["a"], "0123abcd")
+            blocks = list(graph.blocks.values())
+            self.assertEqual(sorted(number for block in blocks for number in block.ranges), list(range(300)))
+            groups = [group for block in blocks for group in graph.groups(block)]
+            self.assertEqual(sorted(groups), [[at, at + 1, at + 2] for at in range(0, 300, 3)])
+        # Along the groups a graph is cut as others are.
+        joined = [number for number in range(64) if number % 32]
+        graph = Graph(support.graph(64, 2, joined=joined), ["a"], "0123abcd")
+        self.assertEqual(sorted(len(block.ranges) for block in graph.blocks.values()), [32, 32])
+        graph.apart.add(5)
+        groups = [group for block in graph.blocks.values() for group in graph.groups(block)]
+        self.assertEqual(sorted(groups), [list(range(5)), list(range(5, 32)), list(range(32, 64))])
+
     def test_the_dashboard_shows_the_whole_name_of_a_dataset(self):
         for label, shown in {
             "TTTo2L2Nu_2018": "TTTo2L2Nu_2018",

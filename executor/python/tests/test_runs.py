@@ -106,6 +106,28 @@ class Runs(unittest.TestCase):
         self.expect(result, [3], words=r"its worker died 8 times, the last was tcp://")
         self.assertIn("it is tried again", next(event["message"] for event in self.events if event["event"] == "warning"))
 
+    def test_ranges_that_share_what_is_read_are_done_by_one_process(self):
+        joined = [number for number in range(40) if number % 20]
+        trace = self.folder / "trace"
+        self.expect(self.run_(graph=support.graph(40, joined=joined), trace=str(trace)), [])
+        by_process = {}
+        for line in trace.read_text().splitlines():
+            pid, number = map(int, line.split())
+            by_process.setdefault(pid, []).append(number)
+        for numbers in by_process.values():
+            for at in range(0, len(numbers), 20):
+                self.assertEqual(numbers[at : at + 20], list(range(numbers[at], numbers[at] + 20)))
+                self.assertEqual(numbers[at] % 20, 0)
+
+    def test_a_failure_among_ranges_of_one_task_is_its_range_s(self):
+        joined = range(1, 40)
+        for fault in ("die", "error"):
+            partial, failures = self.run_(graph=support.graph(40, joined=joined), faults={"17": fault})
+            self.assertEqual(partial["done"], [number for number in range(40) if number != 17])
+            self.assertEqual([number for number, _, _ in failures], [17])
+        result = self.run_(graph=support.graph(40, joined=joined), faults={"17": "kill-worker"})
+        self.expect(result, [17], words=r"its worker died 8 times, the last was tcp://")
+
     def test_a_range_goes_where_it_has_not_failed(self):
         first, second = self.client.scheduler_info()["workers"]
         for avoided, taken in ((first, second), (second, first)):

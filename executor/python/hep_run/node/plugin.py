@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ JOBS = 4
 SLOW, RECENT, PATIENCE = 1.0, 30.0, 30.0
 # Runs whose description and job are kept.
 RUNS = 8
+
+# Asks a child, with buffers if there are any.
+Call = Callable[..., tuple[Header, list[bytes]]]
 
 
 class Over(RuntimeError):
@@ -147,6 +150,12 @@ class Node(WorkerPlugin):  # type: ignore[misc]
 
     def call(self, key: Any, run: Run, header: Header, buffers: Sequence[Buffer] = ()) -> tuple[Header, list[bytes]]:
         """What a child answers, in a task's thread."""
+        with self.hold(key, run) as call:
+            return call(header, buffers)
+
+    @contextlib.contextmanager
+    def hold(self, key: Any, run: Run) -> Iterator[Call]:
+        """A child for several requests of a task, which knows the run's job."""
         with self._child(key, run) as child:
             if run.job_key in child.jobs:
                 child.jobs.remove(run.job_key)
@@ -154,8 +163,15 @@ class Node(WorkerPlugin):  # type: ignore[misc]
                 child.call({"op": "job", "job": run.job_key}, [run.job])
             # It keeps those that were used last.
             child.jobs = [*child.jobs, run.job_key][-JOBS:]
-            child.deadline = time.monotonic() + run.timeout if run.timeout else None
-            return child.call({**header, "job": run.job_key}, buffers)
+
+            def call(header: Header, buffers: Sequence[Buffer] = ()) -> tuple[Header, list[bytes]]:
+                child.deadline = time.monotonic() + run.timeout if run.timeout else None
+                try:
+                    return child.call({**header, "job": run.job_key}, buffers)
+                finally:
+                    child.deadline = None
+
+            yield call
 
     def done(self, run: Run, index: int, success: bool, entries: int, size: int) -> None:
         """A range has ended, in its task's thread. A worker that can read nothing fails faster than others work, and

@@ -19,29 +19,48 @@ Result = tuple[bytes, list[list[Any]]]
 
 # A worker that cannot run anything must not be the fastest to take tasks.
 UNFIT_PAUSE = 1.0
+# Outputs of ranges that a task holds before it merges them.
+AT_ONCE = 16
 # Characters of a reason that are passed on.
 LONGEST = 4000
 
 
-def process(plugin: str, identity: str, index: int) -> Result:
-    """The output of a range."""
+def process(plugin: str, identity: str, indices: Sequence[int]) -> Result:
+    """The output of ranges that share what is read: one process does them, in order, and keeps it for the next one."""
     worker = get_worker()
     node, run, key = _here(worker, plugin, identity)
+    results: list[Result] = []
+    left = list(indices)
+    while left:
+        if len(results) >= AT_ONCE:
+            results = [merge(plugin, identity, results)]
+        results += _ranges(node, run, key, left, AT_ONCE - len(results))
+    return results[0] if len(results) == 1 else merge(plugin, identity, results)
+
+
+def _ranges(node: Node, run: Run, key: Any, left: list[int], most: int) -> list[Result]:
+    """The outputs of the first of these ranges, up to the first that ends its process. They are taken from `left`."""
+    address = node.worker.address
+    results: list[Result] = []
     try:
-        header = {"op": "range", "range": index, "last": True} if run.last else {"op": "range", "range": index}
-        answer, buffers = node.call(key, run, header)
+        with node.hold(key, run) as call:
+            while left and len(results) < most:
+                index = left[0]
+                header = {"op": "range", "range": index, "last": True} if run.last else {"op": "range", "range": index}
+                answer, buffers = call(header)
+                del left[0]
+                done = bool(answer.get("done"))
+                node.done(run, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
+                failures = [] if done else [[index, address, str(answer.get("reason"))[:LONGEST]]]
+                results.append((buffers[0] if buffers else b"", failures))
     except Died as death:
         if str(death) == CANCELLED:
-            raise RuntimeError(f"range {index} on {worker.address}: {death}") from None
-        node.done(run, index, False, 0, 0)
-        return b"", [[index, worker.address, f"its process died: {death}"[:LONGEST]]]
+            raise RuntimeError(f"range {left[0]} on {address}: {death}") from None
+        node.done(run, left[0], False, 0, 0)
+        results.append((b"", [[left.pop(0), address, f"its process died: {death}"[:LONGEST]]]))
     except Refused as refusal:
-        raise RuntimeError(f"range {index} on {worker.address}: {refusal}") from None
-    done = bool(answer.get("done"))
-    node.done(run, index, done, int(answer.get("entries") or 0), int(answer.get("bytes") or 0))
-    if done:
-        return buffers[0], []
-    return buffers[0] if buffers else b"", [[index, worker.address, str(answer.get("reason"))[:LONGEST]]]
+        raise RuntimeError(f"range {left[0]} on {address}: {refusal}") from None
+    return results
 
 
 def merge(plugin: str, identity: str, results: Sequence[Result]) -> Result:
