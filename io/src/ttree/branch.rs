@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::agreement;
 use super::basket::{Baskets, Place, embedded};
-use super::index::{BranchClass, Members, Node};
+use super::index::{BranchClass, KNOWN, Members, Node};
 use super::interpretation::{ClassEvidence, Evidence, Interpretation};
 use super::leaf::Leaf;
 use super::object::ItemClasses;
@@ -29,7 +29,7 @@ pub(super) struct Branch {
 impl Branch {
     /// From its record. `items` is what is known of the `TClonesArray`s in it.
     pub(super) fn read(tree: &Tree, node: &Node, items: &ItemClasses) -> Parse<Self> {
-        if !(6..=13).contains(&node.version) {
+        if !KNOWN.contains(&node.version) {
             let reason = match &node.class {
                 BranchClass::Other(class) => format!("branches of class {class} are not supported"),
                 _ => format!("version {} of TBranch is not known", node.version),
@@ -56,11 +56,13 @@ impl Branch {
             buffer.skip_to(end)?;
         }
         let baskets = read_baskets(&mut buffer, &members, node.version)?;
+        let streamers = || tree.file().streamers().ok();
         let class = match node.class {
-            BranchClass::Element { version } => ClassEvidence::read(&mut record.at(node.end), version)?,
+            BranchClass::Element { version } => {
+                ClassEvidence::read(&mut record.at(node.end), version, streamers)?
+            }
             _ => None,
         };
-        let streamers = || tree.file().streamers().ok();
         let evidence = Evidence { node, index: tree.index(), leaves, class, streamers: &streamers, items };
         let agreed = match node.class {
             BranchClass::Plain => agreement::of_leaves(tree.index(), node, record, &evidence.leaves),
@@ -111,13 +113,29 @@ fn read_baskets(buffer: &mut Buffer<'_>, members: &Members, version: u16) -> Par
     let at = buffer.position();
     let wrong = |reason: String| Malformed::new(at, reason);
     let slots = usize::try_from(members.slots).map_err(|_| wrong(format!("{} baskets", members.slots)))?;
-    buffer.u8()?;
-    let bytes = buffer.items(slots, 4)?;
-    buffer.u8()?;
     let long = version >= 10;
-    let starts = buffer.items(slots, if long { 8 } else { 4 })?;
-    let long_seek = buffer.u8()? == 2 || version >= 10;
-    let seeks = buffer.items(slots, if long_seek { 8 } else { 4 })?;
+    let (bytes, starts, seeks, long_seek);
+    if version >= 6 {
+        buffer.u8()?;
+        bytes = buffer.items(slots, 4)?;
+        buffer.u8()?;
+        starts = buffer.items(slots, if long { 8 } else { 4 })?;
+        long_seek = buffer.u8()? == 2 || long;
+        seeks = buffer.items(slots, if long_seek { 8 } else { 4 })?;
+    } else {
+        // Before `TBranch` had a description: each array behind its length, first entries first.
+        starts = counted(buffer)?;
+        bytes = counted(buffer)?;
+        long_seek = false;
+        seeks = counted(buffer)?;
+    }
+    let slots = [
+        bytes.len() / 4,
+        starts.len() / if long { 8 } else { 4 },
+        seeks.len() / if long_seek { 8 } else { 4 },
+    ]
+    .into_iter()
+    .fold(slots, usize::min);
 
     let integer = |bytes: &[u8], at: usize, long: bool| -> i64 {
         if long {
@@ -182,6 +200,14 @@ fn no_two_in_one_place(places: &[Place]) -> Result<(), String> {
         Some(place) => Err(format!("two baskets lie at byte {place}")),
         None => Ok(()),
     }
+}
+
+/// An array of integers behind its length.
+fn counted<'a>(buffer: &mut Buffer<'a>) -> Parse<&'a [u8]> {
+    let at = buffer.position();
+    let n = buffer.i32()?;
+    let n = usize::try_from(n).map_err(|_| Malformed::new(at, format!("an array of {n} integers")))?;
+    buffer.items(n, 4)
 }
 
 fn start(start: i64, before: &Baskets) -> Result<u64, String> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow_array::{ArrayRef, BinaryArray, FixedSizeListArray, ListArray, StructArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeListArray, ListArray, StructArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef, Fields};
 use bytes::Bytes;
@@ -39,6 +39,15 @@ pub(super) enum Counts {
     One,
     Counted(usize, usize),
     Pointer(usize, usize),
+    Pointers(usize, usize),
+}
+
+/// How many values the entries of a batch have.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) offsets: OffsetBuffer<i32>,
+    /// How many values each object has, where the entries are lists of objects.
+    pub(super) objects: Option<OffsetBuffer<i32>>,
 }
 
 impl Decode {
@@ -47,7 +56,11 @@ impl Decode {
         match self {
             Self::Counted { counter, leaf, .. } => Some((*counter, *leaf)),
             Self::Streamed {
-                run: Counts::Counted(counter, leaf) | Counts::Pointer(counter, leaf), ..
+                run:
+                    Counts::Counted(counter, leaf)
+                    | Counts::Pointer(counter, leaf)
+                    | Counts::Pointers(counter, leaf),
+                ..
             } => Some((*counter, *leaf)),
             _ => None,
         }
@@ -90,6 +103,7 @@ impl Decode {
                     Run::One => Counts::One,
                     Run::Counted(counter) => Counts::Counted(cursor(counter.node), counter.leaf),
                     Run::Pointer(counter) => Counts::Pointer(cursor(counter.node), counter.leaf),
+                    Run::Pointers(counter) => Counts::Pointers(cursor(counter.node), counter.leaf),
                 };
                 Self::Streamed { item: layout.item(), layout, values, run }
             }
@@ -183,6 +197,16 @@ impl<'a> Cursor<'a> {
             _ => format!("basket {basket} in the record of the tree"),
         };
         self.tree.basket_error(self.node, self.range.clone(), place, reason)
+    }
+
+    /// Entries of the loaded basket that cannot be read.
+    fn unreadable(&self, reason: String) -> Error {
+        if self.values > 0 {
+            return self.error(reason);
+        }
+        // ROOT writes such branches, of what it cannot split: its own values of them are any.
+        let Range { start, end } = self.range;
+        self.tree.unsupported(self.node, format!("nothing was written for its entries {start}..{end}"))
     }
 
     /// Makes sure that an entry is left, loading the next basket where none is.
@@ -356,7 +380,7 @@ impl<'a> Cursor<'a> {
             let now = self.left.min((n - done) as u64) as usize;
             let values = self.held.unwrap_or(&self.buffer);
             let used = take(done..done + now, &values[..self.values], self.at, self.key_length)
-                .map_err(|reason| self.error(reason))?;
+                .map_err(|reason| self.unreadable(reason))?;
             if let (Some(table), Some((offsets, size))) = (&mut self.table, counted) {
                 table.follow(self.at, &offsets[done..=done + now], size);
             }
@@ -400,15 +424,11 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over the entries whose values `offsets` counts, at the start of the first basket.
-    pub(super) fn skip_counted(
-        &mut self,
-        offsets: &OffsetBuffer<i32>,
-        codec: &mut Decompressor,
-    ) -> Result<()> {
+    pub(super) fn skip_counted(&mut self, counted: &Counted, codec: &mut Decompressor) -> Result<()> {
         self.load(codec)?;
-        let decode = self.decode.clone();
+        let (decode, offsets) = (self.decode.clone(), &counted.offsets);
         if let Decode::Streamed { layout, run, .. } = &*decode {
-            return self.objects(offsets.len() - 1, layout, *run, Some(offsets), codec).map(drop);
+            return self.objects(offsets.len() - 1, layout, *run, Some(counted), codec).map(drop);
         }
         let Decode::Counted { element, each, .. } = &*decode else { return Ok(()) };
         let count = offsets[offsets.len() - 1] as usize;
@@ -427,14 +447,15 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The next `n` entries. `offsets` are those of a counted branch.
+    /// The next `n` entries. `counted` are those of a counted branch.
     pub(super) fn next(
         &mut self,
         n: usize,
-        offsets: Option<&OffsetBuffer<i32>>,
+        counted: Option<&Counted>,
         codec: &mut Decompressor,
     ) -> Result<ArrayRef> {
         let decode = self.decode.clone();
+        let offsets = counted.map(|counted| &counted.offsets);
         match &*decode {
             Decode::Fixed { element, dims, each } => {
                 let array = dispatch!(*element,
@@ -459,13 +480,20 @@ impl<'a> Cursor<'a> {
             Decode::String { head } => self.strings(n, *head, codec),
             Decode::CString => self.c_strings(n, codec),
             Decode::Streamed { layout, values, run, item } => {
-                let (column, lengths) = self.objects(n, layout, *run, offsets, codec)?;
+                let (column, lengths) = self.objects(n, layout, *run, counted, codec)?;
                 let values = column.finish(values);
                 let offsets = match run {
                     Counts::One => return Ok(values),
                     // The very offsets of the counter, so that its columns are seen to belong together.
                     Counts::Counted(..) => offsets.cloned(),
                     Counts::Pointer(..) => Some(OffsetBuffer::from_lengths(lengths)),
+                    Counts::Pointers(..) => {
+                        let offsets = offsets.ok_or_else(|| self.error("its counter was not decoded"))?;
+                        let lists =
+                            ListArray::new(item.clone(), OffsetBuffer::from_lengths(lengths), values, None);
+                        let field = crate::ttree::interpretation::item(lists.data_type().to_owned());
+                        return Ok(Arc::new(ListArray::new(field, offsets.clone(), Arc::new(lists), None)));
+                    }
                 };
                 let offsets = offsets.ok_or_else(|| self.error("its counter was not decoded"))?;
                 Ok(Arc::new(ListArray::new(item.clone(), offsets, values, None)))
@@ -479,11 +507,16 @@ impl<'a> Cursor<'a> {
         n: usize,
         layout: &Layout,
         run: Counts,
-        offsets: Option<&OffsetBuffer<i32>>,
+        counted: Option<&Counted>,
         codec: &mut Decompressor,
     ) -> Result<(Column, Vec<usize>)> {
         let mut column = Column::new(layout);
         let mut lengths = Vec::new();
+        let offsets = counted.map(|counted| &counted.offsets);
+        if let (Counts::Pointers(..), Some(counted)) = (run, counted) {
+            self.pointers(n, layout, counted, &mut column, &mut lengths, codec)?;
+            return Ok((column, lengths));
+        }
         let count = |entry: usize| match offsets {
             Some(offsets) => (offsets[entry + 1] - offsets[entry]) as usize,
             None => 1,
@@ -506,6 +539,31 @@ impl<'a> Cursor<'a> {
             Ok(stream.position() - at)
         })?;
         Ok((column, lengths))
+    }
+
+    /// Values behind pointers that are members of the objects of a collection.
+    fn pointers(
+        &mut self,
+        n: usize,
+        layout: &Layout,
+        counted: &Counted,
+        column: &mut Column,
+        lengths: &mut Vec<usize>,
+        codec: &mut Decompressor,
+    ) -> Result<()> {
+        let Some(counts) = &counted.objects else {
+            return Err(self.error("its counter was not decoded"));
+        };
+        self.each_at(n, codec, |entries, values, at, key_length| {
+            let mut stream = Stream::new(values, key_length, at);
+            for object in counted.offsets[entries.start] as usize..counted.offsets[entries.end] as usize {
+                let there = stream.flag().map_err(wrong)?;
+                let count = if there { (counts[object + 1] - counts[object]) as usize } else { 0 };
+                lengths.push(count);
+                stream.run(layout, count, column).map_err(wrong)?;
+            }
+            Ok(stream.position() - at)
+        })
     }
 
     /// Numbers that lie behind each other: `each` per entry, or per object that `offsets` counts.

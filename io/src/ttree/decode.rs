@@ -22,7 +22,7 @@ use bytes::Bytes;
 use hep_columns::Batch;
 
 use super::branch::Branch;
-use super::cursor::{Cursor, Decode};
+use super::cursor::{Counted, Cursor, Decode};
 use super::interpretation::Interpretation;
 use super::plan::needs;
 use super::tree::Tree;
@@ -55,13 +55,17 @@ impl<'a> Decoder<'a> {
             });
         }
         let needs = needs(tree, &plan.columns, &plan.entries)?;
-        // Counters before those they count. A counter is never counted itself.
-        let mut order: Vec<(bool, usize, Arc<Branch>, Interpretation)> = Vec::with_capacity(needs.len());
+        // Counters before those they count. What counts for the objects of a collection is counted itself.
+        let mut order: Vec<(usize, usize, Arc<Branch>, Interpretation)> = Vec::with_capacity(needs.len());
         for &node in needs.keys() {
             let (branch, interpretation) = tree.interpreted(node)?;
-            order.push((interpretation.counter().is_some(), node, branch, interpretation));
+            let level = match interpretation.counter() {
+                None => 0,
+                Some(counter) => 1 + usize::from(tree.interpreted(counter.node)?.1.counter().is_some()),
+            };
+            order.push((level, node, branch, interpretation));
         }
-        order.sort_by_key(|(counted, ..)| *counted);
+        order.sort_by_key(|(level, ..)| *level);
         let places: HashMap<usize, usize> =
             order.iter().enumerate().map(|(at, (_, node, ..))| (*node, at)).collect();
         let cursors = order
@@ -98,7 +102,7 @@ impl<'a> Decoder<'a> {
         // The counts of each counter, from the first entry needed of it to the start.
         let mut before: HashMap<usize, (u64, ArrayRef)> = HashMap::new();
         // What they stand for, which is often the same for many branches.
-        let mut skipped: HashMap<(usize, usize, u64), OffsetBuffer<i32>> = HashMap::new();
+        let mut skipped: HashMap<(usize, usize, u64), Counted> = HashMap::new();
         for at in 0..self.cursors.len() {
             let (done, rest) = self.cursors.split_at_mut(at);
             let cursor = &mut rest[0];
@@ -110,18 +114,24 @@ impl<'a> Decoder<'a> {
                 }
                 continue;
             };
-            let first = cursor.first_of_basket();
-            if first < start {
-                let offsets = match skipped.entry((counter, leaf, first)) {
-                    Entry::Occupied(made) => made.into_mut(),
-                    Entry::Vacant(place) => {
-                        let (from, counts) = &before[&counter];
-                        let counts = counts.slice((first - from) as usize, (start - first) as usize);
-                        let made = offsets(&counts, leaf);
-                        place.insert(made.map_err(|reason| done[counter].error(reason))?)
-                    }
+            let (first, needed) = (cursor.first_of_basket(), needs[&cursor.node()].start);
+            let counts = |entries: Range<u64>| {
+                let (from, counts) = &before[&counter];
+                let counts =
+                    counts.slice((entries.start - from) as usize, (entries.end - entries.start) as usize);
+                counted(&counts, leaf).map_err(|reason| done[counter].error(reason))
+            };
+            if first < needed {
+                let counted = match skipped.entry((counter, leaf, first)) {
+                    Entry::Occupied(made) if needed == start => made.into_mut(),
+                    Entry::Vacant(place) if needed == start => place.insert(counts(first..start)?),
+                    _ => &mut counts(first..needed)?,
                 };
-                cursor.skip_counted(offsets, codec)?;
+                cursor.skip_counted(counted, codec)?;
+            }
+            if needed < start {
+                let array = cursor.next((start - needed) as usize, Some(&counts(needed..start)?), codec)?;
+                before.insert(at, (needed, array));
             }
         }
         Ok(())
@@ -136,23 +146,23 @@ impl Batches for Decoder<'_> {
         let n = (self.left.end - self.left.start).min(entries.max(1) as u64);
         let range = self.left.start..self.left.start + n;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.cursors.len());
-        let mut shared: HashMap<(usize, usize), OffsetBuffer<i32>> = HashMap::new();
+        let mut shared: HashMap<(usize, usize), Counted> = HashMap::new();
         let mut begun = Instant::now();
         for at in 0..self.cursors.len() {
-            let mut counted = None;
+            let mut counts = None;
             if let Some((counter, leaf)) = self.cursors[at].decode().counter() {
-                counted = Some(match shared.entry((counter, leaf)) {
+                counts = Some(match shared.entry((counter, leaf)) {
                     Entry::Occupied(made) => made.into_mut(),
                     Entry::Vacant(place) => {
-                        let made = offsets(&arrays[counter], leaf);
+                        let made = counted(&arrays[counter], leaf);
                         place.insert(made.map_err(|reason| self.cursors[counter].error(reason))?)
                     }
                 });
             }
-            let counted = counted.map(|offsets| &*offsets);
+            let counts = counts.map(|counts| &*counts);
             let cursor = &mut self.cursors[at];
             let decompressed = cursor.cost.decompress;
-            arrays.push(cursor.next(n as usize, counted, &mut self.scratch.codec)?);
+            arrays.push(cursor.next(n as usize, counts, &mut self.scratch.codec)?);
             let now = Instant::now();
             cursor.cost.add_decoding(now - begun, decompressed);
             begun = now;
@@ -170,6 +180,22 @@ impl Drop for Decoder<'_> {
             self.scratch.baskets.push(cursor.into_buffer());
         }
     }
+}
+
+/// How many values counts stand for; those of a collection's objects are lists.
+fn counted(counts: &dyn Array, leaf: usize) -> Result<Counted, String> {
+    let DataType::List(_) = counts.data_type() else {
+        return Ok(Counted { offsets: offsets(counts, leaf)?, objects: None });
+    };
+    let lists = counts.as_list::<i32>();
+    let ends = lists.value_offsets();
+    let (first, last) = (ends[0], ends[ends.len() - 1]);
+    let objects = offsets(&lists.values().slice(first as usize, (last - first) as usize), 0)?;
+    let offsets = match first {
+        0 => lists.offsets().clone(),
+        _ => OffsetBuffer::new(ends.iter().map(|end| end - first).collect()),
+    };
+    Ok(Counted { offsets, objects: Some(objects) })
 }
 
 /// The offsets that counts stand for; `leaf` chooses among those of a leaf list.

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use crate::root::{Buffer, Malformed, Object, Parse};
 
@@ -7,6 +8,9 @@ const DEEPEST: usize = 64;
 /// The paths of all branches are together no longer than the record: each of a sane branch's parents is
 /// shorter than what the record says of the branch. And so many bytes more, for tiny records.
 const ROOM_AT_LEAST: usize = 64 << 10;
+
+/// The versions of `TBranch` that are read. Those before 5 do not say how long baskets are.
+pub(super) const KNOWN: RangeInclusive<u16> = 5..=13;
 
 /// A branch whose name and place are known and nothing more.
 #[derive(Clone, Debug)]
@@ -68,13 +72,21 @@ pub(super) struct Members {
 impl Members {
     /// From the cursor at a branch's body, which is left at its sub-branches.
     pub(super) fn read(buffer: &mut Buffer<'_>, version: u16) -> Parse<Self> {
-        if !(6..=13).contains(&version) {
+        if !KNOWN.contains(&version) {
             return Err(Malformed::new(
                 buffer.position(),
                 format!("version {version} of TBranch is not known"),
             ));
         }
         buffer.skip(12)?; // fCompress, fBasketSize, fEntryOffsetLen
+        if version < 6 {
+            let (slots, written) = (buffer.i32()?, buffer.i32()?);
+            buffer.skip(4)?; // fEntryNumber
+            let entries = buffer.f64()? as i64;
+            let bytes = (buffer.f64()? as i64, buffer.f64()? as i64);
+            buffer.skip(4)?; // fOffset
+            return Ok(Self { written, slots, entries, bytes });
+        }
         let written = buffer.i32()?;
         buffer.skip(if version < 10 { 4 } else { 8 })?; // fEntryNumber
         if version >= 13 {
@@ -190,7 +202,7 @@ impl Index {
             entries: None,
             end: version.end.unwrap_or(body),
         });
-        if !(6..=13).contains(&version.number) {
+        if !KNOWN.contains(&version.number) {
             return Ok(());
         }
         self.nodes[own].entries = Some(Members::read(buffer, version.number)?.entries);

@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, FieldRef, Fields};
 use super::Element;
 use super::index::{BranchClass, Index, Node};
 use super::leaf::Leaf;
-use super::object::{ItemClasses, Layout, Resolver};
+use super::object::{Counting, ItemClasses, Layout, Resolver};
 use super::packed::Packed;
 use crate::root::streamer::{self, Class, Streamers};
 use crate::root::{Buffer, Object, Parse};
@@ -67,13 +67,16 @@ pub enum Run {
     Counted(Counter),
     /// As many, behind a byte that says whether they are there: a pointer with a counter.
     Pointer(Counter),
+    /// Such pointers in the objects of a collection: a list for each object. What counts them is a branch of
+    /// the collection too.
+    Pointers(Counter),
 }
 
 impl Run {
     pub(super) fn counter(self) -> Option<Counter> {
         match self {
             Self::One => None,
-            Self::Counted(counter) | Self::Pointer(counter) => Some(counter),
+            Self::Counted(counter) | Self::Pointer(counter) | Self::Pointers(counter) => Some(counter),
         }
     }
 }
@@ -135,6 +138,7 @@ impl Interpretation {
             Self::Streamed { layout, run } => match run {
                 Run::One => layout.data_type(),
                 Run::Counted(_) | Run::Pointer(_) => DataType::List(layout.item()),
+                Run::Pointers(_) => DataType::List(item(DataType::List(layout.item()))),
             },
         }
     }
@@ -161,6 +165,7 @@ impl Interpretation {
             Self::Vector { element } => format!("vector<{}>", element.type_name()),
             Self::String { .. } | Self::CString => "string".to_owned(),
             Self::Streamed { layout, run: Run::One } => layout.type_name(),
+            Self::Streamed { layout, run: Run::Pointers(_) } => format!("{}[][]", layout.type_name()),
             Self::Streamed { layout, .. } => format!("{}[]", layout.type_name()),
             Self::Struct { members } => {
                 let member =
@@ -213,9 +218,15 @@ impl<'a> ClassEvidence<'a> {
     }
 
     /// From the cursor behind the `TBranch` part.
-    pub(super) fn read(buffer: &mut Buffer<'a>, version: u16) -> Parse<Option<Self>> {
+    pub(super) fn read(
+        buffer: &mut Buffer<'a>,
+        version: u16,
+        streamers: impl FnOnce() -> Option<Arc<Streamers>>,
+    ) -> Parse<Option<Self>> {
         if !(8..=10).contains(&version) {
-            return Ok(None);
+            let streamers = streamers();
+            let class = streamers.as_ref().and_then(|all| all.version("TBranchElement", version.into()));
+            return class.map_or(Ok(None), |class| Self::described(buffer, class));
         }
         let class_name = buffer.tstring_bytes()?;
         let parent_name = buffer.tstring_bytes()?;
@@ -231,6 +242,48 @@ impl<'a> ClassEvidence<'a> {
             Object::Null => None,
         };
         Ok(Some(Self { class_name, parent_name, version: class_version, id, kind, code, count }))
+    }
+
+    /// Versions of other times and writers, by what the file says of them: Geant4 writes version 1.
+    fn described(buffer: &mut Buffer<'a>, class: &Class) -> Parse<Option<Self>> {
+        let mut this =
+            Self { class_name: b"", parent_name: b"", version: 0, id: -1, kind: 0, code: 0, count: None };
+        for element in class.elements.iter().filter(|element| element.kind != "TStreamerBase") {
+            match (element.name.as_str(), element.code) {
+                ("fClassName", T_STRING) => this.class_name = buffer.tstring_bytes()?,
+                ("fParentName", T_STRING) => this.parent_name = buffer.tstring_bytes()?,
+                (_, T_STRING) => drop(buffer.tstring_bytes()?),
+                (_, 61..=64 | 69) => match buffer.object()? {
+                    Object::Reference { place } | Object::Here { place, .. }
+                        if element.name == "fBranchCount" =>
+                    {
+                        this.count = Some(place);
+                    }
+                    Object::Here { end: Some(end), .. } => buffer.skip_to(end)?,
+                    _ => {}
+                },
+                (name, code) => {
+                    let value = match Element::of_code(code).map(Element::size) {
+                        Some(1) => i32::from(buffer.i8()?),
+                        Some(2) => buffer.i16()?.into(),
+                        Some(4) => buffer.i32()?,
+                        Some(8) => {
+                            buffer.i64()?;
+                            0
+                        }
+                        _ => return Ok(None),
+                    };
+                    match name {
+                        "fClassVersion" => this.version = value,
+                        "fID" => this.id = value,
+                        "fType" => this.kind = value,
+                        "fStreamerType" => this.code = value,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok((!this.class_name.is_empty()).then_some(this))
     }
 }
 
@@ -287,15 +340,22 @@ impl Evidence<'_> {
         let dims = leaf.dims();
         let inside = self.is_inside();
         let Some(element) = element else { return self.object(&dims) };
-        if leaf.counter.is_none() && !inside {
+        if leaf.counter.is_none() && !inside && !pointer {
             return Ok(Interpretation::Fixed { element, dims });
         }
         if pointer {
-            if inside {
-                return Err("it points to arrays of objects in a collection".to_owned());
+            if !dims.is_empty() || self.element().is_some_and(|element| !element.dims.is_empty()) {
+                return Err("it is an array of pointers to numbers".to_owned());
             }
-            let counter = self.counting_member().map_or_else(|| self.counter(Some(leaf)), Ok)?;
-            let (layout, run) = (Arc::new(Layout::Number(element)), Run::Pointer(counter));
+            let run = match self.counting_member() {
+                Some(counter) if inside => Run::Pointers(counter),
+                None if inside => {
+                    return Err("the branch that counts its values is not in the tree".to_owned());
+                }
+                Some(counter) => Run::Pointer(counter),
+                None => Run::Pointer(self.counter(Some(leaf))?),
+            };
+            let layout = Arc::new(Layout::Number(element));
             return Ok(Interpretation::Streamed { layout, run });
         }
         Ok(Interpretation::Counted { counter: self.counter(Some(leaf))?, element, dims })
@@ -333,8 +393,35 @@ impl Evidence<'_> {
             None => 0,
         };
         let around = self.node.path.strip_suffix(&self.node.name)?;
-        let node = self.index.find(&format!("{around}{}{name}", &self.node.name[..start]))?;
-        Some(Counter { node, leaf: 0 })
+        let before = format!("{around}{}", &self.node.name[..start]);
+        let counter = |node| Counter { node, leaf: 0 };
+        if let Some(node) = self.index.find(&format!("{before}{name}")) {
+            return Some(counter(node));
+        }
+        // The branches of base classes have the names of these, and stand beside this one.
+        let class = self.class.as_ref()?;
+        let streamers = (self.streamers)()?;
+        let class = [class.parent_name, class.class_name].iter().find_map(|class| {
+            let class = String::from_utf8_lossy(class);
+            streamers.class(&class).filter(|class| find_member(&streamers, class, &name).is_some())
+        })?;
+        let way = way_to_member(&streamers, class, &name)?;
+        let prefix = &self.node.name[..start];
+        // With the prefix before each name or only the last, or with those of all base classes before.
+        let each: String = way.iter().map(|base| format!("{prefix}{base}/")).collect();
+        let mut bases = prefix.to_owned();
+        let mut all = String::new();
+        for base in &way {
+            bases.push_str(base);
+            all.push_str(&format!("{bases}/"));
+            bases.push('.');
+        }
+        let ways = [
+            format!("{around}{each}{prefix}{name}"),
+            format!("{around}{}/{prefix}{name}", way.join("/")),
+            format!("{around}{all}{bases}{name}"),
+        ];
+        ways.iter().find_map(|path| self.index.find(path)).map(counter)
     }
 
     /// A number of a class, by its type number.
@@ -380,6 +467,17 @@ impl Evidence<'_> {
                 layout => layout.into_member(),
             }
         };
+        let alone = match &layout {
+            Layout::Headed(inner) => &**inner,
+            layout => layout,
+        };
+        if let Layout::Slice(object, _) = alone {
+            let counter = self.counting_member().filter(|_| !self.is_inside());
+            let counter = counter.ok_or("it points to objects that another branch counts")?;
+            // One version for all objects of an entry.
+            let layout = Arc::new(Layout::Headed(object.clone()));
+            return Ok(Interpretation::Streamed { layout, run: Run::Counted(counter) });
+        }
         if matches!(layout, Layout::Unknown | Layout::AnyPointer) {
             let element = if class.id >= 0 { self.element() } else { None };
             let type_name = element.map_or(class_name.into_owned(), |element| element.type_name);
@@ -468,12 +566,53 @@ fn find_member<'a>(streamers: &'a Streamers, class: &'a Class, name: &str) -> Op
     None
 }
 
+/// The base classes, outermost first, that the member `name` of a class is in.
+fn way_to_member<'a>(streamers: &'a Streamers, class: &'a Class, name: &str) -> Option<Vec<&'a str>> {
+    // How deep classes derive from each other in a sane file.
+    const DEEPEST: usize = 16;
+    let mut class = class;
+    let mut way = Vec::new();
+    while way.len() < DEEPEST && !class.elements.iter().any(|element| element.name == name) {
+        let bases = class.elements.iter().filter(|element| element.kind == "TStreamerBase");
+        let bases = bases.filter_map(|base| streamers.class(&base.name));
+        class = bases.into_iter().find(|base| find_member(streamers, base, name).is_some())?;
+        way.push(class.name.as_str());
+    }
+    Some(way)
+}
+
+/// A leaf list of which some members are counted by others, or are texts.
+fn varying(leaves: &[Leaf<'_>]) -> Result<Interpretation, String> {
+    let mut members = Vec::new();
+    for (at, leaf) in leaves.iter().enumerate() {
+        let name = String::from_utf8_lossy(leaf.name).into_owned();
+        if leaf.class == b"TLeafC" {
+            members.push((name, Layout::TString));
+            continue;
+        }
+        let element = Element::of_leaf(leaf.class, leaf.unsigned, leaf.title).ok_or_else(|| {
+            format!("leaves of class {} are not supported", String::from_utf8_lossy(leaf.class))
+        })?;
+        let number = Layout::Number(element);
+        let fixed = leaf.dims().into_iter().rev().fold(number, |of, n| Layout::Fixed(n, Box::new(of)));
+        let Some(counter) = leaf.counter else {
+            members.push((name, fixed));
+            continue;
+        };
+        let counter = leaves[..at].iter().position(|leaf| leaf.place == counter);
+        let counter = counter.ok_or("another branch counts the values of one of its leaves")?;
+        members.push((name, Layout::Slice(Box::new(fixed), Counting::of(counter))));
+    }
+    let layout = Arc::new(Layout::record("leaves", members));
+    Ok(Interpretation::Streamed { layout, run: Run::One })
+}
+
 /// A leaf list.
 fn members(leaves: &[Leaf<'_>]) -> Result<Interpretation, String> {
+    if leaves.iter().any(|leaf| leaf.counter.is_some() || leaf.class == b"TLeafC") {
+        return varying(leaves);
+    }
     let member = |leaf: &Leaf<'_>| {
-        if leaf.counter.is_some() {
-            return Err("it is a leaf list with a counter".to_owned());
-        }
         let element = Element::of_leaf(leaf.class, leaf.unsigned, leaf.title).ok_or_else(|| {
             format!("leaves of class {} are not supported", String::from_utf8_lossy(leaf.class))
         })?;

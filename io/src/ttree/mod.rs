@@ -22,5 +22,5 @@ mod tree;
 
 pub use element::{Element, Packed};
 pub use interpretation::{Counter, Interpretation, Member, Run};
-pub use object::{Items, Layout};
+pub use object::{Counting, Heir, Items, Layout};
 pub use tree::Tree;

@@ -25,12 +25,16 @@ pub(super) fn needs(
     for column in columns {
         let node = tree.node(column)?;
         tree.readable(node)?;
-        let (branch, interpretation) = tree.interpreted(node)?;
-        need(node, entries.start);
-        if let Some(counter) = interpretation.counter() {
-            let baskets = branch.baskets.overlapping(entries);
-            let first = if baskets.is_empty() { entries.start } else { branch.baskets.starts[baskets.start] };
-            need(counter.node, first);
+        let (mut node, mut first) = (node, entries.start);
+        need(node, first);
+        // What counts may be counted itself, but no further: `readable` has made sure of it.
+        for _ in 0..2 {
+            let (branch, interpretation) = tree.interpreted(node)?;
+            let Some(counter) = interpretation.counter() else { break };
+            let baskets = branch.baskets.overlapping(&(first..entries.end));
+            first = if baskets.is_empty() { first } else { branch.baskets.starts[baskets.start] };
+            node = counter.node;
+            need(node, first);
         }
     }
     Ok(needs)

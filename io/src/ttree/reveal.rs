@@ -38,9 +38,10 @@ impl Tree {
         for _ in 0..DEEPEST {
             let Some(layout) = alone(&interpretation).filter(|_| !unseen.is_empty()) else { break };
             let (found, wrong) = reveal(layout, &values, key_length, unseen.len());
-            let reason = wrong.map_or(NOT_SAID.to_owned(), |wrong| format!("{NOT_SAID}: {wrong}"));
+            let reason = wrong.as_ref().map_or(NOT_SAID.to_owned(), |wrong| format!("{NOT_SAID}: {wrong}"));
             items.give_up(&unseen, &reason);
-            items.learn(found);
+            // Enumerations are a guess, which anything that does not fit refutes.
+            items.learn(found.into_iter().filter(|(_, item)| wrong.is_none() || !item.is_number()).collect());
             Branch { interpretation, unseen, .. } = self.parse(node, &items)?;
         }
         if !unseen.is_empty() {

@@ -2,12 +2,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use arrow_schema::DataType;
 use bytes::Bytes;
 
 use super::basket::{Content, Head, Place, decompress};
 use super::branch::Branch;
 use super::index::Index;
-use super::interpretation::{Counter, Interpretation};
+use super::interpretation::{Counter, Interpretation, Run};
 use super::object::ItemClasses;
 use super::{decode, plan};
 use crate::root::{Buffer, Malformed, ObjectBytes, Parse, RootFile};
@@ -155,6 +156,19 @@ impl Tree {
     pub(super) fn readable(&self, node: usize) -> Result<()> {
         let (branch, interpretation) = self.interpreted(node)?;
         self.complete(node, &branch)?;
+        if let Interpretation::Streamed { run: Run::Pointers(counter), .. } = interpretation {
+            // The objects' counts are counted themselves.
+            let (branch, counts) = self.interpreted(counter.node)?;
+            self.complete(counter.node, &branch)?;
+            if let Interpretation::Counted { counter, element, dims } = counts
+                && element.is_integer()
+                && dims.is_empty()
+            {
+                return self.counts(node, counter);
+            }
+            let name = &self.index.nodes[counter.node].path;
+            return Err(self.unsupported(node, format!("its counter `{name}` does not hold integers")));
+        }
         if let Some(counter) = interpretation.counter() {
             return self.counts(node, counter);
         }
@@ -190,6 +204,13 @@ impl Tree {
             Interpretation::Struct { members } => members
                 .get(counter.leaf)
                 .is_some_and(|member| member.dims.is_empty() && member.element.is_integer()),
+            // A leaf list of which some members are counted by others.
+            Interpretation::Streamed { run: Run::One, .. } => match interpretation.data_type() {
+                DataType::Struct(fields) => {
+                    fields.get(counter.leaf).is_some_and(|field| field.data_type().is_integer())
+                }
+                _ => false,
+            },
             _ => false,
         };
         if integer {
@@ -323,6 +344,8 @@ impl Header {
         let at = buffer.position();
         let entries = if (16..=20).contains(&version) {
             Self::known(buffer, version)?
+        } else if version < 5 {
+            Self::ancient(buffer)?
         } else {
             Self::described(buffer, version, file)?
         };
@@ -350,6 +373,17 @@ impl Header {
         if version >= 20 {
             buffer.skip_object()?; // fIOFeatures
         }
+        Ok(entries)
+    }
+
+    /// Versions before the class had a description.
+    fn ancient(buffer: &mut Buffer<'_>) -> Parse<i64> {
+        for _ in 0..3 {
+            buffer.skip_object()?; // TAttLine, TAttFill, TAttMarker
+        }
+        buffer.skip(12)?; // fScanField, fMaxEntryLoop, fMaxVirtualSize
+        let entries = buffer.f64()? as i64;
+        buffer.skip(8 + 8 + 8)?; // fTotBytes, fZipBytes, fAutoSave, fEstimate
         Ok(entries)
     }
 

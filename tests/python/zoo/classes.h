@@ -22,6 +22,10 @@
 #include <TClonesArray.h>
 #include <TDatime.h>
 #include <TLorentzVector.h>
+#include <TMatrixD.h>
+#include <TMatrixDSym.h>
+#include <TMatrixF.h>
+#include <TMatrixFSym.h>
 #include <TNamed.h>
 #include <TObjArray.h>
 #include <TObjString.h>
@@ -30,11 +34,15 @@
 #include <TString.h>
 #include <TVector2.h>
 #include <TVector3.h>
+#include <TVectorD.h>
 
 namespace zoo {
 
 enum Color { kRed = 1, kGreen = -7, kBlue = 100000 };
 enum class Flavour : unsigned char { up, down = 200 };
+// Only in trees, where every enumeration is an int.
+enum class Tiny : unsigned char { none, some = 3, most = 255 };
+enum class Small : short { below = -30000, zero = 0 };
 
 struct Point {
    float x = 0;
@@ -324,6 +332,148 @@ public:
       delete track;
    }
    ClassDefOverride(Pointing, 1)
+};
+
+// A counter in a base class, and arrays of several types.
+struct CounterBase {
+   int n = 0;
+};
+struct CountedHeir : CounterBase {
+   short *s = nullptr;         //[n]
+   unsigned char *u = nullptr; //[n]
+   long *l = nullptr;          //[n]
+   bool *o = nullptr;          //[n]
+   CountedHeir() = default;
+   CountedHeir(const CountedHeir &o) { *this = o; }
+   CountedHeir &operator=(const CountedHeir &other)
+   {
+      if (this != &other) {
+         resize(other.n);
+         for (int i = 0; i < n; ++i) {
+            s[i] = other.s[i];
+            u[i] = other.u[i];
+            l[i] = other.l[i];
+            o[i] = other.o[i];
+         }
+      }
+      return *this;
+   }
+   ~CountedHeir() { resize(0); }
+   void resize(int size)
+   {
+      delete[] s;
+      delete[] u;
+      delete[] l;
+      delete[] o;
+      n = size;
+      s = n ? new short[n]{} : nullptr;
+      u = n ? new unsigned char[n]{} : nullptr;
+      l = n ? new long[n]{} : nullptr;
+      o = n ? new bool[n]{} : nullptr;
+   }
+};
+// Standard collections in arrays of fixed length.
+struct ArraysOfCollections {
+   std::array<std::vector<int>, 3> v;
+   std::array<std::map<int, float>, 2> m;
+   std::array<std::string, 2> s;
+   std::array<std::vector<std::vector<float>>, 2> vv;
+   std::array<std::vector<Point>, 2> p;
+   std::array<std::array<std::vector<short>, 2>, 2> aa;
+   int after = 0;
+};
+struct Enumerations {
+   Color color = kRed;
+   Tiny tiny = Tiny::none;
+   Small small = Small::zero;
+   Color colors[2] = {};
+   std::vector<Tiny> tinies;
+   std::vector<Small> smalls;
+   std::vector<std::vector<Color>> nested;
+   std::map<Flavour, float> keys;
+   std::map<int, Flavour> values;
+   std::set<Small> set;
+   int after = 0;
+};
+struct Matrices {
+   int before = 0;
+   TMatrixD d;
+   TMatrixF f;
+   TMatrixDSym ds;
+   TMatrixFSym fs;
+   TVectorD v;
+   std::vector<TMatrixDSym> vds;
+   std::vector<TMatrixD> vd;
+   int after = 0;
+};
+// Objects with standard collections, in a TClonesArray.
+class Rich : public TObject {
+public:
+   std::vector<int> v;
+   std::map<int, float> m;
+   std::string s;
+   std::vector<std::vector<float>> vv;
+   std::vector<Point> points;
+   int last = 0;
+   ClassDefOverride(Rich, 1)
+};
+class Sized : public TObject {
+public:
+   int n = 0;
+   float *x = nullptr; //[n]
+   double last = 0;
+   Sized() = default;
+   Sized(const Sized &) = delete;
+   Sized &operator=(const Sized &) = delete;
+   ~Sized() override { delete[] x; }
+   ClassDefOverride(Sized, 1)
+};
+template <class T> struct Clones {
+   TClonesArray array{T::Class(), 4};
+   int after = 0;
+};
+// Pointers to objects of derived classes.
+struct Shape {
+   int id = 0;
+   virtual ~Shape() = default;
+   ClassDef(Shape, 1)
+};
+struct Circle : Shape {
+   double radius = 0;
+   ~Circle() override = default;
+   ClassDefOverride(Circle, 2)
+};
+class Named : public TNamed, public Shape {
+public:
+   std::vector<int> list;
+   ClassDefOverride(Named, 1)
+};
+struct Shapes {
+   std::vector<Shape *> all;
+   Shape *one = nullptr;
+   int after = 0;
+   Shapes() = default;
+   Shapes(const Shapes &) = delete;
+   Shapes &operator=(const Shapes &) = delete;
+   ~Shapes() { clear(); }
+   void clear()
+   {
+      for (Shape *shape : all)
+         delete shape;
+      all.clear();
+      delete one;
+      one = nullptr;
+   }
+};
+// Objects that another member counts.
+struct Loop {
+   int n = 0;
+   Point *p = nullptr; //[n]
+   int after = 0;
+   Loop() = default;
+   Loop(const Loop &) = delete;
+   Loop &operator=(const Loop &) = delete;
+   ~Loop() { delete[] p; }
 };
 
 // ROOT's own.

@@ -16,7 +16,9 @@ CLASSES = """
     zoo::Point zoo::Record zoo::Base zoo::Other zoo::Derived zoo::Twice zoo::Empty zoo::Numbers zoo::Packed zoo::Counted
     zoo::Strings zoo::CString zoo::Containers zoo::Bits zoo::Nested zoo::Hit zoo::Track zoo::Event zoo::Referring
     zoo::Pointing zoo::Arrays zoo::Pointers zoo::Hollow zoo::Partly zoo::Holder<short> zoo::Holder<zoo::Point> zoo::Series
-    zoo::PackedLists zoo::Keyed zoo::Recursive zoo::Owned zoo::Label zoo::Mixed zoo::Both
+    zoo::PackedLists zoo::Keyed zoo::Recursive zoo::Owned zoo::Label zoo::Mixed zoo::Both zoo::CounterBase zoo::CountedHeir
+    zoo::ArraysOfCollections zoo::Enumerations zoo::Matrices zoo::Rich zoo::Sized zoo::Clones<zoo::Rich>
+    zoo::Clones<zoo::Sized> zoo::Shape zoo::Circle zoo::Named zoo::Shapes zoo::Loop
 """.split()
 
 
@@ -29,7 +31,7 @@ def selection(types: list[str]) -> str:
     classes = [f"#pragma link C++ class {name}+;" for name in CLASSES]
     classes.append("#pragma link C++ options=rntupleStreamerMode(true) class zoo::Blob+;")
     templates = [f"#pragma link C++ class {name}+;" for name in types if "<" in name and not KNOWN.fullmatch(name)]
-    enums = [f"#pragma link C++ enum {name};" for name in ("zoo::Color", "zoo::Flavour")]
+    enums = [f"#pragma link C++ enum {name};" for name in ("zoo::Color", "zoo::Flavour", "zoo::Tiny", "zoo::Small")]
     return "\n".join(["#pragma link off all functions;", *enums, "#pragma link C++ class zoo::Columns-;", "#pragma link C++ struct zoo::TupleLayout-;", *classes, *templates, ""])
 
 

@@ -412,3 +412,250 @@ template <> struct zoo::Fill<zoo::Both> {
    }
 };
 ZOO_MEMBERS(zoo::Both, ZOO_BASE(TNamed) ZOO_BASE(zoo::Derived) f("hits", o.hits); f("tracks", o.tracks);)
+
+template <> struct zoo::Fill<zoo::Tiny> {
+   static void fill(Rng &rng, Tiny &value)
+   {
+      static const Tiny values[] = {Tiny::none, Tiny::some, Tiny::most};
+      value = values[rng.below(3)];
+   }
+};
+template <> struct zoo::Fill<zoo::Small> {
+   static void fill(Rng &rng, Small &value) { value = rng.below(2) ? Small::below : Small::zero; }
+};
+template <class E> struct DescribeInt {
+   static void shape(zoo::Node &node) { zoo::shape<int>(node); }
+   static void add(zoo::Node &node, E value) { zoo::add<int>(node, static_cast<int>(value)); }
+};
+template <> struct zoo::Describe<zoo::Tiny> : DescribeInt<zoo::Tiny> {};
+template <> struct zoo::Describe<zoo::Small> : DescribeInt<zoo::Small> {};
+ZOO_MEMBERS(zoo::Enumerations, f("color", o.color); f("tiny", o.tiny); f("small", o.small); f("colors", o.colors);
+            f("tinies", o.tinies); f("smalls", o.smalls); f("nested", o.nested); f("keys", o.keys);
+            f("values", o.values); f("set", o.set); f("after", o.after);)
+ZOO_MEMBERS(zoo::ArraysOfCollections, f("v", o.v); f("m", o.m); f("s", o.s); f("vv", o.vv); f("p", o.p); f("aa", o.aa);
+            f("after", o.after);)
+ZOO_MEMBERS(zoo::Rich, f("v", o.v); f("m", o.m); f("s", o.s); f("vv", o.vv); f("points", o.points); f("last", o.last);)
+
+template <> struct zoo::Fill<zoo::CountedHeir> {
+   static void fill(Rng &rng, CountedHeir &o)
+   {
+      o.resize(static_cast<int>(length(rng)));
+      for (int i = 0; i < o.n; ++i) {
+         zoo::fill(rng, o.s[i]);
+         zoo::fill(rng, o.u[i]);
+         zoo::fill(rng, o.l[i]);
+         zoo::fill(rng, o.o[i]);
+      }
+   }
+};
+template <> struct zoo::Describe<zoo::CountedHeir> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<int>(node.child(0, "n"));
+      zoo::shape<std::vector<short>>(node.child(1, "s"));
+      zoo::shape<std::vector<unsigned char>>(node.child(2, "u"));
+      zoo::shape<std::vector<long>>(node.child(3, "l"));
+      zoo::shape<std::vector<bool>>(node.child(4, "o"));
+   }
+   static void add(Node &node, const CountedHeir &o)
+   {
+      ++node.n;
+      zoo::add(node.child(0), o.n);
+      zoo::add(node.child(1), counted<short>(o.s, o.n));
+      zoo::add(node.child(2), counted<unsigned char>(o.u, o.n));
+      zoo::add(node.child(3), counted<long>(o.l, o.n));
+      zoo::add(node.child(4), counted<bool>(o.o, o.n));
+   }
+};
+template <> struct zoo::Fill<zoo::Sized> {
+   static void fill(Rng &rng, Sized &o)
+   {
+      delete[] o.x;
+      o.n = static_cast<int>(length(rng));
+      o.x = o.n ? new float[o.n] : nullptr;
+      for (int i = 0; i < o.n; ++i)
+         zoo::fill(rng, o.x[i]);
+      zoo::fill(rng, o.last);
+   }
+};
+template <> struct zoo::Describe<zoo::Sized> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<int>(node.child(0, "n"));
+      zoo::shape<std::vector<float>>(node.child(1, "x"));
+      zoo::shape<double>(node.child(2, "last"));
+      zoo::hidden(node, 3);
+   }
+   static void add(Node &node, const Sized &o)
+   {
+      ++node.n;
+      zoo::add(node.child(0), o.n);
+      zoo::add(node.child(1), counted<float>(o.x, o.n));
+      zoo::add(node.child(2), o.last);
+      zoo::hidden(node, 3, o);
+   }
+};
+template <class T> struct zoo::Fill<zoo::Clones<T>> {
+   static void fill(Rng &rng, Clones<T> &o)
+   {
+      o.array.Delete();
+      int n = static_cast<int>(length(rng));
+      for (int i = 0; i < n; ++i)
+         zoo::fill(rng, *static_cast<T *>(o.array.ConstructedAt(i)));
+      zoo::fill(rng, o.after);
+   }
+};
+template <class T> struct zoo::Describe<zoo::Clones<T>> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      Node &list = node.child(0, "array");
+      list.kind = 'l';
+      zoo::shape<T>(list.child(0));
+      zoo::shape<int>(node.child(1, "after"));
+   }
+   static void add(Node &node, const Clones<T> &o)
+   {
+      ++node.n;
+      Node &list = node.child(0);
+      for (int i = 0; i < o.array.GetEntriesFast(); ++i)
+         zoo::add(list.child(0), *static_cast<const T *>(o.array.At(i)));
+      list.offsets.push_back(list.offsets.back() + o.array.GetEntriesFast());
+      zoo::add(node.child(1), o.after);
+   }
+};
+template <> struct zoo::Fill<zoo::Shapes> {
+   static Shape *shape(Rng &rng)
+   {
+      Shape *made = nullptr;
+      switch (rng.below(4)) {
+      case 0: made = new Shape; break;
+      case 1: {
+         auto *circle = new Circle;
+         zoo::fill(rng, circle->radius);
+         made = circle;
+         break;
+      }
+      case 2: {
+         auto *named = new Named;
+         zoo::fill(rng, static_cast<TNamed &>(*named));
+         zoo::fill(rng, named->list);
+         made = named;
+         break;
+      }
+      default: return nullptr;
+      }
+      zoo::fill(rng, made->id);
+      return made;
+   }
+   static void fill(Rng &rng, Shapes &o)
+   {
+      o.clear();
+      for (std::size_t n = length(rng); n > 0; --n)
+         o.all.push_back(shape(rng));
+      o.one = shape(rng);
+      zoo::fill(rng, o.after);
+   }
+};
+ZOO_MEMBERS(zoo::Shape, f("id", o.id);)
+ZOO_MEMBERS(zoo::Shapes, f("all", o.all); f("one", o.one); f("after", o.after);)
+template <> struct zoo::Fill<zoo::Loop> {
+   static void fill(Rng &rng, Loop &o)
+   {
+      delete[] o.p;
+      o.n = static_cast<int>(length(rng));
+      o.p = o.n ? new Point[o.n] : nullptr;
+      for (int i = 0; i < o.n; ++i)
+         zoo::fill(rng, o.p[i]);
+      zoo::fill(rng, o.after);
+   }
+};
+template <> struct zoo::Describe<zoo::Loop> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<int>(node.child(0, "n"));
+      zoo::shape<std::vector<Point>>(node.child(1, "p"));
+      zoo::shape<int>(node.child(2, "after"));
+   }
+   static void add(Node &node, const Loop &o)
+   {
+      ++node.n;
+      zoo::add(node.child(0), o.n);
+      zoo::add(node.child(1), counted<Point>(o.p, o.n));
+      zoo::add(node.child(2), o.after);
+   }
+};
+
+// Of a symmetric matrix the upper half is stored.
+template <class M, class T, bool symmetric> struct Matrix {
+   static void fill(zoo::Rng &rng, M &value)
+   {
+      int rows = static_cast<int>(rng.below(4)) + 1, columns = symmetric ? rows : static_cast<int>(rng.below(3)) + 1;
+      value.ResizeTo(rows, columns);
+      for (int r = 0; r < rows; ++r)
+         for (int c = symmetric ? r : 0; c < columns; ++c) {
+            value(r, c) = static_cast<T>(zoo::ordinary(rng));
+            if (symmetric)
+               value(c, r) = value(r, c);
+         }
+   }
+   static void shape(zoo::Node &node)
+   {
+      static const char *const names[] = {"fNrows", "fNcols", "fRowLwb", "fColLwb", "fNelems", "fNrowIndex"};
+      node.kind = 'r';
+      for (std::size_t at = 0; at < 6; ++at)
+         zoo::shape<int>(node.child(at, names[at]));
+      zoo::shape<T>(node.child(6, "fTol"));
+      zoo::shape<std::vector<T>>(node.child(7, "fElements"));
+   }
+   static void add(zoo::Node &node, const M &value)
+   {
+      ++node.n;
+      const int numbers[] = {value.GetNrows(), value.GetNcols(), value.GetRowLwb(), value.GetColLwb(), value.GetNoElements(), 0};
+      for (std::size_t at = 0; at < 6; ++at)
+         zoo::add(node.child(at), numbers[at]);
+      zoo::add<T>(node.child(6), value.GetTol());
+      std::vector<T> elements;
+      for (int r = 0; r < value.GetNrows(); ++r)
+         for (int c = symmetric ? r : 0; c < value.GetNcols(); ++c)
+            elements.push_back(value(r, c));
+      zoo::add(node.child(7), elements);
+   }
+};
+template <> struct zoo::Fill<TMatrixD> : Matrix<TMatrixD, double, false> {};
+template <> struct zoo::Fill<TMatrixF> : Matrix<TMatrixF, float, false> {};
+template <> struct zoo::Fill<TMatrixDSym> : Matrix<TMatrixDSym, double, true> {};
+template <> struct zoo::Fill<TMatrixFSym> : Matrix<TMatrixFSym, float, true> {};
+template <> struct zoo::Describe<TMatrixD> : Matrix<TMatrixD, double, false> {};
+template <> struct zoo::Describe<TMatrixF> : Matrix<TMatrixF, float, false> {};
+template <> struct zoo::Describe<TMatrixDSym> : Matrix<TMatrixDSym, double, true> {};
+template <> struct zoo::Describe<TMatrixFSym> : Matrix<TMatrixFSym, float, true> {};
+template <> struct zoo::Fill<TVectorD> {
+   static void fill(Rng &rng, TVectorD &value)
+   {
+      value.ResizeTo(static_cast<int>(rng.below(5)) + 1);
+      for (int i = 0; i < value.GetNrows(); ++i)
+         value(i) = ordinary(rng);
+   }
+};
+template <> struct zoo::Describe<TVectorD> {
+   static void shape(Node &node)
+   {
+      node.kind = 'r';
+      zoo::shape<int>(node.child(0, "fNrows"));
+      zoo::shape<int>(node.child(1, "fRowLwb"));
+      zoo::shape<std::vector<double>>(node.child(2, "fElements"));
+   }
+   static void add(Node &node, const TVectorD &value)
+   {
+      ++node.n;
+      zoo::add(node.child(0), value.GetNrows());
+      zoo::add(node.child(1), value.GetLwb());
+      zoo::add(node.child(2), std::vector<double>(value.GetMatrixArray(), value.GetMatrixArray() + value.GetNrows()));
+   }
+};
+ZOO_MEMBERS(zoo::Matrices, f("before", o.before); f("d", o.d); f("f", o.f); f("ds", o.ds); f("fs", o.fs); f("v", o.v);
+            f("vds", o.vds); f("vd", o.vd); f("after", o.after);)

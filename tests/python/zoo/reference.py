@@ -106,7 +106,7 @@ def sub_branches(branch, path: str) -> Iterator[tuple[str, object]]:
 
 
 # What base classes hold: they have branches of their own, whose members do not name them.
-BASES = {"zoo::Base": ["id"], "zoo::Derived": ["id", "w", "v"], "zoo::Other": ["other", "shorts"], "TObject": ["fUniqueID", "fBits"], "TNamed": ["fName", "fTitle"], "zoo::Empty": []}
+BASES = {"zoo::Base": ["id"], "zoo::Derived": ["id", "w", "v"], "zoo::Other": ["other", "shorts"], "TObject": ["fUniqueID", "fBits"], "TNamed": ["fName", "fTitle"], "zoo::Empty": [], "zoo::CounterBase": ["n"]}
 
 # What may be of any class, or of its own: it is not compared.
 UNDESCRIBED = {"any", "all", "inside"}

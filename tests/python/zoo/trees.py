@@ -96,6 +96,22 @@ TREE = {
     "v_named": "std::vector<TNamed>",
     "v_label": "std::vector<zoo::Label>",
     "v_tstring": "std::vector<TString>",
+    "heir": "zoo::CountedHeir",
+    "v_counted": "std::vector<zoo::Counted>",
+    "v_heir": "std::vector<zoo::CountedHeir>",
+    "collections": "zoo::ArraysOfCollections",
+    "v_collections": "std::vector<zoo::ArraysOfCollections>",
+    "enumerations": "zoo::Enumerations",
+    "v_tiny": "std::vector<zoo::Tiny>",
+    "vv_small": "std::vector<std::vector<zoo::Small>>",
+    "m_flavour": "std::map<zoo::Flavour,zoo::Flavour>",
+    "matrices": "zoo::Matrices",
+    "matrix_sym": "TMatrixDSym",
+    "v_matrix_sym": "std::vector<TMatrixDSym>",
+    "clones_rich": "zoo::Clones<zoo::Rich>",
+    "clones_sized": "zoo::Clones<zoo::Sized>",
+    "shapes": "zoo::Shapes",
+    "loop": "zoo::Loop",
 }
 CLASSES = {
     "point": "zoo::Point",
@@ -187,7 +203,7 @@ LAYOUTS = [
     Layout("halfsplit", 2, memberwise=False),
 ]
 # What ROOT 6.40 itself cannot read again in a layout, though it is in the file.
-UNREAD = {"generated": re.compile("(arrays|counted)_.*|counted|packed_lists")}
+UNREAD = {"generated": re.compile("(arrays|counted)_.*|counted|packed_lists|heir")}
 
 
 CONTENTS: dict[str, Callable] = {

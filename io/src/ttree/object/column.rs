@@ -58,6 +58,7 @@ impl Column {
         match layout {
             Layout::Number(element) => numbers(*element),
             Layout::Bits => numbers(Element::U32),
+            Layout::Enumeration(_) => numbers(Element::I32),
             Layout::String | Layout::TString | Layout::CString => strings(),
             Layout::Array(element) => list(numbers(*element)),
             Layout::Bitset(n) => Self::Fixed { n: *n, item: Box::new(numbers(Element::Bool)), len: 0 },
@@ -67,7 +68,7 @@ impl Column {
             Layout::Headed(inner) => Self::new(inner),
             Layout::Class(of) | Layout::Members(of) => class(of),
             Layout::Named(_, object) => Self::new(object),
-            Layout::Pointer(of) => optional(class(of)),
+            Layout::Pointer(of, _) => optional(class(of)),
             Layout::Clones(Items::Of(of)) => list(optional(class(of))),
             Layout::ClonesPointer(Items::Of(of)) => optional(list(optional(class(of)))),
             Layout::Object => record(vec![numbers(Element::U32), numbers(Element::U32)]),

@@ -40,6 +40,7 @@ impl ItemClasses {
         self.known.extend(found.into_iter().map(|(place, class)| {
             let class = match class {
                 ItemClass::One(class) => Ok(class),
+                ItemClass::Number => Ok("int".to_owned()),
                 ItemClass::Two(first, second) => {
                     Err(format!("its TClonesArrays hold objects of class {first} and of class {second}"))
                 }
@@ -67,7 +68,8 @@ pub(crate) fn reveal(
     let mut stream = Stream::new(values, key_length, 0);
     let mut column = Column::new(layout);
     let mut wrong = None;
-    while stream.position() < values.len() && stream.items().len() < places {
+    let guessed = |stream: &Stream<'_>| stream.items().values().any(ItemClass::is_number);
+    while stream.position() < values.len() && (stream.items().len() < places || guessed(&stream)) {
         let before = stream.position();
         if let Err(malformed) = stream.run(layout, 1, &mut column) {
             wrong = Some(format!("{} (its byte {})", malformed.reason, malformed.at));

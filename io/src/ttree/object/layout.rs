@@ -37,10 +37,12 @@ pub enum Layout {
     Members(Arc<Class>),
     /// An object behind the name of its class, which is the declared one: a branch of class `TBranchObject`.
     Named(Arc<str>, Box<Layout>),
-    /// A pointer to an object of the declared class.
-    Pointer(Arc<Class>),
-    /// A pointer to so many values as another member of the class counts.
-    Slice(Box<Layout>, usize),
+    /// A number of an enumeration that the file does not describe: 4 bytes, if its name is not that of a class.
+    Enumeration(Arc<str>),
+    /// A pointer to an object of the declared class, or of a class that derives from it.
+    Pointer(Arc<Class>, Arc<[Heir]>),
+    /// As many values as another member of the class counts.
+    Slice(Box<Layout>, Counting),
     /// A `TObject`: its version, id and bits.
     Object,
     /// A `TRef`: a `TObject` whose id is that of the object referred to, and its process, which is not kept.
@@ -65,6 +67,26 @@ pub enum Items {
     /// What no bytes were asked for yet, and then passed over. The place is that of the array: the member
     /// of a class, or nothing where it is a branch.
     Unseen(Arc<str>),
+}
+
+/// Which member counts, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Counting {
+    /// The field that counts; before it the base classes that it is in.
+    pub(super) place: Vec<usize>,
+    /// Whether a byte before the values says that they are there: a pointer to numbers.
+    pub(super) flag: bool,
+    /// Whether the member counts the rows of a triangle: of a symmetric matrix the upper half is stored.
+    pub(super) triangle: bool,
+}
+
+/// A class that derives from another one.
+#[derive(Clone, Debug)]
+pub struct Heir {
+    pub(super) name: String,
+    /// For each class on the way to the base class, its base classes that are stored before it: whether each
+    /// is a `TObject`, whose bytes are not counted.
+    pub(super) way: Vec<Vec<bool>>,
 }
 
 /// A class as its objects are stored.
@@ -110,7 +132,25 @@ pub(super) struct Step {
     pub(super) base: bool,
 }
 
+impl Counting {
+    /// The field of a record that counts.
+    pub(crate) fn of(field: usize) -> Self {
+        Self { place: vec![field], ..Self::default() }
+    }
+}
+
 impl Class {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 1, depth: 0 }
+    }
+
+    pub(super) fn add(&mut self, member: Member) {
+        let (columns, depth) = member.layout.extent();
+        self.columns = self.columns.saturating_add(columns);
+        self.depth = self.depth.max(depth);
+        self.fields.push(member);
+    }
+
     /// The program of a version, by its checksum where it has one.
     pub(super) fn program(&self, version: u16, checksum: Option<u32>) -> Option<&Program> {
         // What the file does not describe is known in one version.
@@ -164,6 +204,18 @@ impl Class {
 }
 
 impl Layout {
+    /// Values behind each other, without a version.
+    pub(crate) fn record(name: &str, members: Vec<(String, Layout)>) -> Self {
+        let mut class = Class::new(name);
+        let mut steps = Vec::new();
+        for (name, layout) in members {
+            steps.push(Step { layout: layout.clone(), field: Some(class.fields.len()), base: false });
+            class.add(Member { name, layout, base: false });
+        }
+        class.programs.push(Program { version: 1, checksum: 0, steps, complete: true });
+        Self::Members(Arc::new(class))
+    }
+
     /// The Arrow type of a column of such values.
     pub fn data_type(&self) -> DataType {
         let list = |inner| DataType::List(item(inner));
@@ -174,6 +226,7 @@ impl Layout {
         match self {
             Self::Number(element) => element.data_type(),
             Self::Bits => DataType::UInt32,
+            Self::Enumeration(_) => DataType::Int32,
             Self::String | Self::TString | Self::CString => DataType::Binary,
             Self::Array(element) => list(element.data_type()),
             Self::Bitset(n) => fixed(*n, DataType::Boolean, false),
@@ -184,7 +237,7 @@ impl Layout {
             ]))),
             Self::Fixed(n, inner) => fixed(*n, inner.data_type(), inner.nullable()),
             Self::Headed(inner) => inner.data_type(),
-            Self::Class(class) | Self::Members(class) | Self::Pointer(class) => class.data_type(),
+            Self::Class(class) | Self::Members(class) | Self::Pointer(class, _) => class.data_type(),
             Self::Named(_, object) => object.data_type(),
             Self::Clones(Items::Of(class)) | Self::ClonesPointer(Items::Of(class)) => {
                 DataType::List(Arc::new(Field::new_list_field(class.data_type(), true)))
@@ -208,7 +261,7 @@ impl Layout {
     }
 
     pub(super) fn nullable(&self) -> bool {
-        matches!(self, Self::Pointer(_) | Self::ClonesPointer(Items::Of(_)))
+        matches!(self, Self::Pointer(..) | Self::ClonesPointer(Items::Of(_)))
     }
 
     /// What C++ calls it.
@@ -216,6 +269,7 @@ impl Layout {
         match self {
             Self::Number(element) => element.type_name().to_owned(),
             Self::Bits => "UInt_t".to_owned(),
+            Self::Enumeration(name) => name.to_string(),
             Self::String => "string".to_owned(),
             Self::TString => "TString".to_owned(),
             Self::CString => "char*".to_owned(),
@@ -227,7 +281,7 @@ impl Layout {
             Self::Headed(inner) => inner.type_name(),
             Self::Class(class) | Self::Members(class) => class.name.clone(),
             Self::Named(_, object) => object.type_name(),
-            Self::Pointer(class) => format!("{}*", class.name),
+            Self::Pointer(class, _) => format!("{}*", class.name),
             Self::Slice(inner, _) => format!("{}*", inner.type_name()),
             Self::Object => "TObject".to_owned(),
             Self::Ref => "TRef".to_owned(),
@@ -290,7 +344,7 @@ impl Layout {
                 let (key, value) = (pair.0.extent(), pair.1.extent());
                 deeper((key.0.saturating_add(value.0), key.1.max(value.1)))
             }
-            Self::Class(class) | Self::Members(class) | Self::Pointer(class) => {
+            Self::Class(class) | Self::Members(class) | Self::Pointer(class, _) => {
                 (class.columns, class.depth + 1)
             }
             Self::Named(_, object) => object.extent(),

@@ -9,6 +9,7 @@
 //! where it is a member or a branch, and none inside another collection.
 
 mod column;
+mod heirs;
 mod items;
 mod layout;
 mod resolve;
@@ -20,4 +21,4 @@ pub(super) use items::{ItemClasses, reveal};
 pub(super) use resolve::Resolver;
 pub(super) use stream::Stream;
 
-pub use layout::{Items, Layout};
+pub use layout::{Counting, Heir, Items, Layout};

@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::heirs::Heirs;
 use super::items::ItemClasses;
-use super::layout::{Class, Items, Layout, Member, Program, Step};
-use super::type_name::{map, plain, sequence, template};
+use super::layout::{Class, Counting, Items, Layout, Member, Program, Step};
+use super::type_name::{is_plain_name, map, plain, sequence, template};
 use crate::root::streamer::{self, Streamers};
 use crate::ttree::{Element, Packed};
 
@@ -42,6 +43,7 @@ pub(crate) struct Resolver<'a> {
     streamers: &'a Streamers,
     items: &'a ItemClasses,
     classes: HashMap<(String, Option<i32>), Arc<Class>>,
+    heirs: Heirs,
     /// The classes that are being looked at, outermost first.
     open: Vec<String>,
     /// The member that is being looked at, as `zoo::Event.hits`; nothing where it is a branch.
@@ -55,7 +57,8 @@ impl<'a> Resolver<'a> {
     /// From what the file describes, and what is known of the items of its `TClonesArray`s.
     pub(crate) fn new(streamers: &'a Streamers, items: &'a ItemClasses) -> Self {
         let (classes, open, place) = (HashMap::new(), Vec::new(), String::new());
-        Self { streamers, items, classes, open, place, depth: 0, work: 0 }
+        let heirs = Heirs::default();
+        Self { streamers, items, classes, heirs, open, place, depth: 0, work: 0 }
     }
 
     /// A value of the type `name`, inside a collection.
@@ -100,21 +103,89 @@ impl<'a> Resolver<'a> {
             return Ok(Layout::List(Box::new(self.any_value(inner)?)));
         }
         if let Some((key, value)) = map(name) {
-            return Ok(Layout::Map(Box::new((self.any_value(key)?, self.any_value(value)?))));
+            let pair = [self.of_pair(key, value, 0)?, self.of_pair(key, value, 1)?];
+            return Ok(Layout::Map(Box::new(pair.into())));
+        }
+        if let Some(matrix) = self.symmetric(name) {
+            return matrix;
         }
         if let Some(("bitset", arguments)) = template(name) {
             return Ok(Layout::Bitset(length(arguments[0])?));
         }
         if let Some(("array", arguments)) = template(name)
             && let [inner, n] = arguments[..]
+            && self.streamers.class(name).is_none()
         {
             let inner = self.any_value(inner)?;
             return array(length(n)?, inner).ok_or_else(|| format!("`{name}` is too large or empty"));
         }
+        if let Some(matrix) = matrix(name) {
+            return self.any_value(matrix);
+        }
         match self.collection(name) {
             Some(items) => Ok(Layout::List(Box::new(self.any_value(&items)?))),
-            None => Ok(Layout::Class(self.class(name, None)?)),
+            None => match self.class(name, None) {
+                Ok(class) => Ok(Layout::Class(class)),
+                Err(reason) => self.enumeration(name, reason),
+            },
         }
+    }
+
+    /// A key or a value of a map. Of an enumeration, the description of the pair says which numbers they are.
+    fn of_pair(&mut self, key: &str, value: &str, at: usize) -> Result<Layout, String> {
+        let name = [key, value][at];
+        if is_plain_name(plain(name))
+            && Element::of_name(plain(name)).is_none()
+            && special(plain(name)).is_none()
+        {
+            let close = if value.ends_with('>') { " >" } else { ">" };
+            let pair = self.streamers.class(&format!("pair<{key},{value}{close}"));
+            if let Some(member) = pair.and_then(|pair| pair.elements.get(at))
+                && let Some(number) = Element::of_code(member.code)
+            {
+                return Ok(Layout::Number(number));
+            }
+        }
+        self.any_value(name)
+    }
+
+    /// A name that no class has may be that of an enumeration, which no file describes. `reason` is why it is not.
+    fn enumeration(&self, name: &str, reason: String) -> Result<Layout, String> {
+        if self.streamers.class(name).is_some() || !is_plain_name(name) {
+            return Err(reason);
+        }
+        let items = self.items;
+        match items.at(name) {
+            Some(Ok(_)) => Ok(Layout::Number(Element::I32)),
+            Some(Err(_)) => Err(reason),
+            None => Ok(Layout::Enumeration(items.ask(name))),
+        }
+    }
+
+    /// A symmetric matrix: its base class, and the rows of its upper half: `TMatrixTSym::Streamer`.
+    fn symmetric(&mut self, name: &str) -> Option<Result<Layout, String>> {
+        let Some(("TMatrixTSym", arguments)) = template(name) else { return None };
+        let element = Element::of_name(arguments[0])?;
+        Some(self.triangle(name, arguments[0], element))
+    }
+
+    fn triangle(&mut self, name: &str, of: &str, element: Element) -> Result<Layout, String> {
+        let base_name = format!("TMatrixTBase<{of}>");
+        let base = self.class(&base_name, None)?;
+        let rows = base.fields.iter().position(|field| field.name == "fNrows");
+        let rows = rows.ok_or_else(|| format!("`{base_name}` has no member `fNrows`"))?;
+        let counting = Counting { place: vec![0, rows], flag: false, triangle: true };
+        let elements = Layout::Slice(Box::new(Layout::Number(element)), counting);
+        let mut class = Class::new(name);
+        let base = Layout::Class(base);
+        let steps = vec![
+            Step { layout: base.clone(), field: Some(0), base: true },
+            Step { layout: elements.clone(), field: Some(1), base: false },
+        ];
+        class.add(Member { name: base_name, layout: base, base: true });
+        class.add(Member { name: "fElements".to_owned(), layout: elements, base: false });
+        class.programs.push(Program { version: 1, checksum: 0, steps, complete: true });
+        Ok(Layout::Members(Arc::new(class)))
     }
 
     /// What a class of the file's own that behaves like a collection holds: `DataVector<T>` of ATLAS.
@@ -162,8 +233,15 @@ impl<'a> Resolver<'a> {
         {
             return Ok(Layout::AnyPointer);
         }
+        if let Some(("TMatrixTSym", _)) = template(pointee) {
+            return Ok(Layout::AnyPointer);
+        }
         match self.class(pointee, None) {
-            Ok(class) => Ok(Layout::Pointer(class)),
+            Ok(class) => {
+                let heirs = self.heirs.of(self.streamers, pointee);
+                self.spend(heirs.len())?;
+                Ok(Layout::Pointer(class, heirs))
+            }
             Err(_) => Ok(Layout::AnyPointer),
         }
     }
@@ -287,10 +365,14 @@ impl<'a> Resolver<'a> {
     ) -> Result<(Layout, bool), String> {
         self.spend(1)?;
         let mut layout = self.within(class, &element.name, |this| this.element(element))?;
-        if let Layout::Slice(_, counter) = &mut layout {
+        let slice = match &mut layout {
+            Layout::Headed(inner) => &mut **inner,
+            layout => layout,
+        };
+        if let Layout::Slice(_, counting) = slice {
             let name = element.counter.as_deref().unwrap_or("");
-            let found = fields.iter().position(|field| field.name == name);
-            *counter = found.ok_or_else(|| format!("no member `{name}` counts `{}`", element.name))?;
+            let found = counter(fields, name);
+            counting.place = found.ok_or_else(|| format!("no member `{name}` counts `{}`", element.name))?;
         }
         Ok((layout, element.kind == "TStreamerBase"))
     }
@@ -309,18 +391,21 @@ impl<'a> Resolver<'a> {
             "TStreamerBase" => self.base(element),
             "TStreamerSTL" | "TStreamerSTLstring" => {
                 let name = element.type_name.trim_end_matches('*');
-                let value = match self.any_value(name) {
-                    Ok(layout) => layout,
-                    Err(reason) => self.enumeration(element, name).ok_or(reason)?,
+                let value = match described_number(element, name) {
+                    Some(number) => number,
+                    None => self.any_value(name)?,
                 };
                 return Ok(Layout::Headed(Box::new(repeated(element, value)?)));
             }
             "TStreamerBasicPointer" => {
                 let number = Layout::Number(number(element.code - POINTER, &element.title)?);
                 // Its counter is a field of the class, which whoever asks for the class finds.
-                return Ok(Layout::Slice(Box::new(number), usize::MAX));
+                if !element.dims.is_empty() {
+                    return Err(format!("member `{}` is an array of pointers to numbers", element.name));
+                }
+                return Ok(Layout::Slice(Box::new(number), Counting { flag: true, ..Counting::default() }));
             }
-            "TStreamerLoop" => Err("it points to objects that another member counts".to_owned()),
+            "TStreamerLoop" => return self.counted_objects(element),
             _ => self.member(element),
         };
         let layout = layout.map_err(|reason| format!("member `{}`: {reason}", element.name))?;
@@ -330,7 +415,26 @@ impl<'a> Resolver<'a> {
         Ok(if headed { Layout::Headed(Box::new(layout)) } else { layout })
     }
 
+    /// A pointer to objects that another member counts, or to pointers to such.
+    fn counted_objects(&mut self, element: &streamer::Element) -> Result<Layout, String> {
+        let name = plain(&element.type_name);
+        let object = match name.strip_suffix("**") {
+            Some(pointee) => self.pointer(pointee)?,
+            None => self.any_value(name.trim_end_matches('*').trim_end())?,
+        };
+        if !element.dims.is_empty() || object.is_passed_over() {
+            return Err(format!(
+                "member `{}`: it points to objects that another member counts",
+                element.name
+            ));
+        }
+        Ok(Layout::Headed(Box::new(Layout::Slice(Box::new(object), Counting::default()))))
+    }
+
     fn base(&mut self, element: &streamer::Element) -> Result<Layout, String> {
+        if let Some(matrix) = self.symmetric(&element.name) {
+            return matrix;
+        }
         match special(&element.name) {
             Some(_) if element.name == CLONES => self.clones(),
             Some(layout) => Ok(layout),
@@ -355,6 +459,9 @@ impl<'a> Resolver<'a> {
             OBJECT | ANY | OBJECT_HERE | ANY_HERE if name == CLONES => self.clones(),
             OBJECT | ANY | OBJECT_HERE | ANY_HERE => match special(name) {
                 Some(layout) => Ok(layout),
+                // A `std::array` of standard collections, which have no version here.
+                None if is_collection(name) => self.any_value(name),
+                None if template(name).is_some_and(|(of, _)| of == "TMatrixTSym") => self.any_value(name),
                 None if self.streamers.class(name).is_none() => Ok(Layout::Unknown),
                 None => Ok(Layout::Class(self.class(name, None)?)),
             },
@@ -365,25 +472,49 @@ impl<'a> Resolver<'a> {
             _ => Err(format!("the type `{}` (number {}) is not supported", element.type_name, element.code)),
         }
     }
-
-    /// A collection of values of an enumeration, which no class describes.
-    fn enumeration(&mut self, element: &streamer::Element, name: &str) -> Option<Layout> {
-        let number = Element::of_code(element.contained?)?;
-        sequence(plain(name)).map(|_| Layout::List(Box::new(Layout::Number(number))))
-    }
 }
 
-impl Class {
-    fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), fields: Vec::new(), programs: Vec::new(), columns: 1, depth: 0 }
-    }
+/// Whether it is a sequence or a map of the standard library.
+fn is_collection(name: &str) -> bool {
+    sequence(name).is_some() || map(name).is_some()
+}
 
-    fn add(&mut self, member: Member) {
-        let (columns, depth) = member.layout.extent();
-        self.columns = self.columns.saturating_add(columns);
-        self.depth = self.depth.max(depth);
-        self.fields.push(member);
+/// A sequence of values of an enumeration, which no class describes, but the member says that it is numbers. They
+/// have 4 bytes, whatever the member says that they have in memory.
+fn described_number(element: &streamer::Element, name: &str) -> Option<Layout> {
+    let item = sequence(plain(name))?;
+    Element::of_code(element.contained?)?;
+    let number = Element::I32;
+    let unknown = Element::of_name(plain(item)).is_none() && special(plain(item)).is_none();
+    (unknown && is_plain_name(plain(item))).then(|| Layout::List(Box::new(Layout::Number(number))))
+}
+
+/// The field that counts, in the class itself or in one of its base classes.
+fn counter(fields: &[Member], name: &str) -> Option<Vec<usize>> {
+    if let Some(at) = fields.iter().position(|field| !field.base && field.name == name) {
+        return Some(vec![at]);
     }
+    fields.iter().enumerate().find_map(|(at, field)| match &field.layout {
+        Layout::Class(base) if field.base => {
+            let mut place = counter(&base.fields, name)?;
+            place.insert(0, at);
+            Some(place)
+        }
+        _ => None,
+    })
+}
+
+/// What ROOT's names of matrices stand for. A branch keeps the name that it was made with.
+fn matrix(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "TMatrix" | "TMatrixF" => "TMatrixT<float>",
+        "TMatrixD" => "TMatrixT<double>",
+        "TMatrixFSym" => "TMatrixTSym<float>",
+        "TMatrixDSym" => "TMatrixTSym<double>",
+        "TVector" | "TVectorF" => "TVectorT<float>",
+        "TVectorD" => "TVectorT<double>",
+        _ => return None,
+    })
 }
 
 /// Classes whose streamer is not their description.
@@ -398,8 +529,6 @@ fn special(name: &str) -> Option<Layout> {
         // What any of these holds, only its bytes say.
         "TCollection" | "TSeqCollection" | "TList" | "THashList" | "TSortedList" | "TObjArray"
         | "TClonesArray" | "TOrdCollection" | "TMap" | "THashTable" | "TBtree" => Layout::Unknown,
-        // Half of the elements only.
-        "TMatrixTSym<float>" | "TMatrixTSym<double>" => Layout::Unknown,
         "TArrayC" => Layout::Array(Element::I8),
         "TArrayS" => Layout::Array(Element::I16),
         "TArrayI" => Layout::Array(Element::I32),

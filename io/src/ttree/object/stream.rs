@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Column;
-use super::layout::{Class, Items, Layout, Program, Step};
+use super::layout::{Class, Counting, Heir, Items, Layout, Program, Step};
 use super::type_name::plain;
 use crate::root::{Buffer, Malformed, Object, Parse};
 use crate::ttree::Element;
@@ -40,19 +40,27 @@ pub(crate) enum ItemClass {
     One(String),
     /// They are of these, and so nothing that a column has room for.
     Two(String, String),
+    /// They are numbers, of an enumeration.
+    Number,
+}
+
+impl ItemClass {
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self, Self::Number)
+    }
 }
 
 /// What a pointer leads to.
 #[derive(Clone, Copy)]
 enum Target<'a> {
-    Object(&'a Class),
+    Object(&'a Class, &'a [Heir]),
     Clones(&'a Items),
 }
 
 impl<'a> Target<'a> {
     fn class(self) -> &'a str {
         match self {
-            Self::Object(class) => &class.name,
+            Self::Object(class, _) => &class.name,
             Self::Clones(_) => CLONES,
         }
     }
@@ -146,7 +154,15 @@ impl<'a> Stream<'a> {
                 stream.class_name(class)?;
                 stream.run(object, 1, column)
             }),
-            Layout::Pointer(class) => self.each(n, |stream| stream.pointer(Target::Object(class), column)),
+            Layout::Enumeration(name) => {
+                if n > 0 {
+                    self.items.insert(Arc::clone(name), ItemClass::Number);
+                }
+                self.numbers(Element::I32, n, column)
+            }
+            Layout::Pointer(class, heirs) => {
+                self.each(n, |stream| stream.pointer(Target::Object(class, heirs), column))
+            }
             Layout::Clones(items) => self.each(n, |stream| stream.clones(items, column)),
             Layout::ClonesPointer(items) => {
                 self.each(n, |stream| stream.pointer(Target::Clones(items), column))
@@ -276,7 +292,11 @@ impl<'a> Stream<'a> {
                 let (Layout::Class(class) | Layout::Members(class)) = &**item else {
                     return Err(self.wrong("what is no object is said to be stored by members".to_owned()));
                 };
-                let program = self.program(class, items, checksum)?;
+                let program = match class.programs.first() {
+                    // Older ones do not say the version of their items.
+                    Some(newest) if version < ITEMS_HAVE_VERSION => newest,
+                    _ => self.program(class, items, checksum)?,
+                };
                 self.list(all, column, |stream, length, item| stream.by_members(program, length, item))
             }
             Layout::Map(pair) => self.list(all, column, |stream, length, item| {
@@ -321,6 +341,23 @@ impl<'a> Stream<'a> {
             }
         }
         if program.complete { Ok(()) } else { self.fill(columns, *len) }
+    }
+
+    /// The members of no object: collections have their versions even so.
+    fn no_objects(&mut self, program: &Program, column: &mut Column) -> Parse<()> {
+        let (Column::Struct { columns, .. } | Column::Base { columns, .. }) = column else { return Ok(()) };
+        for step in &program.steps {
+            match (step.field, &step.layout) {
+                (Some(field), Layout::Class(base)) if matches!(columns[field], Column::Base { .. }) => {
+                    let Some(program) = base.programs.first() else { continue };
+                    self.no_objects(program, &mut columns[field])?;
+                }
+                (Some(field), layout @ Layout::Headed(_)) => self.field(layout, 0, field, columns)?,
+                (None, Layout::Headed(_)) => self.pass_over(step, 0)?,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The members of one object.
@@ -369,17 +406,52 @@ impl<'a> Stream<'a> {
 
     /// The next `n` values of one field of objects.
     fn field(&mut self, layout: &Layout, n: usize, field: usize, columns: &mut [Column]) -> Parse<()> {
-        let Layout::Slice(inner, counter) = layout else { return self.run(layout, n, &mut columns[field]) };
-        let counts = columns.get(*counter).and_then(|counter| counter.tail(n));
+        match layout {
+            Layout::Slice(inner, counting) => self.slices(inner, counting, n, field, columns),
+            // Pointers to objects: one version for all of them.
+            Layout::Headed(headed) if matches!(**headed, Layout::Slice(..)) => {
+                let version = self.buffer.version()?;
+                self.field(headed, n, field, columns)?;
+                self.ends_at(version.end)
+            }
+            _ => self.run(layout, n, &mut columns[field]),
+        }
+    }
+
+    /// The values that another field counts.
+    fn slices(
+        &mut self,
+        inner: &Layout,
+        counting: &Counting,
+        n: usize,
+        field: usize,
+        columns: &mut [Column],
+    ) -> Parse<()> {
+        let counts = counter(columns, &counting.place).and_then(|counter| counter.tail(n));
         let counts = counts.ok_or_else(|| self.wrong("a counter has no sensible count".to_owned()))?;
         for count in counts {
-            let count = if self.flag()? { count } else { 0 };
+            let count = match count {
+                _ if counting.flag && !self.flag()? => 0,
+                rows if counting.triangle => {
+                    let all = rows.checked_mul(rows.saturating_add(1)).map(|twice| twice / 2);
+                    all.ok_or_else(|| self.wrong(format!("a matrix has {rows} rows")))?
+                }
+                count => count,
+            };
             if let Column::List { item, .. } = &mut columns[field] {
-                self.run(inner, count, item)?;
+                self.counted(inner, count, item)?;
             }
             columns[field].close_list(count, self.position())?;
         }
         Ok(())
+    }
+
+    /// `count` values, which is a mere claim where they take no bytes.
+    fn counted(&mut self, inner: &Layout, count: usize, column: &mut Column) -> Parse<()> {
+        if inner.takes_no_bytes() {
+            self.spend(column.weight().saturating_mul(count))?;
+        }
+        self.run(inner, count, column)
     }
 
     fn checksum(&mut self, version: u16) -> Parse<Option<u32>> {
@@ -393,7 +465,11 @@ impl<'a> Stream<'a> {
                 Some(checksum) => format!("checksum {checksum:#x}"),
                 None => format!("version {version}"),
             };
-            self.wrong(format!("{version} of class {} is not described, or has other members", class.name))
+            self.wrong(format!(
+                "{version} of class {} is not described, or has other members: it may have a streamer of its own, \
+                 which is not supported",
+                class.name
+            ))
         })
     }
 
@@ -410,6 +486,20 @@ impl<'a> Stream<'a> {
         let program = self.program(class, version.number, checksum)?;
         self.members(program, column)?;
         self.ends_at(version.end)
+    }
+
+    /// The part of an object of a derived class that is of the declared class.
+    fn base_of(&mut self, heir: &Heir, class: &Class, column: &mut Column) -> Parse<()> {
+        for before in &heir.way {
+            let version = self.buffer.version()?;
+            if version.end.is_some_and(|end| end >= self.position() + size_of::<u32>()) {
+                self.checksum(version.number)?;
+            }
+            for is_object in before {
+                if *is_object { self.buffer.tobject()? } else { self.buffer.skip_object()? }
+            }
+        }
+        self.object(class, column)
     }
 
     /// The name of a class in front of an object.
@@ -438,12 +528,24 @@ impl<'a> Stream<'a> {
             Object::Here { class, end, .. } => (class, end),
         };
         if found != target.class().as_bytes() {
-            let name = String::from_utf8_lossy(found);
-            return Err(self.wrong(format!("a pointer to {} leads to a {name}", target.class())));
+            let heir = match target {
+                Target::Object(class, heirs) => {
+                    heirs.iter().find(|heir| heir.name.as_bytes() == found).map(|heir| (class, heir))
+                }
+                Target::Clones(_) => None,
+            };
+            let Some((class, heir)) = heir else {
+                let name = String::from_utf8_lossy(found);
+                return Err(self.wrong(format!("a pointer to {} leads to a {name}", target.class())));
+            };
+            let end = end.ok_or_else(|| self.wrong("an object has no byte count".to_owned()))?;
+            valid.push(true);
+            self.base_of(heir, class, inner)?;
+            return self.buffer.skip_to(end);
         }
         valid.push(true);
         match target {
-            Target::Object(class) => self.object(class, inner)?,
+            Target::Object(class, _) => self.object(class, inner)?,
             Target::Clones(items) => self.clones(items, inner)?,
         }
         self.ends_at(end)
@@ -520,6 +622,9 @@ impl<'a> Stream<'a> {
             if head.length > 0 {
                 let program = newest.map_or_else(|| self.program(class, head.version, None), Ok)?;
                 self.by_members(program, head.length, inner)?;
+            } else if head.end.is_some_and(|end| end > self.position()) {
+                let program = newest.map_or_else(|| self.program(class, head.version, None), Ok)?;
+                self.no_objects(program, inner)?;
             }
         } else {
             for _ in 0..head.length {
@@ -628,6 +733,16 @@ impl<'a> Stream<'a> {
     fn object_bits(&mut self) -> Parse<(u32, u32)> {
         self.buffer.version()?;
         Ok((self.buffer.u32()?, self.buffer.u32()?))
+    }
+}
+
+/// The field at a place, which may be inside of base classes.
+fn counter<'c>(columns: &'c [Column], place: &[usize]) -> Option<&'c Column> {
+    let (first, inside) = place.split_first()?;
+    match (columns.get(*first)?, inside) {
+        (column, []) => Some(column),
+        (Column::Base { columns, .. }, inside) => counter(columns, inside),
+        _ => None,
     }
 }
 

@@ -28,6 +28,13 @@ pub(super) fn template(name: &str) -> Option<(&str, Vec<&str>)> {
     (depth == 0).then_some((template.trim(), arguments))
 }
 
+/// Whether a name has letters, digits and namespaces only, as an enumeration's has.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|other| other.is_ascii_alphanumeric() || matches!(other, '_' | ':'))
+}
+
 /// What a standard sequence holds: `float` of `vector<float>`. An allocator or a comparison may follow.
 pub(super) fn sequence(name: &str) -> Option<&str> {
     let (template, arguments) = template(name)?;
