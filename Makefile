@@ -68,6 +68,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_merge.py $(BINARY)
 	$(PYTHON) tests/python/check_objects.py $(BINARY)
 	$(PYTHON) tests/python/check_new.py $(BINARY)
+	$(PYTHON) tests/python/check_schema.py $(BINARY)
 	$(PYTHON) tests/python/check_adl.py $(BINARY)
 	$(PYTHON) tests/python/check_batch.py $(BINARY)
 	$(PYTHON) tests/python/check_remote.py $(BINARY)

@@ -127,14 +127,22 @@ fn none_matches(given: Option<&str>, pattern: Option<&glob::Pattern>, all: &[Str
     Err(Error::Usage(format!("--branches {given}: none of the {} branches matches{hint}", all.len())))
 }
 
-/// `a.root:Events` is a file and a tree; `a:b.root`, if it exists, is a file. Of a URL, the colon of a
-/// tree follows `.root`.
+/// `a.root:Events` is a file and a tree. Both may have colons in their names: the longest path that exists is
+/// the file. Of a URL, the colon of a tree follows `.root`.
 fn split_target(target: &str) -> (&str, Option<&str>) {
     if location::scheme(target).is_some() {
         return location::split_tree(target);
     }
-    match target.rsplit_once(':') {
-        Some((path, tree)) if !Path::new(target).exists() && !path.is_empty() => (path, Some(tree)),
+    if Path::new(target).exists() {
+        return (target, None);
+    }
+    let mut colons = target.rmatch_indices(':').map(|(colon, _)| colon);
+    if let Some(colon) = colons.find(|colon| Path::new(&target[..*colon]).is_file()) {
+        return (&target[..colon], Some(&target[colon + 1..]));
+    }
+    match (location::split_tree(target), target.rsplit_once(':')) {
+        (split @ (_, Some(_)), _) => split,
+        (_, Some((path, tree))) if !path.is_empty() => (path, Some(tree)),
         _ => (target, None),
     }
 }
