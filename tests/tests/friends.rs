@@ -292,6 +292,7 @@ fn by_index_entries_may_be_anywhere() {
         assert!(outcome.datasets[0].cost.bytes > 0);
     }
     assert_eq!(folder.ledger(&by_index(&folder, "[run, event, event]")).totals().done, 45);
+    assert_eq!(folder.ledger(&by_index(&folder, "[event]")).totals().done, 45);
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub struct Friend {
     /// At least one file. They need not correspond to the files that are processed: their entries are
     /// one chain. A friend has no steps.
     pub files: Vec<FileSpec>,
-    /// The branches, two or three integers in both trees, that tell which of its entries belongs to
+    /// The branches, one to three integers in both trees, that tell which of its entries belongs to
     /// an entry. None if it is the one at the same place in the chain.
     pub index: Vec<String>,
 }

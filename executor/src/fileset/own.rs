@@ -142,9 +142,9 @@ fn friends(builder: &mut Builder<'_>, node: &Node, of: &str, of_all: bool) -> Re
 /// The branches that a friend's entries are looked up by.
 fn index(node: &Node, place: &str) -> Result<Vec<String>, FilesetError> {
     let what = || format!("`index` of {place}");
-    let wanted = "a list of two or three integer branches, as [run, luminosityBlock, event]";
+    let wanted = "a list of one to three integer branches, as [run, luminosityBlock, event]";
     let names = node.as_list().ok_or_else(|| node.wrong(&what(), wanted))?;
-    if !(2..=3).contains(&names.len()) {
+    if !(1..=3).contains(&names.len()) {
         let why = format!("has {} branches; it must be {wanted}", names.len());
         return Err(node.error(FilesetProblem::Value { what: what(), why }));
     }

@@ -18,7 +18,7 @@ pub(crate) const MOST_KEYS: u64 = 1 << 25;
 /// Entries whose keys are read at once.
 const AT_ONCE: u64 = 1 << 20;
 
-/// The values of the index branches; 0 in place of the third if there are two.
+/// The values of the index branches; 0 in place of those that are not there.
 pub(crate) type Key = [i64; 3];
 
 /// From the values of the index branches to an entry of the friend's chain.
