@@ -13,7 +13,7 @@ use hep_io::ttree::Tree;
 use hep_io::{EntryReader, Result, Scratch};
 
 fn opened(file: &str, tree: &str) -> Tree {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/odd").join(file);
     let file = Arc::new(RootFile::open(Arc::new(LocalFile::open(path).unwrap())).unwrap());
     Tree::open(&file, tree).unwrap()
 }

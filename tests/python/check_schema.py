@@ -16,7 +16,7 @@ from oracle import FIXTURES, REPOSITORY, passed, run
 # `Columnar` takes a while for hundreds of columns.
 MOST_COLUMNS = 150
 MOST_TREES = 120
-NAMES = REPOSITORY / "io" / "tests" / "data" / "names.root"
+NAMES = REPOSITORY / "io" / "tests" / "data" / "odd" / "names.root"
 # More names that differ in the file and not as Rust has them.
 ODD = ["pT", "pt", "p_t", "PT", "self", "Self", "super", "crate", "type", "gen", "yield", "union", "marker", "_", "__", "0", "é", "日本"]
 # Collections, each with its counter, and lists without one.
