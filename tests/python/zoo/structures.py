@@ -35,7 +35,7 @@ class Structures:
 
     def write(self) -> dict:
         """Writes the file; what reference.json says of its trees."""
-        for part in (self.folders, self.cycles, self.lacking, self.tuples, self.clusters, self.twins, self.large, self.many, self.late):
+        for part in (self.folders, self.cycles, self.lacking, self.tuples, self.clusters, self.twins, self.large, self.many, self.late, self.varying):
             self.file.cd()
             part()
         self.file.Close()
@@ -154,3 +154,27 @@ class Structures:
             tree.Fill()
         tree.Write()
         self.trees["late"] = {"entries": 100, "branches": {"x": column(values), "y": column(later)}}
+
+    def varying(self) -> None:
+        """A leaf list whose first leaf counts the values of the others."""
+        entries, most = 200, 4
+        tree = self.ROOT.TTree("varying", "")
+        buffer = np.zeros(1, [("n", "i4"), ("x", "f4", most), ("y", "i2", most)])
+        branch = tree.Branch("r", buffer.view("u1"), "n/I:x[n]/F:y[n]/S", 300)
+        # ROOT takes the leaves for as long as the counter says when the branch is made.
+        branch.GetListOfLeaves().At(2).SetOffset(buffer.dtype.fields["y"][1])
+        branch.SetAddress(buffer.view("u1"))
+        counts = self.random.integers(0, most + 1, entries).astype("i4")
+        values = {"x": self.numbers("f4", int(counts.sum())), "y": self.numbers("i2", int(counts.sum()))}
+        for count, end in zip(counts, np.cumsum(counts), strict=True):
+            buffer["n"] = count
+            for name, all_of_them in values.items():
+                buffer[name][0, :count] = all_of_them[end - count : end]
+            tree.Fill()
+        tree.ResetBranchAddresses()
+        tree.Write()
+        described = column(counts)
+        described["leaves"][0]["field"] = "n"
+        for name, all_of_them in values.items():
+            described["leaves"].append(jagged(counts, all_of_them)["leaves"][0] | {"field": name})
+        self.trees["varying"] = {"entries": entries, "branches": {"r": described}}
