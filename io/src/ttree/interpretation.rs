@@ -353,7 +353,15 @@ impl Evidence<'_> {
                     return Err("the branch that counts its values is not in the tree".to_owned());
                 }
                 Some(counter) => Run::Pointer(counter),
-                None => Run::Pointer(self.counter(Some(leaf))?),
+                None => {
+                    let counter = self.counter(Some(leaf))?;
+                    let around = self.node.path.strip_suffix(&self.node.name).unwrap_or_default();
+                    let named = self.element().is_some_and(|element| element.counter.is_some());
+                    if named && !self.index.nodes[counter.node].path.starts_with(around) {
+                        return Err("the branch that counts its values is not in the tree".to_owned());
+                    }
+                    Run::Pointer(counter)
+                }
             };
             let layout = Arc::new(Layout::Number(element));
             return Ok(Interpretation::Streamed { layout, run });
@@ -511,7 +519,12 @@ impl Evidence<'_> {
         let streamers = (self.streamers)().unwrap_or_default();
         let object = Resolver::new(&streamers, self.items).value(&class)?;
         match object {
-            Layout::Class(_) | Layout::Clones(..) | Layout::Object | Layout::Ref | Layout::RefArray => {}
+            Layout::Class(_)
+            | Layout::Members(_)
+            | Layout::Clones(..)
+            | Layout::Object
+            | Layout::Ref
+            | Layout::RefArray => {}
             _ => return Err(format!("the file does not say how values of `{class}` are stored")),
         }
         let layout = Layout::Named(class.into(), Box::new(object));
