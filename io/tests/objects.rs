@@ -51,13 +51,13 @@ fn nested(array: &dyn Array) -> Vec<Vec<f64>> {
     (0..lists.len()).map(|at| floats(&lists.value(at))).collect()
 }
 
-/// Object `j` of entry `i` has the values 10 i + j + k / 10, and others with another sign and step.
+/// Object `j` of entry `i` has the values 10 i + j + k / 10 in one array, and -(10 i + j + k) in the other.
 #[test]
 fn arrays_of_any_length_in_the_objects_of_a_collection() {
     for file in ["vararr_vec_s99.root", "vararr_tca_s99_by.root"] {
         let tree = opened(file, "t");
         for (counter, column, sign, step) in
-            [("o/o.n", "o/o.arr", 1.0, 0.1), ("o/o.m", "o/o.arr2", -1.0, 0.5)]
+            [("o/o.n", "o/o.arr", 1.0, 0.1), ("o/o.m", "o/o.arr2", -1.0, 1.0)]
         {
             let counts = nested(&whole(&tree, counter));
             assert!(counts.iter().flatten().sum::<f64>() > 50.0);
