@@ -27,15 +27,14 @@ def odd_file(path: Path) -> None:
     """A tree of odd names, and one of collections that are called as Rust calls something else."""
     entries, lists = 3, [[1.0], [], [2.0, 3.0]]
     with uproot.recreate(path) as file:
-        file.mktree("plain", {name: "f4" for name in ODD})
-        file["plain"].extend({name: np.zeros(entries, "f4") for name in ODD})
+        file.mktree("plain", {name: "f4" for name in ODD}).extend({name: np.zeros(entries, "f4") for name in ODD})
         names = [f"{name}_{member}" for name in COLLECTIONS for member in ("pt", "Pt", "type", "self", "1")]
         types = {name: "var * float32" for name in names}
-        file.mktree("jagged", types, counter_name=lambda name: f"n{name}")
-        file["jagged"].extend({name: lists for name in names})
+        file.mktree("jagged", types, counter_name=lambda name: f"n{name}").extend({name: lists for name in names})
         for at, name in enumerate(COLLECTIONS):
-            file.mktree(f"collection{at}:{name}", {f"n{name}": "i4", f"{name}s": "f4", name: "f4"})
-            file[f"collection{at}:{name}"].extend({f"n{name}": np.zeros(entries, "i4"), f"{name}s": np.zeros(entries, "f4"), name: np.zeros(entries, "f4")})
+            # uproot takes a colon for the start of a path: the tree is filled as it was made.
+            tree = file.mktree(f"collection{at}:{name}", {f"n{name}": "i4", f"{name}s": "f4", name: "f4"})
+            tree.extend({f"n{name}": np.zeros(entries, "i4"), f"{name}s": np.zeros(entries, "f4"), name: np.zeros(entries, "f4")})
 
 
 def main() -> None:
