@@ -67,7 +67,9 @@ pub(super) fn rust(columns: impl Iterator<Item = ColumnInfo>) -> String {
     for field in &plain {
         field_line(&mut event, &mut names, field);
     }
-    let _ = write!(text, "\n#[derive(Columnar)]\nstruct Event {{\n{event}}}\n");
+    // A struct without fields declares no columns.
+    let derived = if names.0.is_empty() { "" } else { "#[derive(Columnar)]\n" };
+    let _ = write!(text, "\n{derived}struct Event {{\n{event}}}\n");
     text
 }
 
