@@ -89,6 +89,34 @@ def without_ranges(folder: Path) -> None:
     passed("notebook: a run without ranges")
 
 
+def nothing_is_lost() -> None:
+    """Without `hist` nothing is run; a result that cannot be read is kept, and the message says where."""
+    from unittest import mock
+
+    import hep_run
+    import hep_run.notebook
+
+    hep_run.notebook._readers()
+    fileset = REPOSITORY / "datasets" / "dimuon.yaml"
+    with mock.patch.dict(sys.modules, {"hist": None}), mock.patch("hep_run.notebook._here") as ran:
+        with contextlib.suppress(ImportError):
+            hep_run.run(fileset)
+            raise AssertionError("it does without hist")
+        assert not ran.called, "it runs before it looks for hist"
+    with mock.patch("hep_run.notebook.read", side_effect=ValueError("no such axis")):
+        try:
+            hep_run.run(fileset)
+            raise AssertionError("it has read what cannot be read")
+        except hep_run.RunError as error:
+            message = str(error)
+    assert "no such axis" in message and "kept in " in message, message
+    kept = Path(message.rsplit("kept in ", 1)[1])
+    assert json.loads(kept.read_text())["ledger"]["datasets"], kept
+    kept.unlink()
+    kept.parent.rmdir()
+    passed("notebook: a result is not lost for what comes after the run")
+
+
 def main() -> None:
     binary = Path(sys.argv[1]).resolve()
     os.environ["HEP_RUN_BINARY"] = str(binary)
@@ -99,6 +127,7 @@ def main() -> None:
         os.environ["HEP_RUN_CACHE"] = name
         same_as_uproot(binary, Path(name))
         without_ranges(Path(name))
+        nothing_is_lost()
         on_a_cluster()
         notebook()
 

@@ -12,13 +12,15 @@ import sysconfig
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Optional, Union, cast
 
 # The exit statuses of the program: all is there; more is missing than was allowed.
 COMPLETE, INCOMPLETE = 0, 3
+# Beyond this: a signal has ended the run in order.
+SIGNALLED = 128
 # Lines of what it said last, for an error's message.
 TAIL = 30
 
@@ -81,8 +83,10 @@ def run(
     was allowed.
     """
     program = find(binary)
-    with tempfile.TemporaryDirectory(prefix="hep-run-") as folder, _file(fileset) as path:
-        output = Path(folder) / "output.json"
+    # What is missing should cost no run.
+    _readers()
+    with _folder() as (folder, keep), _file(fileset) as path:
+        output = folder / "output.json"
         command = [program, path, "--output", str(output), "--progress", progress]
         command += ["--allow-missing", repr(float(allow_missing))]
         if processor is not None:
@@ -92,10 +96,16 @@ def run(
         command += options
         status, said = _here(command) if client is None else _on_cluster(command, client)
         written = output if status == COMPLETE else output.with_suffix(".incomplete.json")
-        if status not in (COMPLETE, INCOMPLETE) or not written.exists():
+        if not (status in (COMPLETE, INCOMPLETE) or status > SIGNALLED) or not written.exists():
+            if any(folder.glob("*.rescued-*")):
+                keep()
             raise RunError(said or f"{program} ended with {status}")
-        result = read(written)
-    if status == INCOMPLETE:
+        try:
+            result = read(written)
+        except Exception as error:
+            keep()
+            raise RunError(f"the result cannot be read ({type(error).__name__}: {error}); it is kept in {written}") from error
+    if status != COMPLETE:
         raise Incomplete(said, result)
     return result
 
@@ -110,6 +120,18 @@ def find(binary: Optional[Union[str, "os.PathLike[str]"]] = None) -> str:
     if found is None:
         raise FileNotFoundError(f"there is no program {os.fspath(given) if given else 'hep-run'}; name it with `binary=`")
     return os.path.abspath(found)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A folder for the time of the run, and what keeps it beyond that."""
+    folder = Path(tempfile.mkdtemp(prefix="hep-run-"))
+    kept = []
+    try:
+        yield folder, lambda: kept.append(folder)
+    finally:
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -183,14 +205,20 @@ def _listen(messages: IO[bytes], tail: deque[str]) -> None:
             print(line, file=sys.stderr)
 
 
-def read(output: Union[str, "os.PathLike[str]"]) -> Result:
-    """What a run has written to a `.json` output."""
+def _readers() -> tuple[Any, Any, Any]:
+    """What makes histograms of a `.json` output."""
     try:
         from boost_histogram.serialization import from_uhi
         from hist import Hist
         from uhi.io.json import object_hook
     except ImportError as error:
         raise ImportError(f"the histograms need `hist` (pip install hist): {error}") from None
+    return from_uhi, Hist, object_hook
+
+
+def read(output: Union[str, "os.PathLike[str]"]) -> Result:
+    """What a run has written to a `.json` output."""
+    from_uhi, Hist, object_hook = _readers()
     with open(output) as file:
         content = json.load(file, object_hook=object_hook)
     result = Result({}, {}, {}, content["ledger"])
