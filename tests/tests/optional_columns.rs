@@ -138,7 +138,7 @@ fn a_dataset_that_was_not_opened_may_have_it() {
 
 #[test]
 fn what_files_lack_is_listed_and_in_the_ledger() {
-    let plan = |processor, fileset| self::plan(processor, fileset, &Options::default()).unwrap();
+    let plan = |processor, fileset| plan(processor, fileset, &Options::default()).unwrap();
     let allowed = plan("with_typo_allowed", BOTH);
     assert_eq!(
         allowed.absent(),
