@@ -295,8 +295,7 @@ def as_uproot(ours, theirs) -> None:
 def refused(binary: Path, folder: Path) -> None:
     """What hadd would add up and hep-run does not is named, and nothing is written."""
     file = keep(ROOT.TFile(str(folder / "no.root"), "RECREATE"))
-    bins, low, high = np.array([2, 2], dtype=np.int32), np.zeros(2), np.ones(2)
-    file.WriteObject(keep(ROOT.THnSparseD("sparse", "", 2, bins, low, high)), "sparse")
+    file.WriteObject(keep(ROOT.THStack("stack", "")), "stack")
     listed = keep(ROOT.TList())
     listed.Add(keep(ROOT.TNamed("a", "b")))
     file.WriteObject(listed, "list")
@@ -310,7 +309,7 @@ def refused(binary: Path, folder: Path) -> None:
     command = [str(binary), "merge", "-o", "never.root", "no.root"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 1 and not (folder / "never.root").exists(), result.stderr
-    for what in ("`sparse` (THnSparseT<TArrayD>)", "`list` (TList)", "`tree` (TTree)"):
+    for what in ("`stack` (THStack)", "`list` (TList)", "`tree` (TTree)"):
         assert what in result.stderr, result.stderr
     result = subprocess.run([*command, "--leave-out"], cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0 and result.stderr.count("note: left out:") == 3, result.stderr

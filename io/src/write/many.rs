@@ -53,7 +53,7 @@ fn objects(count: usize, out: &mut Encoder, mut object: impl FnMut(usize, &mut E
     });
 }
 
-/// A `TNDArrayT` of one of the numbers of all bins; of none, an empty one.
+/// A `TNDArrayT` of one of the numbers of all bins; of none, or where no bin holds anything, an empty one.
 fn cells(hist: &ManyAxes, which: Option<usize>, element: Element, out: &mut Encoder) {
     let mut sizes = vec![1_i64];
     hist.axes.iter().rev().for_each(|axis| sizes.push(sizes[sizes.len() - 1] * (axis.bins as i64 + 2)));
@@ -68,7 +68,7 @@ fn cells(hist: &ManyAxes, which: Option<usize>, element: Element, out: &mut Enco
         });
         out.class(VECTOR, |out| {
             let mut numbers = Vec::new();
-            if let Some(which) = which {
+            if let Some(which) = which.filter(|_| !hist.bins.is_empty()) {
                 numbers.resize(sizes[0] as usize, 0.0);
                 hist.bins.iter().for_each(|(at, cell)| numbers[*at as usize] = cell[which]);
             }

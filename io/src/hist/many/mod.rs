@@ -124,7 +124,9 @@ impl ManyAxes {
             }
         }
         // Which of the two a run writes depends on how many bins it has filled.
-        self.is_sparse &= other.is_sparse;
+        // One whose bins were all in its file can be written so again; an empty one may have any number of bins.
+        let holds_all = |hist: &Self| !hist.is_sparse && !hist.bins.is_empty();
+        self.is_sparse = (self.is_sparse || other.is_sparse) && !holds_all(self) && !holds_all(other);
         // Without squared weights, the contents are what they would be.
         if self.has_errors() != other.has_errors() {
             let without = if self.has_errors() { other.sums[0] } else { self.sums[0] };
@@ -208,7 +210,10 @@ mod tests {
         assert_eq!(hist.bins, [(0, [4.0, 16.0]), (1, [1.0, 1.0]), (5, [10.0, 68.0]), (9, [16.0, 256.0])]);
         assert_eq!((hist.entries, hist.sums, hist.moments[3]), (2.0, [2.0, 4.0], [2.0, 4.0]));
         let mut other = of(&[]);
-        (other.is_sparse, other.bins) = (false, Vec::new());
+        other.is_sparse = false;
+        hist.merge(&other).unwrap();
+        assert_eq!(hist.class(), "THnSparseT<TArrayD>");
+        other.bins = vec![(0, [1.0; 2])];
         hist.merge(&other).unwrap();
         assert_eq!(hist.class(), "THnT<double>");
         other.axes[1].bins = 3;
