@@ -91,6 +91,10 @@ pub struct FileLedger {
     /// Whether the file was not closed, so that entries may be missing behind those it has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recovered: bool,
+    /// What tells that the file did not change while it was read, where that is less than its time of modification or its
+    /// ETag: `size, head and tail`, of a server that tells neither.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identity: String,
     /// How many times a range of this file was tried again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,

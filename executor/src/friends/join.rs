@@ -8,6 +8,7 @@ use arrow_select::concat::concat;
 use arrow_select::take::take;
 use bytes::Bytes;
 use hep_columns::Batch;
+use hep_io::source::ByteSource;
 use hep_io::{Batches, ReadPlan, Scratch};
 
 use super::lookup::{keys, values};
@@ -58,6 +59,13 @@ struct Stretch {
 pub(crate) struct Fetching {
     friends: Vec<Vec<(Arc<OpenTree>, ReadPlan, Started)>>,
     sharing: bool,
+}
+
+impl Fetched {
+    /// The files that were read.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Arc<dyn ByteSource>> {
+        self.friends.iter().flatten().map(|part| &part.file.source)
+    }
 }
 
 impl ToFetch {

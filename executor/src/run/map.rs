@@ -263,7 +263,13 @@ impl<'a> Mapper<'a> {
                     laps.lap(Stage::Decode);
                     laps.stages.shift(Stage::Decode, Stage::Wait, waited);
                 }
-                self.process(&arrived, &self.datasets[file.dataset], workspace, &mut laps, watch)
+                // On its way meanwhile. A file that was overwritten in between has bytes of either content.
+                let unchanged = arrived.verify();
+                let done = self.process(&arrived, &self.datasets[file.dataset], workspace, &mut laps, watch);
+                // Where decoding fails, that may be why.
+                unchanged.into_iter().try_for_each(|wait| wait())?;
+                laps.lap(Stage::Read);
+                done
             };
             without_panic(work).unwrap_or_else(|panic| {
                 *workspace = Workspace::default();

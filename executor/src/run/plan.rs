@@ -391,6 +391,7 @@ impl PlannedFile {
                 revision,
                 tree,
                 recovered,
+                has_version,
                 entries,
                 columns,
                 absent,
@@ -402,6 +403,9 @@ impl PlannedFile {
                 self.spec.revision = Some(revision);
                 self.ledger.recovered = recovered;
                 self.ledger.absent = absent;
+                if !has_version {
+                    self.ledger.identity = "size, head and tail".to_owned();
+                }
                 (self.columns, self.looks_up) = (columns, looks_up);
                 self.ranges = ranges.into_iter().zip(joined).collect();
             }
@@ -555,6 +559,7 @@ struct Found {
     revision: String,
     tree: String,
     recovered: bool,
+    has_version: bool,
     entries: u64,
     columns: Vec<String>,
     absent: Vec<AbsentColumn>,
@@ -570,6 +575,7 @@ impl Found {
             revision: opened.revision.clone(),
             tree: opened.tree.clone(),
             recovered: opened.recovered,
+            has_version: opened.source.has_version(),
             entries: opened.reader.entries(),
             columns: opened.all_columns(),
             absent: opened.absent.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hep_io::ReadPlan;
-use hep_io::source::coalesce;
+use hep_io::source::{Verification, coalesce};
 
 use super::plan::{PlannedFile, PlannedRange};
 use super::prefetch::Needed;
@@ -124,6 +124,12 @@ impl Underway {
 }
 
 impl Arrived {
+    /// Begins to make sure that the files are still those that were opened.
+    pub(super) fn verify(&self) -> Vec<Verification> {
+        let own = std::iter::once(&self.opened.source);
+        own.chain(self.friends.sources()).map(|source| Arc::clone(source).verify()).collect()
+    }
+
     /// The compressed bytes that were read; what another range has read for this one is counted there.
     pub(super) fn size(&self) -> u64 {
         self.read + self.friends.bytes()

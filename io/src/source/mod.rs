@@ -26,6 +26,9 @@ pub use recorded::Recorded;
 pub use remote::{HostTraffic, is_secret};
 pub use storage::{Listed, Storage, StorageOptions};
 
+/// Waits for the answer whether a file has changed: [`ByteSource::verify`].
+pub type Verification = Box<dyn FnOnce() -> Result<()> + Send>;
+
 /// The bytes of one file, wherever it lives.
 pub trait ByteSource: Debug + Send + Sync + 'static {
     /// What error messages call the file: its path or URL.
@@ -51,6 +54,21 @@ pub trait ByteSource: Debug + Send + Sync + 'static {
     /// # Errors
     /// Where the storage fails, and [`Error::Format`] where a range passes the end of the file.
     fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>>;
+
+    /// Begins to make sure that the file is still the one that was opened, so that all bytes that have come until now are
+    /// of one content. What is returned waits for it.
+    ///
+    /// A file that is overwritten in place has another time of modification, or, where a server tells none and no ETag,
+    /// mostly another head or tail.
+    fn verify(self: Arc<Self>) -> Verification {
+        Box::new(|| Ok(()))
+    }
+
+    /// Whether the storage tells a version of the file: a time of modification or an ETag. Where it does not, a file that
+    /// changed is known by its size, head and tail only.
+    fn has_version(&self) -> bool {
+        true
+    }
 
     /// Which places its bytes came from until now, of a file that [`Storage::open`] knows several of: 0 is
     /// its location, and its replicas follow.
@@ -84,4 +102,11 @@ pub fn check_range(path: &str, size: u64, range: &Range<u64>) -> Result<()> {
         at: range.start,
         reason: format!("the file ends at byte {size}: it is truncated, or a position in it is wrong"),
     })
+}
+
+/// That a file is another one than before: trying again does not help.
+fn changed(path: &str, how: impl AsRef<str>) -> Error {
+    let text = format!("the file changed while it was read: {}", how.as_ref());
+    let source = std::io::Error::new(std::io::ErrorKind::StaleNetworkFileHandle, text);
+    Error::Io { action: "read", path: path.to_owned(), source: Arc::new(source) }
 }

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::ByteSource;
 use super::coalesce::Merging;
+use super::{ByteSource, Verification};
 use crate::Result;
 
 /// A source that lists each read made of another: what tests of promised I/O look at.
@@ -33,6 +33,10 @@ impl ByteSource for Recorded {
 
     fn len(&self) -> Result<u64> {
         self.inner.len()
+    }
+
+    fn verify(self: Arc<Self>) -> Verification {
+        self.inner.clone().verify()
     }
 
     fn merging(&self) -> Merging {

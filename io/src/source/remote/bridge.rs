@@ -9,13 +9,15 @@ use super::network::Network;
 use super::replicas::Replicas;
 use super::runtime::Pending;
 use crate::source::coalesce::{Merged, Merging};
-use crate::source::{ByteSource, Reading, check_range};
+use crate::source::{ByteSource, Reading, Verification, check_range};
 use crate::{Error, Result};
 
 /// A remote file as a [`ByteSource`].
 pub(in crate::source) struct RemoteSource {
     name: String,
     size: u64,
+    /// As of the place that it was opened at.
+    has_version: bool,
     file: Arc<Replicas>,
     /// Head and tail, until the first bulk read.
     ahead: Mutex<Option<Arc<Ahead>>>,
@@ -30,7 +32,7 @@ impl RemoteSource {
         replicas: &[String],
     ) -> Result<Self> {
         let (opening, name) = (network.open(location, replicas), super::place::shown(location));
-        let (file, ahead) = network
+        let (has_version, file, ahead) = network
             .spawn("open", &name, async move {
                 let file = opening.await?;
                 let ranges = ahead::ranges(file.size());
@@ -38,12 +40,12 @@ impl RemoteSource {
                 if let (Some(head), Some(tail)) = (bytes.first(), bytes.last()) {
                     file.prove(head, tail);
                 }
-                Ok((Arc::new(file), Ahead::new(ranges, bytes)))
+                Ok((file.has_version().await, Arc::new(file), Ahead::new(ranges, bytes)))
             })?
             .wait()
             .unwrap_or_else(|| Err(ended(&name)))?;
         let ahead = Mutex::new(Some(Arc::new(ahead)));
-        Ok(Self { name: file.name().to_owned(), size: file.size(), file, ahead, network })
+        Ok(Self { name: file.name().to_owned(), size: file.size(), has_version, file, ahead, network })
     }
 
     /// Asks for what of `ranges` is not in `ahead`.
@@ -119,6 +121,18 @@ impl ByteSource for RemoteSource {
     fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let ahead = self.ahead().clone();
         self.ask(ranges.to_vec(), ahead.as_deref())?.wait(self)
+    }
+
+    fn has_version(&self) -> bool {
+        self.has_version
+    }
+
+    fn verify(self: Arc<Self>) -> Verification {
+        let file = self.file.clone();
+        match self.network.spawn("read", &self.name, async move { file.check_unchanged().await }) {
+            Ok(pending) => Box::new(move || pending.wait().unwrap_or_else(|| Err(ended(&self.name)))),
+            Err(error) => Box::new(move || Err(error)),
+        }
     }
 
     fn start(self: Arc<Self>, ranges: Vec<Range<u64>>) -> Reading {

@@ -53,6 +53,14 @@ impl RemoteFile for Measured {
         self.file.server()
     }
 
+    fn verifies_each_read(&self) -> bool {
+        self.file.verifies_each_read()
+    }
+
+    fn now(&self) -> Reply<'_, Option<(u64, String)>> {
+        self.file.now()
+    }
+
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         Box::pin(async move {
             let bytes = ranges.iter().map(|range| range.end - range.start).sum();

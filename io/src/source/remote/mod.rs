@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::source::Listed;
+use crate::source::{Listed, changed};
 use crate::{Error, Result};
 
 mod ahead;
@@ -60,6 +60,16 @@ trait RemoteFile: Debug + Send + Sync {
         place::host(self.url())
     }
 
+    /// Whether each read makes sure that the version is still that of the opening.
+    fn verifies_each_read(&self) -> bool {
+        false
+    }
+
+    /// The size and the version as they are now; none where that takes a new opening.
+    fn now(&self) -> Reply<'_, Option<(u64, String)>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// The bytes of each half-open range, in the order asked for. The ranges lie in the file, are not
     /// empty and have been coalesced; they may be in any order. Dropping the answer gives it up.
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>>;
@@ -101,10 +111,4 @@ fn of_socket(kind: ErrorKind) -> ErrorKind {
 fn io_error(action: &'static str, path: &str, kind: ErrorKind, text: impl Into<String>) -> Error {
     let source = Arc::new(io::Error::new(kind, text.into()));
     Error::Io { action, path: path.to_owned(), source }
-}
-
-/// The file is another one than before: trying again does not help.
-fn changed(path: &str, how: impl AsRef<str>) -> Error {
-    let text = format!("the file changed while it was read: {}", how.as_ref());
-    io_error("read", path, ErrorKind::StaleNetworkFileHandle, text)
 }

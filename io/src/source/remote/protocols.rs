@@ -108,6 +108,15 @@ impl RemoteFile for Mounted {
         ""
     }
 
+    fn now(&self) -> Reply<'_, Option<(u64, String)>> {
+        let file = self.file.clone();
+        let check = move || {
+            file.check_unchanged()?;
+            Ok(Some((file.len()?, String::new())))
+        };
+        Box::pin(self.mounts.aside("read", self.url().to_owned(), check))
+    }
+
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         let file = self.file.clone();
         Box::pin(self.mounts.aside("read", self.url().to_owned(), move || file.read(&ranges)))

@@ -216,6 +216,38 @@ impl Replicas {
         opened
     }
 
+    /// Whether the place that answered last tells a version, or is a file system here.
+    pub(super) async fn has_version(&self) -> bool {
+        let place = &self.candidates.places[self.candidates.current.load(Ordering::Relaxed)];
+        let slot = place.slot.lock().await;
+        slot.file.as_ref().is_some_and(|file| !file.version().is_empty())
+            || place::scheme(&place.url).is_none()
+    }
+
+    /// Makes sure that the places that bytes came from have the file that was opened.
+    pub(super) async fn check_unchanged(&self) -> Result<()> {
+        for (at, place) in self.candidates.places.iter().enumerate() {
+            let (file, version) = {
+                let slot = place.slot.lock().await;
+                (slot.file.clone(), slot.version.clone())
+            };
+            let Some(file) = file.filter(|_| place.served.load(Ordering::Relaxed)) else { continue };
+            if file.verifies_each_read() {
+                continue;
+            }
+            match file.now().await? {
+                Some((size, now)) => {
+                    if size != self.size || now != file.version() {
+                        return Err(changed(file.url(), "its size or its time of modification is another"));
+                    }
+                }
+                // Head and tail of a new opening are compared: the server tells no version.
+                None => drop(self.open_again(at, true, version.as_ref()).await?),
+            }
+        }
+        Ok(())
+    }
+
     async fn open_again(
         &self,
         at: usize,

@@ -61,6 +61,16 @@ impl RemoteFile for XrootdFile {
         self.file.server()
     }
 
+    fn now(&self) -> Reply<'_, Option<(u64, String)>> {
+        Box::pin(async move {
+            if self.version.is_empty() {
+                return Ok(None);
+            }
+            let stat = self.file.stat().await.map_err(|error| explain("read", &self.url, &error))?;
+            Ok(Some((stat.size, stat.modified.to_string())))
+        })
+    }
+
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         Box::pin(async move {
             self.file.read_ranges(&ranges).await.map_err(|error| explain("read", &self.url, &error))

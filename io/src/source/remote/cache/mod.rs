@@ -145,6 +145,14 @@ impl RemoteFile for CachedFile {
         self.file.server()
     }
 
+    fn verifies_each_read(&self) -> bool {
+        self.file.verifies_each_read()
+    }
+
+    fn now(&self) -> Reply<'_, Option<(u64, String)>> {
+        self.file.now()
+    }
+
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         Box::pin(async move {
             let store = self.store.clone();

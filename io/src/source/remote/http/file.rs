@@ -249,6 +249,10 @@ impl RemoteFile for HttpFile {
         &self.version_text
     }
 
+    fn verifies_each_read(&self) -> bool {
+        !self.version_text.is_empty()
+    }
+
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         Box::pin(async move {
             let known = |range: &Range<u64>| range.end <= self.head.len() as u64;
