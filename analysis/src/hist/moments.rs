@@ -137,7 +137,8 @@ impl Moments {
     #[inline(always)]
     pub(super) fn check(&mut self, weight: f64, square: f64) {
         // The square is at hand; that of a finite weight may be infinite too.
-        if !(square < f64::INFINITY) {
+        let is_finite = square < f64::INFINITY;
+        if !is_finite {
             self.note_odd(&[weight]);
         }
     }
@@ -290,6 +291,8 @@ struct Variations<'a> {
 }
 
 impl Kernel for Variations<'_> {
+    // Iterators over the lanes are not vectorised here.
+    #[expect(clippy::needless_range_loop)]
     #[inline(always)]
     fn run(self) {
         let mut sums = *self.sums;

@@ -109,7 +109,7 @@ fn metadata(histogram: &AnyHist) -> Value {
     let name = |at: usize| match at {
         0 | 1 => UP_TO_THREE[at].to_owned(),
         _ if histogram.axes.len() <= 3 => UP_TO_THREE[at].to_owned(),
-        _ => format!("sumwx{}_{}", if at % 2 == 0 { "" } else { "2" }, at / 2 - 1),
+        _ => format!("sumwx{}_{}", if at.is_multiple_of(2) { "" } else { "2" }, at / 2 - 1),
     };
     let mut metadata = json!({ "title": histogram.title });
     for (at, sum) in histogram.statistics.iter().enumerate() {
