@@ -24,7 +24,12 @@ pub trait Processor: Send + Sync + 'static {
     /// range is recorded as failed and the others go on.
     fn process(&self, events: &Events<Self::Event>, output: &mut Self::Output) -> Result<()>;
 
-    /// Called once for each dataset, after the last merge: for scaling and fits.
+    /// Called once for each dataset of a result, after the last merge: for scaling and fits.
+    ///
+    /// A part of a run (`--shard`, `map`, a `.partial`) is not finished; whoever merges the parts to a result finishes it.
+    /// An incomplete result (`.incomplete`) and a sample are finished too: what they lack is in their ledger. A result that
+    /// this changed says so in its ledger, and is not merged with others: two scaled histograms do not add up to a scaled
+    /// one.
     fn finish(&self, output: Self::Output, _dataset: &Dataset) -> Self::Output {
         output
     }

@@ -35,6 +35,9 @@ pub struct DatasetLedger {
     /// The friends whose columns stood beside theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub friends: Vec<FriendLedger>,
+    /// Whether the processor's `finish` changed the output. It adds up with no other then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finished: bool,
     /// The histograms that were filled with weights that are infinite or not a number, and how often.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub non_finite_weights: BTreeMap<String, u64>,
@@ -75,6 +78,9 @@ pub struct FileLedger {
     pub tree: String,
     /// The file's own identity; empty where it could not be opened.
     pub uuid: String,
+    /// A hash of its size, head and tail, which tells files of one uuid apart; empty where it could not be opened.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fingerprint: String,
     /// How many entries the tree has; none where it could not be opened.
     pub entries: Option<u64>,
     /// The entries whose results are in the output.
@@ -269,7 +275,10 @@ impl FileLedger {
     fn is_same(&self, other: &Self) -> bool {
         let same_file = match (self.uuid.as_str(), other.uuid.as_str()) {
             ("", _) | (_, "") => self.path == other.path,
-            (mine, theirs) => mine == theirs,
+            (mine, theirs) => {
+                let known = !self.fingerprint.is_empty() && !other.fingerprint.is_empty();
+                mine == theirs && (!known || self.fingerprint == other.fingerprint)
+            }
         };
         let same_tree = self.tree.is_empty() || other.tree.is_empty() || self.tree == other.tree;
         same_file && same_tree
@@ -290,6 +299,7 @@ impl FileLedger {
         self.entries = self.entries.or(other.entries);
         if self.uuid.is_empty() {
             self.uuid = other.uuid;
+            self.fingerprint = other.fingerprint;
         }
         if self.tree.is_empty() {
             self.tree = other.tree;
@@ -400,6 +410,15 @@ impl DatasetLedger {
         for (at, file) in self.files.iter().enumerate() {
             file.handles().for_each(|handle| known.entry(handle).or_default().push(at));
         }
+        if self.finished || other.finished {
+            let which = if self.finished { a } else { b };
+            return Err(Error::Usage(format!(
+                "dataset `{}` of {which} is finished (scaled, perhaps) by the processor and does not add up with {}: merge \
+                 `.partial` outputs, which are finished once",
+                self.name,
+                if self.finished { b } else { a }
+            )));
+        }
         for file in other.files {
             let candidates: Vec<usize> =
                 file.handles().filter_map(|handle| known.get(&handle)).flatten().copied().collect();
@@ -500,6 +519,32 @@ mod tests {
         let whole = ledger(&[(0, 30)], None);
         a.merge(whole.clone(), "a", "b", &[]).unwrap();
         assert_eq!(a, whole);
+    }
+
+    #[test]
+    fn two_files_of_one_uuid_are_told_apart() {
+        let (mut a, mut b) = (ledger(&[(0, 30)], None), ledger(&[(0, 30)], None));
+        for (ledger, path, fingerprint) in [(&mut a, "a.root", "1"), (&mut b, "b.root", "2")] {
+            let file = &mut ledger.datasets[0].files[0];
+            (file.path, file.fingerprint) = (path.to_owned(), fingerprint.to_owned());
+        }
+        let mut both = a.clone();
+        both.merge(b, "a", "b", &[]).unwrap();
+        assert_eq!(both.totals().done, 60);
+        let mut moved = a.clone();
+        moved.datasets[0].files[0].path = "c.root".to_owned();
+        assert!(both.merge(moved, "a", "c", &[]).is_err());
+    }
+
+    #[test]
+    fn what_is_finished_is_not_merged() {
+        let (mut a, mut b) = (ledger(&[(0, 10)], Some((10, 30))), ledger(&[(10, 30)], Some((0, 10))));
+        b.datasets[0].finished = true;
+        let error = a.merge(b.clone(), "a.root", "b.root", &[]).unwrap_err().to_string();
+        assert!(error.starts_with("dataset `DY` of b.root is finished"), "{error}");
+        // Other datasets are not in its way.
+        b.datasets[0].name = "TT".to_owned();
+        a.merge(b, "a.root", "b.root", &[]).unwrap();
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! From files to entry ranges: the unit of work, of retry and of merging.
 
+use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Arc;
 
 use hep_columns::{Requirement, Schema};
 use hep_io::source::ByteSource;
 use hep_io::{EntryFile, EntryReader};
+use twox_hash::XxHash3_64;
 
 use crate::RunResult;
 use crate::fileset::FileSpec;
@@ -47,6 +49,8 @@ pub struct OpenTree {
     pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
+    /// A hash of the file's size, head and tail: [`fingerprint`].
+    pub fingerprint: String,
     /// Whether the file was not closed: [`EntryFile::is_recovered`].
     pub recovered: bool,
 }
@@ -63,6 +67,8 @@ pub struct Opened {
     pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
+    /// A hash of the file's size, head and tail: [`fingerprint`].
+    pub fingerprint: String,
     /// Whether the file was not closed: [`EntryFile::is_recovered`].
     pub recovered: bool,
     /// The columns that are read of this file: the processor's, and those that friends are looked up
@@ -123,7 +129,21 @@ pub fn open_tree(store: &dyn FileStore, file: &FileSpec) -> RunResult<OpenTree> 
         .into());
     }
     let recovered = entry_file.is_recovered();
-    Ok(OpenTree { source: Arc::clone(entry_file.source()), reader, uuid, revision, tree, recovered })
+    let source = Arc::clone(entry_file.source());
+    let fingerprint = fingerprint(&*source)?;
+    Ok(OpenTree { source, reader, uuid, revision, fingerprint, tree, recovered })
+}
+
+/// A hash of a file's size, its first and its last 4 KiB. A uuid alone does not tell two files apart: a copy that is then
+/// updated keeps it.
+fn fingerprint(source: &dyn ByteSource) -> hep_io::Result<String> {
+    const PART: u64 = 4 << 10;
+    let size = source.len()?;
+    let ends = [0..size.min(PART), size.saturating_sub(PART)..size];
+    let mut hasher = XxHash3_64::new();
+    hasher.write_u64(size.to_le());
+    source.read(&ends)?.iter().for_each(|bytes| hasher.write(bytes));
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 /// Opens a file and checks that it, or else one of its friends, has every column of `schema`, readable
@@ -137,7 +157,7 @@ pub fn open(
     schema: &Schema,
     friends: &[Arc<Chain>],
 ) -> RunResult<Opened> {
-    let OpenTree { source, reader, uuid, revision, tree, recovered } = open_tree(store, file)?;
+    let OpenTree { source, reader, uuid, revision, fingerprint, tree, recovered } = open_tree(store, file)?;
     let mut columns = Vec::new();
     let mut absent: Vec<AbsentColumn> = Vec::new();
     let mut joined: Vec<Vec<(String, String)>> = vec![Vec::new(); friends.len()];
@@ -185,7 +205,7 @@ pub fn open(
         }
     }
     let kept = reader.kept(&columns)?;
-    Ok(Opened { source, reader, uuid, revision, tree, recovered, columns, joined, absent, kept })
+    Ok(Opened { source, reader, uuid, revision, fingerprint, tree, recovered, columns, joined, absent, kept })
 }
 
 /// The existing name that is most like an optional column that is absent: of the friend that is named before its

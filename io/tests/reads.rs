@@ -97,9 +97,8 @@ fn one_range_of_entries_is_one_vector_read() {
     source.take();
     read(&tree, &["Muon_pt", "Jet_pt", "MET_pt"], 1000);
     let reads = source.take();
-    assert_eq!(reads.len(), 1);
-    // Five small baskets, near each other: fewer requests than baskets.
-    assert!(reads[0].len() < 5, "{reads:?}");
+    // Five baskets that are not next to each other: what is between them is more than 4 % of their bytes.
+    assert_eq!((reads.len(), reads[0].len()), (1, 5), "{reads:?}");
 }
 
 #[test]
@@ -157,7 +156,7 @@ fn a_truncated_file_says_so() {
         error.to_string(),
         format!(
             "cut.root is damaged or not a ROOT file: the header at byte 0, because it has 10000 of {whole} \
-             bytes: it is truncated"
+             bytes: it is truncated; --recover looks for trees that are whole"
         )
     );
     assert!(!error.is_transient());

@@ -79,7 +79,10 @@ impl Work<'_> {
         partial.account = own;
         let reduction = Reduction::new(plan.shape());
         reduction.add(partial)?;
-        let outcome = plan.conclude(reduction, processor, options)?;
+        let outcome = match finished.is_empty() {
+            true => plan.conclude_part(reduction, processor, options)?,
+            false => plan.conclude(reduction, processor, options)?,
+        };
         if !finished.is_empty() {
             let status = conclude(outcome, made, (targets, &finished), ending, options);
             written.check()?;

@@ -43,6 +43,9 @@ pub(super) struct PlanArgs {
     /// At most N entries of each dataset
     #[arg(long, value_name = "N", help_heading = heading::SELECTION)]
     max_entries: Option<u64>,
+    /// Read a file that a dataset lists twice (one uuid, size, head and tail under two paths) both times
+    #[arg(long, help_heading = heading::SELECTION)]
+    allow_duplicates: bool,
     /// At most N entries in a range (clusters are not cut for it)
     #[arg(long, value_name = "N", conflicts_with = "range_size", value_parser = clap::value_parser!(u64).range(1..), help_heading = heading::EXECUTION)]
     entries_per_range: Option<u64>,
@@ -129,6 +132,7 @@ impl PlanArgs {
             skip_checksums: self.skip_checksums,
             max_files: self.max_files,
             max_entries: self.max_entries,
+            allow_duplicates: self.allow_duplicates,
             datasets: self.dataset.clone(),
             storage,
             interrupt: Interrupt::of_signals(),

@@ -67,8 +67,14 @@ pub(super) fn rust(columns: impl Iterator<Item = ColumnInfo>) -> String {
     for field in &plain {
         field_line(&mut event, &mut names, field);
     }
-    // A struct without fields declares no columns.
-    let derived = if names.0.is_empty() { "" } else { "#[derive(Columnar)]\n" };
+    // A struct without fields declares no columns; one of numbers alone is its own row, which must be `Copy`.
+    let is_row =
+        collections.is_empty() && plain.iter().flat_map(|field| &field.kind).all(|kind| is_copied(kind));
+    let derived = match (names.0.is_empty(), is_row) {
+        (true, _) => "",
+        (false, true) => "#[derive(Clone, Copy, Columnar)]\n",
+        (false, false) => "#[derive(Columnar)]\n",
+    };
     let _ = write!(text, "\n{derived}struct Event {{\n{event}}}\n");
     text
 }

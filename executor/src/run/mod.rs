@@ -2,6 +2,7 @@
 
 pub(crate) mod absent;
 mod explain;
+mod finish;
 mod friends;
 mod known;
 mod map;
@@ -57,6 +58,8 @@ pub struct Options {
     pub max_files: Option<usize>,
     /// At most so many entries of each dataset.
     pub max_entries: Option<u64>,
+    /// Whether a dataset may have one file twice: of one uuid, size, head and tail.
+    pub allow_duplicates: bool,
     /// These datasets only; all if empty.
     pub datasets: Vec<String>,
     /// At most so many bytes of remote files are on their way or wait for a worker; 0 reads nothing
@@ -81,6 +84,7 @@ impl Default for Options {
             skip_checksums: false,
             max_files: None,
             max_entries: None,
+            allow_duplicates: false,
             datasets: Vec::new(),
             prefetch: 64_000_000,
             memory: Memory::of_machine(),
@@ -247,16 +251,40 @@ impl Plan {
         processor: &dyn AnyProcessor,
         options: &Options,
     ) -> RunResult<Outcome> {
+        self.conclude_with(reduction, processor, options, finish::finish)
+    }
+
+    /// What a part of a run is: its outputs are merged with those of other parts before they are finished.
+    ///
+    /// # Errors
+    /// Where partial outputs cannot be merged: the processor booked them differently.
+    pub(crate) fn conclude_part(
+        self,
+        reduction: Reduction,
+        processor: &dyn AnyProcessor,
+        options: &Options,
+    ) -> RunResult<Outcome> {
+        self.conclude_with(reduction, processor, options, |_, output, _| (output, false))
+    }
+
+    fn conclude_with(
+        self,
+        reduction: Reduction,
+        processor: &dyn AnyProcessor,
+        options: &Options,
+        finish: finish::Finish,
+    ) -> RunResult<Outcome> {
         let begun = Instant::now();
         let (outputs, account) = reduction.into_outputs()?;
         let mut explanation = self.explain(&account);
-        let ledger = self.ledger(&account);
+        let mut ledger = self.ledger(&account);
         let outcomes = outputs.into_iter().zip(self.datasets()).enumerate();
         let datasets = outcomes
             .filter(|(at, _)| self.chosen.binary_search(at).is_ok())
             .map(|(at, (output, dataset))| {
                 let output = output.unwrap_or_else(|| processor.output(&dataset));
-                let output = processor.finish(output, &dataset);
+                let (output, is_changed) = finish(processor, output, &dataset);
+                ledger.datasets[at].finished = is_changed;
                 DatasetOutcome { output, dataset, cost: account.cost(at as u32) }
             })
             .collect();

@@ -189,7 +189,9 @@ impl Plan {
                 file.learn(facts);
             }
         }
-        same_file_twice(fileset, &files)?;
+        if !options.allow_duplicates {
+            same_file_twice(fileset, &files)?;
+        }
         absent::check(fileset, &files, &schema, progress)?;
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
@@ -391,6 +393,7 @@ impl PlannedFile {
                 revision,
                 tree,
                 recovered,
+                fingerprint,
                 has_version,
                 entries,
                 columns,
@@ -402,6 +405,7 @@ impl PlannedFile {
                 (self.ledger.uuid, self.ledger.tree, self.ledger.entries) = (uuid, tree, Some(entries));
                 self.spec.revision = Some(revision);
                 self.ledger.recovered = recovered;
+                self.ledger.fingerprint = fingerprint;
                 self.ledger.absent = absent;
                 if !has_version {
                     self.ledger.identity = "size, head and tail".to_owned();
@@ -465,7 +469,7 @@ impl PlannedFile {
             dataset.name.clone(),
             serde_json::Value::Object(dataset.metadata.clone()).to_string(),
             identity(uuid, tree, *all, self.spec.revision.as_ref())?,
-            format!("{}..{}", entries.start, entries.end),
+            format!("{}..{} {}", entries.start, entries.end, self.ledger.fingerprint),
         ];
         for chain in &self.friends {
             let first = if chain.index().is_empty() { self.place.on(chain) } else { 0 };
@@ -559,6 +563,7 @@ struct Found {
     revision: String,
     tree: String,
     recovered: bool,
+    fingerprint: String,
     has_version: bool,
     entries: u64,
     columns: Vec<String>,
@@ -575,6 +580,7 @@ impl Found {
             revision: opened.revision.clone(),
             tree: opened.tree.clone(),
             recovered: opened.recovered,
+            fingerprint: opened.fingerprint.clone(),
             has_version: opened.source.has_version(),
             entries: opened.reader.entries(),
             columns: opened.all_columns(),
@@ -629,12 +635,14 @@ fn skip_reason(datasets: &[usize], dataset: usize, file: usize, options: &Option
 
 /// One file under two paths in a dataset would count its events twice.
 fn same_file_twice(fileset: &Fileset, files: &[PlannedFile]) -> RunResult<()> {
-    let mut seen: HashMap<(usize, &str, &str), &str> = HashMap::new();
+    let mut seen: HashMap<(usize, &str, &str, &str), &str> = HashMap::new();
     for file in files.iter().filter(|file| !file.ledger.uuid.is_empty() && file.ledger.skipped.is_empty()) {
-        let key = (file.dataset, file.ledger.uuid.as_str(), file.ledger.tree.as_str());
+        let FileLedger { uuid, fingerprint, tree, .. } = &file.ledger;
+        let key = (file.dataset, uuid.as_str(), fingerprint.as_str(), tree.as_str());
         if let Some(first) = seen.insert(key, &file.ledger.path) {
             let message = format!(
-                "dataset `{}` lists one file twice: {first} and {} have the same uuid {}",
+                "dataset `{}` lists one file twice: {first} and {} have the same uuid {}, size, head and tail; \
+                 --allow-duplicates reads both",
                 fileset.datasets[file.dataset].name, file.ledger.path, file.ledger.uuid
             );
             return Err(Error::Usage(message));

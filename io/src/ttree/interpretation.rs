@@ -212,9 +212,10 @@ pub(super) struct ClassEvidence<'a> {
 }
 
 impl<'a> ClassEvidence<'a> {
-    /// The code of the member that it holds, if it holds one; its leaf has it too.
+    /// The code of the member that it holds, if it holds one; its leaf has it too. Geant4's writer leaves it at -1.
     pub(super) fn member_code(&self) -> Option<i32> {
-        matches!(self.kind, MEMBER | CLONES_MEMBER | COLLECTION_MEMBER).then_some(self.code)
+        let holds_one = matches!(self.kind, MEMBER | CLONES_MEMBER | COLLECTION_MEMBER) && self.code != -1;
+        holds_one.then_some(self.code)
     }
 
     /// From the cursor behind the `TBranch` part.

@@ -224,28 +224,30 @@ impl Replicas {
             || place::scheme(&place.url).is_none()
     }
 
-    /// Makes sure that the places that bytes came from have the file that was opened.
+    /// Makes sure that the place that answered last has the file that was opened. Where there are other places, one that
+    /// does not answer is no failure: each has been found to have the same size, head and tail.
     pub(super) async fn check_unchanged(&self) -> Result<()> {
-        for (at, place) in self.candidates.places.iter().enumerate() {
-            let (file, version) = {
-                let slot = place.slot.lock().await;
-                (slot.file.clone(), slot.version.clone())
-            };
-            let Some(file) = file.filter(|_| place.served.load(Ordering::Relaxed)) else { continue };
-            if file.verifies_each_read() {
-                continue;
-            }
-            match file.now().await? {
-                Some((size, now)) => {
-                    if size != self.size || now != file.version() {
-                        return Err(changed(file.url(), "its size or its time of modification is another"));
-                    }
-                }
-                // Head and tail of a new opening are compared: the server tells no version.
-                None => drop(self.open_again(at, true, version.as_ref()).await?),
-            }
+        let at = self.candidates.current.load(Ordering::Relaxed);
+        let checked = self.check_unchanged_at(at).await;
+        let is_changed = |error: &Error| matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::StaleNetworkFileHandle);
+        match checked {
+            Err(error) if self.candidates.places.len() > 1 && !is_changed(&error) => Ok(()),
+            checked => checked,
         }
-        Ok(())
+    }
+
+    async fn check_unchanged_at(&self, at: usize) -> Result<()> {
+        let (file, version) = {
+            let slot = self.candidates.places[at].slot.lock().await;
+            (slot.file.clone(), slot.version.clone())
+        };
+        let Some(file) = file.filter(|file| !file.verifies_each_read()) else { return Ok(()) };
+        match file.now().await? {
+            Some((size, now)) if size == self.size && now == file.version() => Ok(()),
+            Some(_) => Err(changed(file.url(), "its size or its time of modification is another")),
+            // Head and tail of a new opening are compared: the server tells no version.
+            None => self.open_again(at, true, version.as_ref()).await.map(drop),
+        }
     }
 
     async fn open_again(
