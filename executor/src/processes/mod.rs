@@ -257,7 +257,7 @@ impl Work<'_> {
                 Err(Failure::Before) => *slot = None,
                 Err(Failure::Died(why)) => {
                     *slot = None;
-                    if self.settings.interrupt.is_set() {
+                    if self.was_interrupted() {
                         return Ok(());
                     }
                     deaths += 1;
@@ -279,6 +279,17 @@ impl Work<'_> {
         let leaf = self.plan.shape().leaf(at).filter(|_| last);
         let partial = Partial { nodes: leaf.map(|leaf| (leaf, None)).into_iter().collect(), account };
         self.add(at, partial, deaths.min(1), 0)
+    }
+
+    /// Whether what ended a worker process ends the run: a signal to all processes of a batch job or a terminal may reach
+    /// the workers first.
+    fn was_interrupted(&self) -> bool {
+        const MEANWHILE: Duration = Duration::from_millis(200);
+        let begun = Instant::now();
+        while !self.settings.interrupt.is_set() && begun.elapsed() < MEANWHILE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.settings.interrupt.is_set()
     }
 
     /// A process that has the job.

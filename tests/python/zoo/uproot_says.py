@@ -14,7 +14,8 @@ from reference import content, numbers, sha
 DIFFERS = {
     r"leaves:.*(float16|double32).*|classes:packed/.*": "numbers with fewer bits: it multiplies where ROOT divides",
     r"leaves:text": "of an empty C string nothing is stored",
-    r"objects:.*(counted|packed_lists|CounterBase).*[/.]n": "a member that counts another has no sign",
+    r"objects:.*(counted|packed_lists|CounterBase|heir|clones_sized|loop).*[/.]n": "a member that counts another has no sign",
+    r"objects:(matrices/\w+|(v_)?matrix_sym)": "a symmetric matrix has n² elements by its member",
     r"objects:.*\.f(Name|Title)": "all strings of an entry are one",
     r".*/(p\[2\]\[2\]|d\[2\]|ap\[2\]|grid\[2\])": "bytes that are not turned around",
     r"classes:\w*/bits": "a bitset is a list of any length",
