@@ -505,7 +505,7 @@ fn counter(fields: &[Member], name: &str) -> Option<Vec<usize>> {
 }
 
 /// What ROOT's names of matrices stand for. A branch keeps the name that it was made with.
-fn matrix(name: &str) -> Option<&'static str> {
+pub(super) fn matrix(name: &str) -> Option<&'static str> {
     Some(match name {
         "TMatrix" | "TMatrixF" => "TMatrixT<float>",
         "TMatrixD" => "TMatrixT<double>",

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::Column;
 use super::layout::{Class, Counting, Heir, Items, Layout, Program, Step};
+use super::resolve::matrix;
 use super::type_name::plain;
 use crate::root::{Buffer, Malformed, Object, Parse};
 use crate::ttree::Element;
@@ -507,7 +508,7 @@ impl<'a> Stream<'a> {
         let length = usize::from(self.buffer.u8()?);
         let name = self.buffer.bytes(length)?;
         self.buffer.u8()?; // the zero behind the name
-        if name != class.as_bytes() {
+        if name != class.as_bytes() && matrix(class).is_none_or(|class| name != class.as_bytes()) {
             let name = String::from_utf8_lossy(name);
             return Err(self.wrong(format!("an object of class {name} is where a {class} is declared")));
         }
