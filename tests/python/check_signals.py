@@ -168,10 +168,6 @@ def dask(runs: Runs, python: str) -> None:
 
 def main() -> None:
     end_tidily()
-    # A job in the background of a shell ignores some, and what it starts would too.
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU):
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
     faulty = Path(sys.argv[1]).resolve()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -19,6 +19,9 @@ def end_tidily() -> None:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
+    # A job in the background of a shell ignores some, and what it starts would too.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def skip(name: str, reason: str) -> None:
