@@ -135,7 +135,9 @@ class Site:
         configuration = folder / f"{program}.cfg"
         configuration.write_text(f"xrd.port {port}\n" + COMMON.format(root=root, folder=folder) + text)
         drop = ["-R", self.user] if self.user else []
-        command = [*(self.link.inside if inside else []), program, *drop, "-c", str(configuration), "-n", name]
+        # A daemon writes its environment beside the file of its pid, and to /tmp without one: cmsd ends where it must not.
+        pid = ["-s", str(folder / f"{program}.pid")]
+        command = [*(self.link.inside if inside else []), program, *drop, "-c", str(configuration), "-n", name, *pid]
         environment = {"XDG_CACHE_HOME": str(self.issuer.cache)} if "scitokens" in text else {}
         # A data server's cmsd is told where its manager is and listens to nobody else.
         listens = program == "xrootd" or "all.role manager" in text
