@@ -91,10 +91,12 @@ oracles: environment
 skips: rust oracles
 	@if [ -s $(SKIPS) ]; then sort -u $(SKIPS); if [ -n "$$CI" ]; then echo "error: checks were skipped"; exit 1; fi; fi
 
-# More changes than `test` makes, MUTATIONS of each file: of the header fields of ROOT files in each codec.
+# More changes than `test` makes, MUTATIONS of each file or kind: of the header fields of ROOT files in each codec, and of
+# jobs, partial outputs, checkpoints, outputs and filesets.
 MUTATIONS ?= 2000
 campaign:
 	MUTATIONS=$(MUTATIONS) cargo test -p hep-io --test headers -- --nocapture
+	MUTATIONS=$(MUTATIONS) cargo test -p hep-run --test mutations -- --nocapture --test-threads 1
 
 # A binary that runs on any Linux of this architecture: prints its path. CRATE=folder builds an analysis of your own.
 portable:

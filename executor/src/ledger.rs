@@ -5,8 +5,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksums::Checksums;
 use crate::provenance::{self, Difference, Provenance};
 use crate::{Error, RunResult};
+
+/// ROOT counts entries signed.
+const MOST_ENTRIES: u64 = i64::MAX as u64;
 
 /// What became of every entry of a fileset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,10 @@ pub struct Ledger {
     pub provenance: Vec<Provenance>,
     /// One account for each dataset, in the fileset's order.
     pub datasets: Vec<DatasetLedger>,
+    /// The checksums of the ROOT output that it is in; none anywhere else, and in an output of a `hep-run` that did not
+    /// write them yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksums: Option<Checksums>,
 }
 
 /// What became of a dataset's entries.
@@ -164,9 +172,10 @@ impl Totals {
     }
 
     fn add(&mut self, other: Self) {
-        self.done += other.done;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
+        // Several outputs add up to more than each may say.
+        self.done = self.done.saturating_add(other.done);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.skipped = self.skipped.saturating_add(other.skipped);
         self.files_unknown += other.files_unknown;
         self.files += other.files;
     }
@@ -293,7 +302,7 @@ impl FileLedger {
     /// Adds the account of the same file in another output, whose done entries are others.
     fn absorb(&mut self, other: Self) {
         self.done.extend(&other.done);
-        self.retries += other.retries;
+        self.retries = self.retries.saturating_add(other.retries);
         self.recovered |= other.recovered;
         self.replicas.extend(other.replicas);
         self.entries = self.entries.or(other.entries);
@@ -359,7 +368,21 @@ impl Ledger {
             }
             dataset.files.iter().try_for_each(|file| file.check([]))?;
         }
-        Ok(())
+        self.check_total()?;
+        self.check_seal()
+    }
+
+    /// Makes sure that the entries of all files can be counted.
+    ///
+    /// # Errors
+    /// What is wrong, as the end of a sentence about the ledger.
+    pub(crate) fn check_total(&self) -> Result<(), String> {
+        let mut files = self.datasets.iter().flat_map(|dataset| &dataset.files);
+        let add = |sum: u64, file: &FileLedger| sum.checked_add(file.entries.unwrap_or(0));
+        match files.try_fold(0, add) {
+            Some(..=MOST_ENTRIES) => Ok(()),
+            _ => Err(format!("its files have more than {MOST_ENTRIES} entries")),
+        }
     }
 
     /// Entries by what became of them.
@@ -391,6 +414,8 @@ impl Ledger {
             return Err(Error::Usage(message));
         }
         let note = provenance::merge(&mut self.provenance, other.provenance, (a, b), allowed)?;
+        // They are of one output.
+        self.checksums = None;
         let known = self.datasets.iter().enumerate();
         let known: HashMap<String, usize> = known.map(|(at, dataset)| (dataset.name.clone(), at)).collect();
         for dataset in other.datasets {
@@ -489,7 +514,13 @@ mod tests {
             ..FileLedger::default()
         };
         let dataset = DatasetLedger { name: "DY".into(), files: vec![file], ..DatasetLedger::default() };
-        Ledger { version: 1, processor: "dimuon".into(), provenance: Vec::new(), datasets: vec![dataset] }
+        Ledger {
+            version: 1,
+            processor: "dimuon".into(),
+            provenance: Vec::new(),
+            datasets: vec![dataset],
+            checksums: None,
+        }
     }
 
     #[test]
@@ -572,6 +603,14 @@ mod tests {
         assert_eq!(unopened.check(), Err("nothing is known of a.root".to_owned()));
         unopened.datasets[0].files[0].failed.push(Missed { entries: None, reason: "gone".into() });
         assert_eq!(unopened.check(), Ok(()));
+        let mut many = unopened.clone();
+        let full = |entries| FileLedger {
+            entries: Some(entries),
+            done: vec![(0, entries)],
+            ..FileLedger::default()
+        };
+        many.datasets[0].files = [u64::MAX, 1].map(full).to_vec();
+        assert_eq!(many.check(), Err(format!("its files have more than {MOST_ENTRIES} entries")));
         let twice = Ledger { datasets: [unopened.datasets.clone(), unopened.datasets].concat(), ..unopened };
         assert_eq!(twice.check(), Err("dataset `DY` is in it twice".to_owned()));
     }

@@ -22,6 +22,7 @@ extern crate self as hep_run;
 pub mod batch;
 pub mod binary;
 pub mod checkpoint;
+pub mod checksums;
 pub mod cli;
 pub mod dask;
 mod descriptors;

@@ -33,7 +33,13 @@ fn job(test: &str, settings: &str) -> Vec<u8> {
     let mut job: Value = serde_json::from_slice(&std::fs::read(folder.join("job.json")).unwrap()).unwrap();
     // Another binary than this one has planned it.
     job["binary"] = "".into();
-    serde_json::to_vec(&job).unwrap()
+    sealed(&job)
+}
+
+/// A changed job with the checksum that fits; as it is where it is no job.
+fn sealed(job: &Value) -> Vec<u8> {
+    let read = serde_json::from_value::<Job>(job.clone());
+    read.map_or_else(|_| serde_json::to_vec(job).unwrap(), |job| job.to_json().unwrap())
 }
 
 /// Runs `hep-run` in a new folder of a test, or one that is there.
@@ -203,7 +209,7 @@ fn a_job_that_is_none_of_ours_is_refused() {
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut job: Value = serde_json::from_slice(&json).unwrap();
         change(&mut job);
-        worker(&serde_json::to_vec(&job).unwrap()).err().expect("an error").to_string()
+        worker(&sealed(&job)).err().expect("an error").to_string()
     };
     let says = |error: String, words: &str| assert!(error.contains(words), "{error}");
     says(changed(&|job| job["version"] = 2.into()), "reads version 1");
@@ -243,6 +249,8 @@ fn a_job_that_is_none_of_ours_is_refused() {
     for chosen in [json!([2]), json!([0, 7]), json!([1, 0]), json!([0, 0])] {
         says(changed(&|job| job["chosen"] = chosen.clone()), "not among its datasets");
     }
+    let unsealed = String::from_utf8(json.clone()).unwrap().replace("\"min_pt\":5", "\"min_pt\":7");
+    says(worker(unsealed.as_bytes()).err().unwrap().to_string(), "its checksum is another one");
     says(changed(&|job| job["surprise"] = 1.into()), "unknown field");
     says(worker(b"{").err().unwrap().to_string(), "it is no job");
 }

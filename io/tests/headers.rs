@@ -1,7 +1,7 @@
 //! Changed header fields of files in each codec: an error, or the values of the sound file.
 //!
 //! The variable `MUTATIONS` says how many changes are made to each file, `HEADERS_OUT` names a folder for the files
-//! that give other values without an error: `tests/python/check_headers.py` asks ROOT about them.
+//! that give other values without an error, so that ROOT and uproot can be asked about them.
 #![allow(clippy::print_stdout)] // a table
 
 #[allow(dead_code)] // each test takes what it needs

@@ -12,7 +12,7 @@ use super::{batch, merge_partials, parse_fraction, print, tell};
 use crate::fileset::location;
 use crate::ledger::Ledger;
 use crate::output::place::Inputs;
-use crate::output::{LEDGER, Targets, is_partial, read_ledger, write_bytes};
+use crate::output::{LEDGER, Targets, add_ledger, is_partial, read_ledger, write_bytes};
 use crate::provenance::Difference;
 use crate::storage::open_root;
 use crate::{Error, Registry, RunResult};
@@ -209,8 +209,7 @@ fn merge_files(args: &MergeArgs, inputs: &[String], output: &Path) -> RunResult<
         for dataset in &ledger.datasets {
             file.directory(&dataset.name);
         }
-        let text = serde_json::to_string(ledger).map_err(|error| Error::Usage(error.to_string()))?;
-        file.text("", LEDGER, &text);
+        add_ledger(&mut file, ledger.clone())?;
     }
     let bytes = file.into_bytes(output)?;
     targets.write_each(&[output.to_owned()], |path| write_bytes(path, &bytes)).check()?;
@@ -228,6 +227,7 @@ impl Merged {
     fn add(&mut self, file: &RootFile, input: &str) -> RunResult<()> {
         let entries = file.walk_cycles()?;
         let ledger = ledger(file, &entries)?;
+        ledger.iter().try_for_each(|ledger| ledger.check_objects(file, &entries))?;
         match (&mut self.ledger, ledger) {
             (known, Some(ledger)) if self.names.is_empty() => *known = Some(ledger),
             (Some(known), Some(ledger)) => {

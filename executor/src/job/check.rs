@@ -19,6 +19,7 @@ impl Job {
         if ledger.processor != self.processor {
             return Err(format!("its ledger is of processor `{}`", ledger.processor));
         }
+        ledger.check_total()?;
         if ledger.datasets.len() != datasets.len() {
             return Err("its ledger is not of its datasets".to_owned());
         }

@@ -65,6 +65,7 @@ impl Job {
         let mut job = self.clone();
         (job.retries, job.skip_checksums, job.storage) = (0, false, StorageSettings::default());
         job.checkpoint = None;
+        job.checksum.clear();
         // Settings and binary are in the job besides.
         job.ledger.provenance.clear();
         job.broken_friends.iter_mut().for_each(|broken| broken.reason.clear());

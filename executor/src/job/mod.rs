@@ -15,7 +15,7 @@ use crate::fileset::{Dataset, Fileset, Friend};
 use crate::ledger::Ledger;
 use crate::merge_tree::Shape;
 use crate::storage::StorageSettings;
-use crate::{Error, RunResult, binary};
+use crate::{Error, RunResult, binary, checksums};
 
 /// A larger file is no job: one of 10 million ranges takes a quarter.
 pub(crate) const MAX_BYTES: u64 = 1 << 30;
@@ -66,6 +66,10 @@ pub struct Job {
     /// Which ranges, by their numbers, share baskets or pages with the range before them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joined: Vec<u32>,
+    /// XXH3-64 of the job as JSON with this empty, as 16 hexadecimal digits: [`Job::to_json`] sets it, and [`Job::read`]
+    /// makes sure of it.
+    #[serde(default)]
+    pub checksum: String,
 }
 
 /// A friend of whose files some could not be used.
@@ -86,11 +90,11 @@ impl Job {
     /// Reads a job.
     ///
     /// # Errors
-    /// Where it is none, of another version, or its parts do not fit: ranges, failures and skipped entries must be
-    /// all entries of each file, each once.
+    /// Where it is none, of another version, was changed, or its parts do not fit: ranges, failures and skipped entries
+    /// must be all entries of each file, each once.
     pub fn read(json: &[u8]) -> RunResult<Self> {
         let wrong = |why: String| Error::Partial(format!("it is no job of this hep-run: {why}"));
-        let job: Self = serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
+        let mut job: Self = serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
         if job.version != VERSION || job.program != env!("CARGO_PKG_VERSION") {
             return Err(wrong(format!(
                 "hep-run {} made it, in version {}; this is hep-run {}, which reads version {VERSION}",
@@ -98,6 +102,12 @@ impl Job {
                 job.version,
                 env!("CARGO_PKG_VERSION")
             )));
+        }
+        let checksum = std::mem::take(&mut job.checksum);
+        if checksums::of_json(&job).map_err(|error| wrong(error.to_string()))? != checksum {
+            return Err(wrong(
+                "its checksum is another one, so it was changed or damaged since it was planned".to_owned(),
+            ));
         }
         job.check().map_err(wrong)?;
         Ok(job)
@@ -134,8 +144,13 @@ impl Job {
     /// # Errors
     /// Where a path is no Unicode text.
     pub fn to_json(&self) -> RunResult<Vec<u8>> {
-        serde_json::to_vec(self)
-            .map_err(|error| Error::Partial(format!("the job cannot be written: {error}")))
+        let mut job = self.clone();
+        job.checksum.clear();
+        let json = checksums::of_json(&job).and_then(|checksum| {
+            job.checksum = checksum;
+            serde_json::to_vec(&job)
+        });
+        json.map_err(|error| Error::Partial(format!("the job cannot be written: {error}")))
     }
 
     /// What tells jobs apart: a hash of all of it.

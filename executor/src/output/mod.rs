@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use root::LEDGER;
-pub(crate) use root::read_ledger;
+pub(crate) use root::{add_ledger, read_ledger};
 pub use targets::Targets;
 pub(crate) use targets::Written;
 

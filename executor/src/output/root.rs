@@ -45,9 +45,18 @@ pub(super) fn file(outcome: &Outcome, processor: &str) -> RunResult<File> {
             Ok::<(), Error>(())
         })?;
     }
-    let ledger = serde_json::to_string(&outcome.ledger).map_err(|error| Error::Usage(error.to_string()))?;
-    file.text("", LEDGER, &ledger);
+    add_ledger(&mut file, outcome.ledger.clone())?;
     Ok(file)
+}
+
+/// Puts the ledger into a file that has all of its objects, with their checksums.
+///
+/// # Errors
+/// Where it cannot be written as JSON.
+pub(crate) fn add_ledger(file: &mut File, mut ledger: Ledger) -> RunResult<()> {
+    let text = ledger.seal(file).and_then(|()| serde_json::to_string(&ledger));
+    file.text("", LEDGER, &text.map_err(|error| Error::Usage(error.to_string()))?);
+    Ok(())
 }
 
 /// The ledger that `key` of a file names.

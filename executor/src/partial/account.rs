@@ -254,7 +254,9 @@ impl Account {
     pub(super) fn check(&self, ranges: u32) -> Result<(), &'static str> {
         let sorted = self.done.windows(2).all(|two| two[0].1 < two[1].0);
         let ends = self.done.iter().all(|(start, end)| start < end && *end <= ranges);
-        if !sorted || !ends || self.failed.keys().any(|range| *range >= ranges) {
+        let twice =
+            self.failed.keys().any(|&range| self.first_done((range, range.saturating_add(1))).is_some());
+        if !sorted || !ends || twice || self.failed.keys().any(|range| *range >= ranges) {
             return Err("its account is of ranges that the job does not have");
         }
         Ok(())
@@ -362,5 +364,6 @@ mod tests {
         assert!(wrong.check(9).is_err());
         let wrong = Account { done: vec![(0, 2), (1, 3)], ..Account::default() };
         assert!(wrong.check(9).is_err());
+        assert!(account(&[0, 1], &[1]).check(9).is_err());
     }
 }

@@ -124,6 +124,11 @@ impl Partial {
             };
             nodes.push((node, output));
         }
-        Ok(Self { nodes, account: head.account })
+        if !outputs.is_empty() {
+            return Err(Error::Partial("it has bytes to spare".to_owned()));
+        }
+        let partial = Self { nodes, account: head.account };
+        partial.check(shape)?;
+        Ok(partial)
     }
 }

@@ -59,27 +59,52 @@ impl Partial {
     /// # Errors
     /// Where the outputs are not of the ranges that the account says.
     pub(crate) fn take_open_failures(&mut self, shape: &Shape) -> RunResult<BTreeMap<u32, String>> {
+        let covered = self.check(shape)?;
+        Ok(self.account.take_failed(|range| !is_in(&covered, range)))
+    }
+
+    /// Makes sure that the outputs are of the ranges that the account says, each once: done ranges, and failed ones whose
+    /// place is closed. Returns the runs of ranges that the outputs are of, sorted.
+    ///
+    /// # Errors
+    /// Where they are of others.
+    pub(crate) fn check(&self, shape: &Shape) -> RunResult<Vec<Range<u32>>> {
         let differs = || Error::Partial("its account is not of its outputs".to_owned());
-        let mut covered: Vec<Range<u32>> = self.nodes.iter().map(|(node, _)| shape.below(*node)).collect();
-        covered.sort_unstable_by_key(|run| run.start);
-        if covered.windows(2).any(|two| two[0].end > two[1].start) {
+        let mut each: Vec<Range<u32>> = self.nodes.iter().map(|(node, _)| shape.below(*node)).collect();
+        each.sort_unstable_by_key(|run| run.start);
+        if each.windows(2).any(|two| two[0].end > two[1].start) {
             return Err(differs());
         }
-        let holds = |range: u32| {
-            let at = covered.partition_point(|run| run.end <= range);
-            covered.get(at).is_some_and(|run| run.start <= range)
+        let mut covered: Vec<Range<u32>> = Vec::new();
+        for run in each {
+            match covered.last_mut() {
+                Some(last) if last.end == run.start => last.end = run.end,
+                _ => covered.push(run),
+            }
+        }
+        let length = |runs: &mut dyn Iterator<Item = (u32, u32)>| -> u64 {
+            runs.map(|(start, end)| u64::from(end - start)).sum()
         };
-        let open = self.account.take_failed(|range| !holds(range));
-        let all: u64 = covered.iter().map(|run| u64::from(run.end - run.start)).sum();
+        let all = length(&mut covered.iter().map(|run| (run.start, run.end)));
+        let done = self.account.done();
+        let failed = self.account.failed().keys().filter(|range| is_in(&covered, **range)).count() as u64;
         // Done and failed ranges are apart: if they are as many as are covered and none is elsewhere, they
         // are the same.
-        let done = self.account.done().iter().flat_map(|&(start, end)| start..end);
-        let in_place = done.clone().all(holds);
-        if !in_place || done.count() as u64 + self.account.failed().len() as u64 != all {
+        let in_place = done.iter().all(|&(start, end)| {
+            let at = covered.partition_point(|run| run.end <= start);
+            covered.get(at).is_some_and(|run| run.start <= start && end <= run.end)
+        });
+        if !in_place || length(&mut done.iter().copied()) + failed != all {
             return Err(differs());
         }
-        Ok(open)
+        Ok(covered)
     }
+}
+
+/// Whether one of sorted runs has a range.
+fn is_in(runs: &[Range<u32>], range: u32) -> bool {
+    let at = runs.partition_point(|run| run.end <= range);
+    runs.get(at).is_some_and(|run| run.start <= range)
 }
 
 impl Reduction {

@@ -71,7 +71,7 @@ impl Plan {
             wall_seconds: seconds(expense.wall),
             thread_seconds: threads,
             cpu_seconds: account.total_cost().cpu.as_secs_f64(),
-            ranges: expense.files.values().map(|file| file.ranges).sum(),
+            ranges: expense.files.values().fold(0, |sum, file| sum.saturating_add(file.ranges)),
             opening_seconds: self.opening.as_secs_f64(),
             stages,
             datasets: datasets.collect(),
@@ -94,7 +94,7 @@ impl Plan {
             time = time.zip(prediction).map(|(time, of)| time + of.thread_seconds);
             let uncertainty = prediction.and_then(|prediction| prediction.uncertainty_seconds);
             variance = variance.zip(uncertainty).map(|(variance, of)| variance + of * of);
-            (done, all) = (done + moments.n, all + whole.ranges);
+            (done, all) = (moments.n.saturating_add(done), all + whole.ranges);
             let name = &self.fileset.datasets[at].name;
             datasets.extend(prediction.map(|prediction| (name.clone(), prediction)));
         }

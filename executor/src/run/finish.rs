@@ -1,11 +1,7 @@
 //! What a processor does to a dataset's output after the last merge.
 
-use std::hash::Hasher;
-use std::io::{self, Write};
-
-use twox_hash::XxHash3_64;
-
 use crate::Dataset;
+use crate::checksums::HashWriter;
 use crate::registry::{AnyOutput, AnyProcessor};
 
 /// Finishes an output, and says whether that changed it.
@@ -26,22 +22,9 @@ pub(super) fn finish(
 
 /// A hash of an output; none if it cannot be written.
 fn digest(output: &dyn AnyOutput) -> Option<u64> {
-    let mut hasher = HashWriter(XxHash3_64::new());
+    let mut hasher = HashWriter::default();
     output.write(&mut hasher).ok()?;
-    Some(hasher.0.finish())
-}
-
-struct HashWriter(XxHash3_64);
-
-impl Write for HashWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    Some(hasher.finish())
 }
 
 #[cfg(test)]

@@ -87,9 +87,11 @@ impl Plan {
                 processor: processor.to_owned(),
                 provenance: Vec::new(),
                 datasets: ledgers,
+                checksums: None,
             },
             ranges: ranges.map(|r| (r.file as u32, r.entries.start, r.entries.end)).collect(),
             joined: (0..).zip(&self.ranges).filter(|(_, range)| range.joined).map(|(at, _)| at).collect(),
+            checksum: String::new(),
         }
     }
 

@@ -344,7 +344,7 @@ impl Plan {
         }));
         for (at, (file, mut own)) in (0..).zip(self.files.iter().zip(files)) {
             let known = account.files().get(&at);
-            own.retries += known.map_or(0, |known| known.retries);
+            own.retries = own.retries.saturating_add(known.map_or(0, |known| known.retries));
             own.replicas =
                 file.replica_names(known.into_iter().flat_map(|known| known.replicas.iter().copied()));
             own.tidy();

@@ -279,6 +279,14 @@ impl RootFile {
         self.object_in(&record, key)
     }
 
+    /// XXH3-64 of the class and the decompressed bytes of the object that `key` names.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub fn checksum(&self, key: &Key) -> Result<u64> {
+        Ok(super::checksum(&key.class_name, &self.object(key)?.data))
+    }
+
     /// The decompressed bytes of the object in `record`, which begins with its key.
     fn object_in(&self, record: &Bytes, key: &Key) -> Result<ObjectBytes> {
         let key_length = key.key_length as usize;

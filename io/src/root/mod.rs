@@ -20,3 +20,13 @@ pub use directory::{Directory, Entry};
 pub use file::{ObjectBytes, RootFile};
 pub use key::Key;
 pub(crate) use layout::Layouts;
+
+/// XXH3-64 of an object's class and its bytes.
+pub(crate) fn checksum(class: &str, bytes: &[u8]) -> u64 {
+    use std::hash::Hasher;
+    let mut hasher = twox_hash::XxHash3_64::new();
+    hasher.write(class.as_bytes());
+    hasher.write(&[0]);
+    hasher.write(bytes);
+    hasher.finish()
+}

@@ -15,7 +15,7 @@ use super::streamers::Descriptions;
 use super::{Copy, histogram, object};
 use crate::hist::Histogram;
 use crate::object::Object;
-use crate::root::RootFile;
+use crate::root::{self, RootFile};
 use crate::{Error, Result};
 
 /// The version of ROOT that the class versions are of, 6.40/00.
@@ -55,6 +55,7 @@ struct Record {
     length: u32,
     cycle: u16,
     long: bool,
+    checksum: u64,
 }
 
 impl Record {
@@ -65,7 +66,8 @@ impl Record {
         bytes: Vec<u8>,
     ) -> Self {
         let (class, name, title, length) = (class.into(), name.into(), title.into(), bytes.len() as u32);
-        Self { class, name, title, bytes, length, cycle: 1, long: false }
+        let checksum = root::checksum(&class, &bytes);
+        Self { class, name, title, bytes, length, cycle: 1, long: false, checksum }
     }
 }
 
@@ -133,6 +135,19 @@ impl File {
         let mut out = Encoder::new(0);
         object::text(text, &mut out);
         self.add(directory, Record::new("TObjString", name, "Collectable string class", out.into_bytes()));
+    }
+
+    /// The checksum of each object that was added, as [`RootFile::checksum`] gives it, with its `path;cycle`. Objects
+    /// whose name has a slash are left out: the path does not tell them from others.
+    pub fn checksums(&self) -> impl Iterator<Item = (String, u64)> {
+        self.directories.iter().flat_map(|directory| {
+            let objects = directory.objects.iter().filter(|object| !object.name.contains('/'));
+            objects.map(|object| {
+                let slash = if directory.path.is_empty() { "" } else { "/" };
+                let path = format!("{}{slash}{};{}", directory.path, object.name, object.cycle);
+                (path, object.checksum)
+            })
+        })
     }
 
     /// Makes sure that there is a directory, even if nothing is put into it.
@@ -352,7 +367,7 @@ impl<'a> Layout<'a> {
 
     /// Adds an object's record.
     fn record(&mut self, record: &Record, directory: u32) -> Key {
-        let Record { class, name, title, bytes: stored, length, cycle, long } = record;
+        let Record { class, name, title, bytes: stored, length, cycle, long, .. } = record;
         let seek = self.out.len() as u32;
         let key = self.key(class, name, title, seek, directory, stored.len() as u32, *length);
         let key = Key { cycle: *cycle, long: *long, ..key };
