@@ -82,6 +82,7 @@ oracles: environment
 	$(PYTHON) tests/python/check_signals.py $(FAULTY) "$$(tail -n 1 $(CARGO_TARGET_DIR)/engines.txt)"
 	$(PYTHON) tests/python/check_statistics.py $(FAULTY)
 	$(PYTHON) tests/python/check_replaced.py $(FAULTY)
+	$(PYTHON) tests/python/check_damaged.py $(FAULTY)
 	$(PYTHON) tests/python/check_checkpoint.py $(FAULTY)
 	$(PYTHON) tests/python/check_memory.py $(FAULTY)
 	$(PYTHON) tests/python/check_portable.py "$$($(MAKE) -s portable)" $(BINARY)

@@ -13,7 +13,7 @@ use crate::RunResult;
 use crate::fileset::FileSpec;
 use crate::friends::{Chain, Joined, resolve};
 use crate::ledger::AbsentColumn;
-use crate::storage::{FileStore, open_file_as};
+use crate::storage::{FileStore, entry_file, sound};
 
 /// How ranges are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,12 +99,15 @@ impl Opened {
 pub fn open_tree(store: &dyn FileStore, file: &FileSpec) -> RunResult<OpenTree> {
     // A plan has opened it before, and recovered it if it was not closed.
     let recover = store.recovers() || file.revision.is_some();
-    let entry_file = open_file_as(store, &file.path, &file.replicas, recover)?;
-    let tree = match &file.tree {
-        Some(tree) => entry_file.tree_name(tree).to_owned(),
-        None => only_tree(&entry_file)?,
-    };
-    let reader = entry_file.reader(&tree)?;
+    let (entry_file, tree, reader) = sound(store, &file.path, &file.replicas, |source| {
+        let entry_file = entry_file(source, recover)?;
+        let tree = match &file.tree {
+            Some(tree) => entry_file.tree_name(tree).to_owned(),
+            None => only_tree(&entry_file)?,
+        };
+        let reader = entry_file.reader(&tree)?;
+        Ok((entry_file, tree, reader))
+    })?;
     let changed = |what: &str, found: String, said: String| hep_io::Error::Unsupported {
         path: file.name().into_owned(),
         what: format!("tree `{tree}`"),
@@ -240,7 +243,7 @@ fn nor_in(friends: &[Arc<Chain>], error: hep_io::Error) -> hep_io::Error {
     }
 }
 
-fn only_tree(file: &EntryFile) -> RunResult<String> {
+fn only_tree(file: &EntryFile) -> hep_io::Result<String> {
     let trees = file.trees()?;
     match &trees[..] {
         [only] => Ok(only.clone()),
@@ -250,7 +253,7 @@ fn only_tree(file: &EntryFile) -> RunResult<String> {
                 _ => format!("it holds several ({}); name one with `tree:` in the fileset", trees.join(", ")),
             };
             let path = file.source().name().to_owned();
-            Err(hep_io::Error::Unsupported { path, what: "the tree".to_owned(), reason }.into())
+            Err(hep_io::Error::Unsupported { path, what: "the tree".to_owned(), reason })
         }
     }
 }

@@ -88,18 +88,43 @@ impl FileStore for Storage {
 /// # Errors
 /// Where it cannot be opened or is of no format that we read.
 pub fn open_file(store: &dyn FileStore, location: &str, replicas: &[String]) -> RunResult<EntryFile> {
-    open_file_as(store, location, replicas, store.recovers())
+    let recover = store.recovers();
+    sound(store, location, replicas, |source| entry_file(source, recover))
 }
 
-/// Opens a file with trees, also if it was not closed.
-pub(crate) fn open_file_as(
+/// The file with trees that `source` is, also if it was not closed.
+///
+/// # Errors
+/// Where it is of no format that we read.
+pub(crate) fn entry_file(source: Arc<dyn ByteSource>, recover: bool) -> hep_io::Result<EntryFile> {
+    if recover { EntryFile::recover(source) } else { EntryFile::open(source) }
+}
+
+/// Opens a file and reads of it what `read` does. Where that is damaged, it is opened again as long as its bytes can come
+/// from elsewhere: past the cache, or from another replica.
+///
+/// # Errors
+/// Those of opening and reading; with where damaged bytes came from.
+pub(crate) fn sound<T>(
     store: &dyn FileStore,
     location: &str,
     replicas: &[String],
-    recover: bool,
-) -> RunResult<EntryFile> {
-    let source = store.open(location, replicas)?;
-    Ok(if recover { EntryFile::recover(source)? } else { EntryFile::open(source)? })
+    read: impl Fn(Arc<dyn ByteSource>) -> hep_io::Result<T>,
+) -> RunResult<T> {
+    // Twice each place, and past the cache.
+    let mut left = 2 * replicas.len() + 3;
+    loop {
+        let source = store.open(location, replicas)?;
+        let error = match read(Arc::clone(&source)) {
+            Err(error) if error.damaged() == Some(source.name()) => error,
+            result => return Ok(result?),
+        };
+        let origin = source.origin();
+        left -= 1;
+        if left == 0 || !source.doubt(&error) {
+            return Err(origin.iter().fold(error, |error, origin| error.of_bytes_from(origin)).into());
+        }
+    }
 }
 
 /// A remote file up to this size is read at once where all its objects are needed: one round trip
@@ -111,13 +136,14 @@ const WHOLE: u64 = 64 << 20;
 /// # Errors
 /// Where it cannot be opened or is no ROOT file.
 pub fn open_root(store: &dyn FileStore, location: &str) -> RunResult<Arc<RootFile>> {
-    let mut source = store.open(location, &[])?;
-    let all = 0..source.len()?;
-    if location::scheme(location).is_some() && all.end <= WHOLE {
-        let bytes = source.read(std::slice::from_ref(&all))?.pop().unwrap_or_default();
-        source = Arc::new(MemorySource::new(source.name(), bytes));
-    }
-    Ok(Arc::new(if store.recovers() { RootFile::recover(source)? } else { RootFile::open(source)? }))
+    sound(store, location, &[], |mut source| {
+        let all = 0..source.len()?;
+        if location::scheme(location).is_some() && all.end <= WHOLE {
+            let bytes = source.read(std::slice::from_ref(&all))?.pop().unwrap_or_default();
+            source = Arc::new(MemorySource::new(source.name(), bytes));
+        }
+        Ok(Arc::new(if store.recovers() { RootFile::recover(source)? } else { RootFile::open(source)? }))
+    })
 }
 
 /// How files are opened and read, wherever they are: what a run is asked for, and each of its workers.

@@ -129,6 +129,31 @@ impl Error {
             _ => false,
         }
     }
+
+    /// The file whose bytes are not what its format says, if that is the error: other bytes of it may be sound, from
+    /// another replica or past a cache.
+    pub fn damaged(&self) -> Option<&str> {
+        match self {
+            Self::Format { path, .. }
+            | Self::NotClosed { path, .. }
+            | Self::Parquet { path, .. }
+            | Self::Basket { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The same error of bytes that came from `origin`, which the file's name does not say.
+    #[must_use]
+    pub fn of_bytes_from(mut self, origin: &str) -> Self {
+        if let Self::Format { path, .. }
+        | Self::NotClosed { path, .. }
+        | Self::Parquet { path, .. }
+        | Self::Basket { path, .. } = &mut self
+        {
+            path.push_str(&format!(" (bytes from {origin})"));
+        }
+        self
+    }
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

@@ -11,7 +11,7 @@ use crate::memory::Memory;
 use crate::output::{Targets, booked};
 use crate::processes::Processes;
 use crate::registry::AnyProcessor;
-use crate::run::{Options, Plan};
+use crate::run::{Options, Plan, tell};
 use crate::{Error, Registry, RunResult, binary, output, terminal};
 
 /// `hep-run fileset.yaml`; returns the exit status.
@@ -134,10 +134,12 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         }
     };
     let process = |plan: &Plan, lost| {
-        let reduction = processed(plan, lost);
+        let reduction = processed(plan, lost)?;
         // Outputs are written next.
         drop(reserve.take());
-        reduction
+        // Where others process the ranges, of the opening of the files.
+        tell(&*options.storage, &reduction, progress);
+        Ok(reduction)
     };
     let is_part = args.shard.is_some();
     let made = Made { name, provenance: &job.ledger.provenance };

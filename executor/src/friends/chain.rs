@@ -41,6 +41,10 @@ impl OpenFiles {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let at = files.iter().position(|(known, _)| *known == number)?;
         let known = files.remove(at)?;
+        // Its bytes were damaged: opened again, they come from elsewhere.
+        if known.1.source.is_doubted() {
+            return None;
+        }
         let opened = Arc::clone(&known.1);
         files.push_back(known);
         Some(opened)
@@ -244,6 +248,13 @@ impl Chain {
             || format!("entry {entry}"),
             |(file, entry)| format!("entry {entry} of {}", self.links[file].spec.name()),
         )
+    }
+
+    /// Those of its files that are open.
+    pub(crate) fn sources(&self) -> Vec<Arc<dyn ByteSource>> {
+        let files = self.open.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = files.iter().filter(|((friend, _), _)| *friend == self.number);
+        own.map(|(_, opened)| Arc::clone(&opened.source)).collect()
     }
 
     /// A file, opened again if it was closed in between. It must still be the same.

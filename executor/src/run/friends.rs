@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::{PlannedFile, openers};
-use super::retry::retrying;
+use super::retry::{Suspects, retrying};
 use super::{Options, lock};
 use crate::fileset::{FileSpec, Fileset, Friend};
 use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, OpenFiles, keys_of};
@@ -51,7 +51,7 @@ impl Friends {
         let files: Vec<&FileSpec> = all.iter().flat_map(|(friend, _)| &friend.files).collect();
         // Outputs that are kept are known by all that they were made of.
         let revised = options.checkpoints.is_some();
-        let open = |i: usize| Found::open(&*options.storage, files[i], i, revised);
+        let open = |i: usize, _: &mut Suspects| Found::open(&*options.storage, files[i], i, revised);
         let threads = openers(options, files.iter().copied());
         let found = each(threads, options, progress, files.len(), |i| files[i].name(), open);
         let mut found = found.into_iter();
@@ -236,7 +236,11 @@ fn index(chain: &Chain, options: &Options, progress: &Progress) -> Result<Lookup
         progress,
         chain.files(),
         |_| chain.alias().into(),
-        |file| keys_of(&*chain.open(file)?, chain.index()),
+        |file, suspects| {
+            let opened = chain.open(file)?;
+            suspects.add(&opened.source);
+            keys_of(&opened, chain.index())
+        },
     );
     let keys: RunResult<Vec<Vec<Key>>> = read.into_iter().collect();
     Lookup::new(chain, keys.map_err(|error| error.to_string())?)
@@ -249,12 +253,12 @@ fn each<'n, T: Send>(
     progress: &Progress,
     n: usize,
     name: impl Fn(usize) -> Cow<'n, str> + Sync,
-    task: impl Fn(usize) -> RunResult<T> + Sync,
+    task: impl Fn(usize, &mut Suspects) -> RunResult<T> + Sync,
 ) -> Vec<RunResult<T>> {
     let done: Vec<Mutex<Option<RunResult<T>>>> = (0..n).map(|_| Mutex::default()).collect();
     threads.for_each::<()>(n, &AtomicBool::new(false), |(), i| {
-        let (result, _) = retrying(options.retries, progress, &name(i), || {
-            without_panic(|| task(i)).unwrap_or_else(|panic| Err(Error::Usage(panic)))
+        let (result, _) = retrying(options.retries, progress, &name(i), |suspects| {
+            without_panic(|| task(i, suspects)).unwrap_or_else(|panic| Err(Error::Usage(panic)))
         });
         *lock(&done[i]) = Some(result);
     });

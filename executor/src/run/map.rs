@@ -230,7 +230,7 @@ impl<'a> Mapper<'a> {
         }
         let (mut cpu_elsewhere, mut untried) = (Duration::ZERO, true);
         let retries = file.retries(self.options.retries);
-        let (result, tries) = retrying(retries, self.progress, &file.ledger.path, || {
+        let (result, tries) = retrying(retries, self.progress, &file.ledger.path, |suspects| {
             let work = || {
                 // After a pause, if it was tried before. What others have read may be what was wrong with it.
                 laps.lap(Stage::Wait);
@@ -256,6 +256,8 @@ impl<'a> Mapper<'a> {
                     }
                 };
                 laps.lap(Stage::Read);
+                suspects.add(&arrived.opened.source);
+                arrived.friends.sources().for_each(|source| suspects.add(source));
                 workspace.prepare(arrived.friends.aliases(&arrived.opened), self.options.skip_checksums);
                 if let Some(shared) = self.shared.filter(|_| is_first) {
                     let scratch = &mut workspace.scratch;
@@ -271,10 +273,15 @@ impl<'a> Mapper<'a> {
                 laps.lap(Stage::Read);
                 done
             };
-            without_panic(work).unwrap_or_else(|panic| {
+            let result = without_panic(work).unwrap_or_else(|panic| {
                 *workspace = Workspace::default();
                 Err(hep_analysis::Error::new(panic).into())
-            })
+            });
+            if result.is_err() {
+                // What has not arrived, and friends that were looked up meanwhile.
+                file.suspect(suspects);
+            }
+            result
         });
         // The memory of what was read has been given back.
         laps.lap(Stage::Read);

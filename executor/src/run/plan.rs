@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::friends::{Friends, Place};
-use super::retry::retrying;
+use super::retry::{Suspects, retrying};
 use super::{Options, absent, lock};
 use crate::descriptors::{files_kept_open, threads_with_files};
 use crate::explain::Sample;
@@ -157,9 +157,10 @@ impl Plan {
         let few = openers.for_each::<()>(wanted.len(), &AtomicBool::new(false), |(), i| {
             let i = wanted[i];
             let file = &files[i];
-            let (result, tries) = retrying(options.retries, progress, &file.ledger.path, || {
+            let (result, tries) = retrying(options.retries, progress, &file.ledger.path, |suspects| {
                 without_panic(|| {
                     let opened = range::open(&*options.storage, &file.spec, &schema, &file.friends)?;
+                    suspects.add(&opened.source);
                     let split = range::split(&opened, &file.spec, options.range_size)?;
                     Ok((opened, split))
                 })
@@ -434,7 +435,9 @@ impl PlannedFile {
     /// The open file, opened again if it was closed in between. It must still be the same.
     pub(super) fn open(&self, processor: &dyn AnyProcessor) -> RunResult<Arc<Opened>> {
         let mut slot = lock(&self.opened);
-        if let Some(opened) = &*slot {
+        if let Some(opened) = &*slot
+            && !opened.source.is_doubted()
+        {
             return Ok(Arc::clone(opened));
         }
         let spec = FileSpec {
@@ -444,10 +447,20 @@ impl PlannedFile {
             ..self.spec.clone()
         };
         let opened = Arc::new(range::open(&*self.handles.store, &spec, &processor.schema(), &self.friends)?);
-        self.handles.open.fetch_add(1, Ordering::Relaxed);
         self.is_open.store(true, Ordering::Relaxed);
-        *slot = Some(Arc::clone(&opened));
+        match slot.replace(Arc::clone(&opened)) {
+            Some(doubted) => self.note_places(&doubted),
+            None => _ = self.handles.open.fetch_add(1, Ordering::Relaxed),
+        }
         Ok(opened)
+    }
+
+    /// Names what is open of it and of its friends as what a try reads that failed.
+    pub(super) fn suspect(&self, suspects: &mut Suspects) {
+        if let Some(opened) = &*lock(&self.opened) {
+            suspects.add(&opened.source);
+        }
+        self.friends.iter().flat_map(|chain| chain.sources()).for_each(|source| suspects.add(&source));
     }
 
     /// Whether it, or a friend of its dataset, is read over the network.

@@ -70,6 +70,22 @@ pub trait ByteSource: Debug + Send + Sync + 'static {
         true
     }
 
+    /// Says that bytes of it could not be decoded, and why. Returns whether the file, opened again, gives them from
+    /// elsewhere: not from the cache that had some of them, or from another replica.
+    fn doubt(&self, _why: &Error) -> bool {
+        false
+    }
+
+    /// Whether it was doubted: who needs more of the file opens it again.
+    fn is_doubted(&self) -> bool {
+        false
+    }
+
+    /// Where its bytes came from last, if its name does not say that: a replica, a cache.
+    fn origin(&self) -> Option<String> {
+        None
+    }
+
     /// Which places its bytes came from until now, of a file that [`Storage::open`] knows several of: 0 is
     /// its location, and its replicas follow.
     fn served_by(&self) -> Vec<usize> {

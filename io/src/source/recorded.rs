@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::coalesce::Merging;
 use super::{ByteSource, Verification};
-use crate::Result;
+use crate::{Error, Result};
 
 /// A source that lists each read made of another: what tests of promised I/O look at.
 #[derive(Debug)]
@@ -37,6 +37,18 @@ impl ByteSource for Recorded {
 
     fn verify(self: Arc<Self>) -> Verification {
         self.inner.clone().verify()
+    }
+
+    fn doubt(&self, why: &Error) -> bool {
+        self.inner.doubt(why)
+    }
+
+    fn is_doubted(&self) -> bool {
+        self.inner.is_doubted()
+    }
+
+    fn origin(&self) -> Option<String> {
+        self.inner.origin()
     }
 
     fn merging(&self) -> Merging {

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ pub(in crate::source) struct RemoteSource {
     /// As of the place that it was opened at.
     has_version: bool,
     file: Arc<Replicas>,
+    is_doubted: AtomicBool,
     /// Head and tail, until the first bulk read.
     ahead: Mutex<Option<Arc<Ahead>>>,
     network: Arc<Network>,
@@ -45,7 +47,8 @@ impl RemoteSource {
             .wait()
             .unwrap_or_else(|| Err(ended(&name)))?;
         let ahead = Mutex::new(Some(Arc::new(ahead)));
-        Ok(Self { name: file.name().to_owned(), size: file.size(), has_version, file, ahead, network })
+        let (name, size, is_doubted) = (file.name().to_owned(), file.size(), AtomicBool::new(false));
+        Ok(Self { name, size, has_version, file, is_doubted, ahead, network })
     }
 
     /// Asks for what of `ranges` is not in `ahead`.
@@ -107,6 +110,23 @@ impl ByteSource for RemoteSource {
 
     fn len(&self) -> Result<u64> {
         Ok(self.size)
+    }
+
+    fn doubt(&self, why: &Error) -> bool {
+        self.is_doubted.store(true, Ordering::Relaxed);
+        let (file, why) = (self.file.clone(), why.clone());
+        let doubting = self.network.spawn("read", &self.name, async move { Ok(file.doubt(&why).await) });
+        doubting.is_ok_and(|doubting| matches!(doubting.wait(), Some(Ok(true))))
+    }
+
+    fn is_doubted(&self) -> bool {
+        self.is_doubted.load(Ordering::Relaxed)
+    }
+
+    fn origin(&self) -> Option<String> {
+        let file = self.file.clone();
+        let asking = self.network.spawn("read", &self.name, async move { Ok(file.origin().await) });
+        asking.ok()?.wait()?.ok()?
     }
 
     fn served_by(&self) -> Vec<usize> {

@@ -8,6 +8,7 @@
 use std::fmt::Debug;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::{Error, Result};
 mod ahead;
 mod bridge;
 mod cache;
+mod doubts;
 mod http;
 mod measured;
 mod network;
@@ -69,6 +71,14 @@ trait RemoteFile: Debug + Send + Sync {
     fn now(&self) -> Reply<'_, Option<(u64, String)>> {
         Box::pin(async { Ok(None) })
     }
+
+    /// The folder of the cache that some of its bytes came from, if any did.
+    fn cached_in(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Drops what the cache has of it, for whoever opens it from now on.
+    fn forget(&self) {}
 
     /// The bytes of each half-open range, in the order asked for. The ranges lie in the file, are not
     /// empty and have been coalesced; they may be in any order. Dropping the answer gives it up.

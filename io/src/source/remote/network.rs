@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::cache::Cache;
+use super::doubts::Doubts;
 use super::protocols::Protocols;
 use super::replicas::{Means, Pace, Replicas};
 use super::runtime::{Pending, Runtime};
@@ -29,10 +30,11 @@ impl Network {
         sites: Arc<Sites>,
         options: &StorageOptions,
     ) -> std::io::Result<Self> {
+        let doubts = Arc::new(Doubts::default());
         let pace = Pace { stall: options.stall(), hedge: options.hedge };
         let cache = options.cache_dir.as_deref();
         let cache = cache.map(|folder| Arc::new(Cache::new(folder, options.cache_size, sites.clone())));
-        Ok(Self { runtime: Runtime::start()?, means: Means { opener, sites, cache, pace } })
+        Ok(Self { runtime: Runtime::start()?, means: Means { opener, sites, doubts, cache, pace } })
     }
 
     pub(super) fn open(

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::cache::Cache;
+use super::doubts::Doubts;
 use super::measured::Measured;
 use super::race::Race;
 use super::sites::Sites;
@@ -32,6 +33,7 @@ const OPENING: Duration = Duration::from_secs(3);
 pub(super) struct Means {
     pub(super) opener: Arc<dyn Opener>,
     pub(super) sites: Arc<Sites>,
+    pub(super) doubts: Arc<Doubts>,
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) pace: Pace,
 }
@@ -51,6 +53,8 @@ pub(super) struct Replicas {
     candidates: Candidates,
     size: u64,
     proof: OnceLock<Proof>,
+    /// Once its bytes were doubted: whether others may be had.
+    doubted: Mutex<Option<bool>>,
 }
 
 /// The first and the last bytes.
@@ -111,7 +115,7 @@ impl Replicas {
         let size = file.size();
         let slot = Slot { version: Some(version_of(&*file)), file: Some(file), failed: None };
         *candidates.places[at].slot.lock().await = slot;
-        Ok(Self { candidates, size, proof: OnceLock::new() })
+        Ok(Self { candidates, size, proof: OnceLock::new(), doubted: Mutex::default() })
     }
 
     /// What errors call it.
@@ -216,6 +220,53 @@ impl Replicas {
         opened
     }
 
+    /// Notes that bytes of it could not be decoded, so that the next opening goes elsewhere: past the cache if that had
+    /// some of them, else to another place than the one that answered last. Whether there is such a thing.
+    pub(super) async fn doubt(&self, why: &Error) -> bool {
+        let mut doubted = self.doubted.lock().await;
+        // By another range of the file, perhaps, of whose bytes some were these.
+        if let Some(elsewhere) = *doubted {
+            return elsewhere;
+        }
+        let Candidates { places, current, means: Means { sites, doubts, .. }, .. } = &self.candidates;
+        let mut cached = None;
+        for place in places {
+            if let Some(file) = &place.slot.lock().await.file {
+                cached = cached.or_else(|| Some((&place.shown, file.cached_in()?.display().to_string())));
+                // It keeps what comes from servers too.
+                file.forget();
+            }
+        }
+        let why = reason(why);
+        if let Some((shown, folder)) = cached {
+            sites.notice(format!(
+                "{shown}: {why}; dropping what the cache {folder} has of it, and reading past that"
+            ));
+            return *doubted.insert(true);
+        }
+        let at = current.load(Ordering::Relaxed);
+        let others = || places.iter().enumerate().filter(|(other, _)| *other != at);
+        let Some((_, next)) = others().find(|(_, place)| doubts.may_be_sound(&place.url)) else {
+            return *doubted.insert(false);
+        };
+        doubts.add(&places[at].url);
+        sites.failed(&places[at].host, true);
+        sites.failed_over(&places[at].host);
+        sites.notice(format!("{}: {why}; reading again from {}", places[at].shown, next.shown));
+        *doubted.insert(true)
+    }
+
+    /// Where bytes came from last, if not from the place that names the file.
+    pub(super) async fn origin(&self) -> Option<String> {
+        let at = self.candidates.current.load(Ordering::Relaxed);
+        let place = &self.candidates.places[at];
+        let slot = place.slot.lock().await;
+        match slot.file.as_ref().and_then(|file| file.cached_in()) {
+            Some(folder) => Some(format!("{} and the cache {}", place.shown, folder.display())),
+            None => (at != 0).then(|| place.shown.clone()),
+        }
+    }
+
     /// Whether the place that answered last tells a version, or is a file system here.
     pub(super) async fn has_version(&self) -> bool {
         let place = &self.candidates.places[self.candidates.current.load(Ordering::Relaxed)];
@@ -303,8 +354,10 @@ impl Candidates {
         attempt: impl Fn(usize, bool) -> Reply<'a, T>,
     ) -> Result<(usize, T)> {
         let hosts: Vec<&str> = self.places.iter().map(|place| place.host.as_str()).collect();
-        let mut order =
-            self.means.sites.order(&hosts, self.current.load(Ordering::Relaxed)).into_iter().peekable();
+        let mut order = self.means.sites.order(&hosts, self.current.load(Ordering::Relaxed));
+        // Those with damaged bytes last, even if they are the only ones that answer.
+        order.sort_by_cached_key(|&at| self.means.doubts.of(&self.places[at].url));
+        let mut order = order.into_iter().peekable();
         let mut failures: Vec<(usize, Error)> = Vec::new();
         let mut race = Race::new();
         let Some(first) = order.next() else { return Err(self.none_left(action, failures)) };

@@ -68,7 +68,8 @@ impl Cache {
         let cache = self.clone();
         let opened = tokio::task::spawn_blocking(move || cache.open(&identity)).await;
         let Ok(Some(store)) = opened else { return file };
-        Arc::new(CachedFile { file, host: host.to_owned(), store: Arc::new(store), cache: self.clone() })
+        let (host, store, is_hit) = (host.to_owned(), Arc::new(store), AtomicBool::new(false));
+        Arc::new(CachedFile { file, host, store, cache: self.clone(), is_hit })
     }
 
     fn open(&self, identity: &str) -> Option<Store> {
@@ -126,6 +127,8 @@ struct CachedFile {
     host: String,
     store: Arc<Store>,
     cache: Arc<Cache>,
+    /// Whether any bytes came from the store.
+    is_hit: AtomicBool,
 }
 
 impl RemoteFile for CachedFile {
@@ -153,6 +156,14 @@ impl RemoteFile for CachedFile {
         self.file.now()
     }
 
+    fn cached_in(&self) -> Option<&Path> {
+        self.is_hit.load(Ordering::Relaxed).then_some(&self.cache.folder)
+    }
+
+    fn forget(&self) {
+        self.store.forget();
+    }
+
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {
         Box::pin(async move {
             let store = self.store.clone();
@@ -163,6 +174,7 @@ impl RemoteFile for CachedFile {
             let asked: u64 = ranges.iter().map(|range| range.end - range.start).sum();
             let absent: u64 = missing.iter().map(|range| range.end - range.start).sum();
             if absent < asked {
+                self.is_hit.store(true, Ordering::Relaxed);
                 let hits = found.iter().filter(|found| found.missing.is_empty()).count();
                 self.cache.sites.cached(&self.host, hits as u64, asked - absent);
             }

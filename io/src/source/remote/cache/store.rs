@@ -27,6 +27,8 @@ pub(super) const INDEX: &str = "index";
 /// The bytes of one remote file that are on disk.
 #[derive(Debug)]
 pub(super) struct Store {
+    /// Its files' path, without their extensions.
+    name: PathBuf,
     data: File,
     index: File,
     state: Mutex<State>,
@@ -118,7 +120,7 @@ impl Store {
         // When it was used last: what room is made by.
         index.set_modified(SystemTime::now())?;
         let state = State { known: header.len() as u64, ..State::default() };
-        let store = Self { data, index, state: Mutex::new(state) };
+        let store = Self { name: name.to_owned(), data, index, state: Mutex::new(state) };
         store.refresh(&mut store.state())?;
         Ok(Some(store))
     }
@@ -208,6 +210,15 @@ impl Store {
             bytes = BytesMut::new();
         }
         Found { missing: gaps(&parts, range), range: range.clone(), bytes }
+    }
+
+    /// Removes its files, so that nobody finds in them what turned out to be damaged. Who has them open keeps nothing
+    /// more in them.
+    pub(super) fn forget(&self) {
+        for extension in [INDEX, DATA] {
+            // What cannot be removed is found again, and dropped again.
+            let _ = fs::remove_file(self.name.with_extension(extension));
+        }
     }
 
     /// Writes pieces to their places, and then that they are there.

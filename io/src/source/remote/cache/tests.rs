@@ -289,7 +289,13 @@ async fn a_full_disk_ends_writing_and_not_reading() {
     let store = Store::open(&folder.0, &identity).unwrap().with_data(full);
     let file = Measured::new(run.fakes.open(URL, true).await.unwrap(), "a".into(), run.sites.clone());
     let (file, cache) = (Arc::new(file), run.cache.clone());
-    let broken = CachedFile { file, host: "a".to_owned(), store: Arc::new(store), cache };
+    let broken = CachedFile {
+        file,
+        host: "a".to_owned(),
+        store: Arc::new(store),
+        cache,
+        is_hit: AtomicBool::new(false),
+    };
     for _ in 0..3 {
         check(&broken, &some()).await;
     }
@@ -313,4 +319,28 @@ async fn a_short_answer_is_not_kept() {
     run.fakes.change(URL, |script| script.reads = vec![Act::Short, Act::Answer(std::time::Duration::ZERO)]);
     file.read(some()).await.unwrap_err();
     check(&*file, &some()).await;
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_asked_for_again_and_kept_again() {
+    let folder = Folder::new();
+    let run = Run::new(&folder.0, PLENTY);
+    let file = run.open(URL).await;
+    check(&*file, &some()).await;
+    assert_eq!(file.cached_in(), None, "all of it came over the network");
+    run.asked();
+    let again = run.open(URL).await;
+    check(&*again, &some()).await;
+    assert_eq!(again.cached_in(), Some(&*folder.0));
+    again.forget();
+    assert_eq!((folder.files("data").len(), folder.files("index").len()), (0, 0));
+    // Whoever had it open keeps nothing more in it.
+    check(&*file, &[500_000..600_000]).await;
+    run.asked();
+    let past = run.open(URL).await;
+    check(&*past, &some()).await;
+    assert_eq!(past.cached_in(), None);
+    assert!(!run.asked().is_empty());
+    check(&*run.open(URL).await, &some()).await;
+    assert_eq!(run.asked(), []);
 }

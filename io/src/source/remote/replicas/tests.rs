@@ -17,6 +17,7 @@ fn content() -> Vec<u8> {
 struct Bed {
     fakes: Arc<Fakes>,
     sites: Arc<Sites>,
+    doubts: Arc<Doubts>,
 }
 
 impl Bed {
@@ -26,11 +27,12 @@ impl Bed {
         fakes.serve(A, &content(), &[], reads);
         fakes.serve(B, &content(), &[], &[]);
         fakes.serve(C, &content(), &[], &[]);
-        Self { fakes, sites: Arc::default() }
+        Self { fakes, sites: Arc::default(), doubts: Arc::default() }
     }
 
     fn means(&self, pace: Pace) -> Means {
-        Means { opener: self.fakes.clone(), sites: self.sites.clone(), cache: None, pace }
+        let (opener, sites) = (self.fakes.clone(), self.sites.clone());
+        Means { opener, sites, doubts: self.doubts.clone(), cache: None, pace }
     }
 
     async fn open(&self, location: &str, replicas: &[&str]) -> Result<Replicas> {
@@ -259,4 +261,50 @@ async fn a_replica_that_was_opened_before_there_was_a_proof_is_compared() {
     file.prove(&metadata[0], &metadata[1]);
     let error = file.read(vec![10..20, 50..60]).await.unwrap_err().to_string();
     assert!(error.contains("its first or last bytes are not those"), "{error}");
+}
+
+fn damaged() -> Error {
+    let (path, what, reason) = (A.to_owned(), "a key".to_owned(), "of a test".to_owned());
+    Error::Format { path, what, at: 7, reason }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_with_damaged_bytes_is_gone_to_last_by_who_opens_the_file_again() {
+    let bed = Bed::new(&[]);
+    let file = bed.open(A, &[B]).await.unwrap();
+    read(&file).await.unwrap();
+    assert_eq!(file.origin().await, None, "from where its name says");
+    assert!(file.doubt(&damaged()).await);
+    let notices = bed.sites.take_notices();
+    assert_eq!(notices, [format!("{A}: {}; reading again from {B}", damaged())]);
+    assert!(bed.sites.is_failing("a"));
+    // Another range of the same file says so too: `b` is not blamed for it.
+    assert!(file.doubt(&damaged()).await);
+    assert_eq!(bed.sites.take_notices(), [""; 0]);
+    let again = bed.open(A, &[B]).await.unwrap();
+    read(&again).await.unwrap();
+    assert_eq!(bed.fakes.opened(), [A, B]);
+    assert_eq!(again.origin().await.as_deref(), Some(B));
+    // A minute later `a` is no failing host any more, and still has those bytes.
+    tokio::time::advance(Duration::from_secs(300)).await;
+    read(&bed.open(A, &[B]).await.unwrap()).await.unwrap();
+    assert_eq!(bed.fakes.opened(), [A, B, B]);
+    // It is asked where nobody else answers.
+    bed.fakes.change(B, |script| script.opens = vec![Act::Fail(ConnectionReset)]);
+    bed.open(A, &[B]).await.unwrap();
+    assert_eq!(bed.fakes.opened(), [A, B, B, B, A]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_bytes_are_asked_for_twice_at_each_place_and_not_for_ever() {
+    let bed = Bed::new(&[]);
+    for more in [true, true, true, false] {
+        let file = bed.open(A, &[B]).await.unwrap();
+        assert_eq!(file.doubt(&damaged()).await, more);
+    }
+    assert_eq!(bed.fakes.opened(), [A, B, A, B]);
+    let alone = Bed::new(&[]);
+    let file = alone.open(A, &[]).await.unwrap();
+    assert!(!file.doubt(&damaged()).await, "there is no other place");
+    assert_eq!(alone.sites.take_notices(), [""; 0]);
 }
