@@ -115,6 +115,19 @@ pub struct FileLedger {
     /// The optional columns that neither this file nor a friend has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<AbsentColumn>,
+    /// The columns that hold fewer entries than the tree, of which the others count as zero or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short: Vec<ShortColumn>,
+}
+
+/// A column that holds fewer entries than its tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShortColumn {
+    /// Its name.
+    pub column: String,
+    /// How many entries it holds: the tree's first ones.
+    pub entries: u64,
 }
 
 /// An optional column that a file lacks.
@@ -315,6 +328,9 @@ impl FileLedger {
         }
         if self.absent.is_empty() {
             self.absent = other.absent;
+        }
+        if self.short.is_empty() {
+            self.short = other.short;
         }
         // What one output lacks the other may have; and what both lack is lacking once.
         let mut covered = self.done.clone();

@@ -12,7 +12,7 @@ use twox_hash::XxHash3_64;
 use crate::RunResult;
 use crate::fileset::FileSpec;
 use crate::friends::{Chain, Joined, resolve};
-use crate::ledger::AbsentColumn;
+use crate::ledger::{AbsentColumn, ShortColumn};
 use crate::storage::{FileStore, entry_file, sound};
 
 /// How ranges are cut.
@@ -78,6 +78,8 @@ pub struct Opened {
     pub joined: Vec<Joined>,
     /// The optional columns that neither the file nor a friend has.
     pub absent: Vec<AbsentColumn>,
+    /// The columns that hold fewer entries than the tree, and are filled up.
+    pub short: Vec<ShortColumn>,
     /// What decoding keeps in memory besides batches: [`EntryReader::kept`].
     pub kept: u64,
 }
@@ -105,7 +107,7 @@ pub fn open_tree(store: &dyn FileStore, file: &FileSpec) -> RunResult<OpenTree> 
             Some(tree) => entry_file.tree_name(tree).to_owned(),
             None => only_tree(&entry_file)?,
         };
-        let reader = entry_file.reader(&tree)?;
+        let reader = entry_file.reader_with(&tree, store.short_branches())?;
         Ok((entry_file, tree, reader))
     })?;
     let changed = |what: &str, found: String, said: String| hep_io::Error::Unsupported {
@@ -208,7 +210,25 @@ pub fn open(
         }
     }
     let kept = reader.kept(&columns)?;
-    Ok(Opened { source, reader, uuid, revision, fingerprint, tree, recovered, columns, joined, absent, kept })
+    let short = reader
+        .short(&columns)?
+        .into_iter()
+        .map(|(column, entries)| ShortColumn { column, entries })
+        .collect();
+    Ok(Opened {
+        source,
+        reader,
+        uuid,
+        revision,
+        fingerprint,
+        tree,
+        recovered,
+        columns,
+        joined,
+        absent,
+        short,
+        kept,
+    })
 }
 
 /// The existing name that is most like an optional column that is absent: of the friend that is named before its

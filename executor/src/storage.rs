@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hep_io::EntryFile;
 use hep_io::root::RootFile;
 use hep_io::source::{ByteSource, HostTraffic, Listed, MemorySource, Storage, StorageOptions};
+use hep_io::{EntryFile, ShortBranches};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,11 @@ pub trait FileStore: Debug + Send + Sync {
     /// Whether a ROOT file that was not closed is opened, with the trees that were saved in it.
     fn recovers(&self) -> bool {
         false
+    }
+
+    /// What becomes of columns that hold fewer entries than their tree.
+    fn short_branches(&self) -> ShortBranches {
+        ShortBranches::default()
     }
 
     /// Starts what reads this location, before many threads ask for it: under a limit, they would leave it none.
@@ -64,6 +69,10 @@ impl FileStore for Storage {
 
     fn recovers(&self) -> bool {
         Self::recovers(self)
+    }
+
+    fn short_branches(&self) -> ShortBranches {
+        Self::short_branches(self)
     }
 
     fn prepare(&self, location: &str) {
@@ -161,6 +170,9 @@ pub struct StorageSettings {
     /// Whether ROOT files that were not closed are read as far as their trees were saved.
     #[serde(default)]
     pub recover: bool,
+    /// Whether entries that a branch lacks, of which it has fewer than its tree, are zero or empty.
+    #[serde(default)]
+    pub fill_short_branches: bool,
 }
 
 /// Whether `root://` reads carry checksums of each page.
@@ -190,6 +202,9 @@ impl StorageSettings {
         options.cache_size = self.cache_size.unwrap_or(options.cache_size);
         options.stall = self.stall;
         options.recover = self.recover;
+        if self.fill_short_branches {
+            options.short_branches = ShortBranches::Default;
+        }
         Arc::new(Storage::new(options))
     }
 }

@@ -28,6 +28,16 @@ pub struct Stored {
     pub pieces: usize,
 }
 
+/// What becomes of columns that hold fewer entries than their tree: branches that were added later, or not always filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShortBranches {
+    /// They cannot be read. ROOT gives the values of their last entry again.
+    #[default]
+    Refuse,
+    /// The entries that they lack are zero or empty.
+    Default,
+}
+
 /// The entries of one tree of one file, TTree or RNTuple alike.
 pub trait EntryReader: Send + Sync {
     /// How many entries there are.
@@ -83,6 +93,15 @@ pub trait EntryReader: Send + Sync {
     /// Where a column is absent, or the file's record of its baskets is damaged.
     fn kept(&self, _columns: &[String]) -> Result<u64> {
         Ok(0)
+    }
+
+    /// Which of the columns that `columns` needs, counters included, hold fewer entries than the tree, and how many:
+    /// those behind are defaults, as [`ShortBranches::Default`] has it.
+    ///
+    /// # Errors
+    /// Where a column is absent or unreadable.
+    fn short(&self, _columns: &[String]) -> Result<Vec<(String, u64)>> {
+        Ok(Vec::new())
     }
 
     /// Which bytes the half-open range `entries` of `columns` needs. A range of whole clusters is

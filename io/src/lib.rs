@@ -25,7 +25,7 @@ pub mod ttree;
 pub mod write;
 
 pub use cost::ColumnCost;
-pub use entries::{Batches, ColumnInfo, CutPiece, EntryReader, ReadPlan, Scratch, Stored};
+pub use entries::{Batches, ColumnInfo, CutPiece, EntryReader, ReadPlan, Scratch, ShortBranches, Stored};
 pub use error::{Error, Result};
 pub use open::EntryFile;
 pub use source::ByteSource;

@@ -4,7 +4,7 @@ use crate::parquet::{ParquetFile, TABLE};
 use crate::rntuple::{Ntuple, is_ntuple};
 use crate::root::{Key, RootFile};
 use crate::ttree::Tree;
-use crate::{ByteSource, EntryReader, Result};
+use crate::{ByteSource, EntryReader, Result, ShortBranches};
 
 /// What the first read of a file takes: enough to tell what it is.
 pub(crate) const HEAD: u64 = 4 << 10;
@@ -112,9 +112,17 @@ impl EntryFile {
     /// # Errors
     /// Where there is no such object, it is not a tree, or its record is damaged.
     pub fn reader(&self, path: &str) -> Result<Arc<dyn EntryReader>> {
+        self.reader_with(path, ShortBranches::default())
+    }
+
+    /// The tree at `path`, with what is to become of columns that hold fewer entries than it.
+    ///
+    /// # Errors
+    /// Those of [`reader`](Self::reader).
+    pub fn reader_with(&self, path: &str, short: ShortBranches) -> Result<Arc<dyn EntryReader>> {
         match self {
             Self::Root(file) if is_ntuple(&file.find(path)?) => Ok(Arc::new(Ntuple::open(file, path)?)),
-            Self::Root(file) => Ok(Arc::new(Tree::open(file, path)?)),
+            Self::Root(file) => Ok(Arc::new(Tree::open(file, path)?.with_short_branches(short))),
             Self::Parquet(file) => Ok(file.clone()),
         }
     }

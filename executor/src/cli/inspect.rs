@@ -51,7 +51,9 @@ struct Listed {
 
 pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
     let (path, tree) = split_target(&args.target);
-    let opened = open_file(&*args.storage.storage(), path, &[])?;
+    let storage = args.storage.storage();
+    let opened = open_file(&*storage, path, &[])?;
+    let reader = |tree: &str| opened.reader_with(tree, storage.short_branches());
     if let (EntryFile::Root(file), Some(path)) = (&opened, tree)
         && let Ok(key) = file.find(path)
         && let Some(object) = Object::read(file, &key)?
@@ -72,8 +74,8 @@ pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
     let chosen = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
     if args.schema.is_some() {
         let tree = match tree {
-            Some(tree) => opened.reader(tree)?,
-            None => widest_tree(&opened)?,
+            Some(tree) => reader(tree)?,
+            None => widest_tree(&opened, reader)?,
         };
         none_matches(args.branches.as_deref(), pattern.as_ref(), &tree.column_names())?;
         let columns = tree.column_names().into_iter().filter(|name| chosen(name));
@@ -86,7 +88,7 @@ pub(super) fn inspect(args: &InspectArgs) -> RunResult<()> {
     let mut listed = Vec::new();
     let mut all = Vec::new();
     for name in trees {
-        let tree = opened.reader(&name)?;
+        let tree = reader(&name)?;
         if pattern.is_some() {
             all.extend(tree.column_names());
         }
@@ -147,8 +149,11 @@ fn split_target(target: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn widest_tree(file: &EntryFile) -> RunResult<Arc<dyn EntryReader>> {
-    let trees = file.trees()?.into_iter().map(|name| file.reader(&name)).collect::<Result<Vec<_>, _>>()?;
+fn widest_tree(
+    file: &EntryFile,
+    reader: impl Fn(&str) -> hep_io::Result<Arc<dyn EntryReader>>,
+) -> RunResult<Arc<dyn EntryReader>> {
+    let trees = file.trees()?.iter().map(|name| reader(name)).collect::<Result<Vec<_>, _>>()?;
     trees
         .into_iter()
         .max_by_key(|tree| tree.column_names().len())

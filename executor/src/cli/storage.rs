@@ -30,6 +30,18 @@ pub(super) struct StorageArgs {
     /// Read ROOT files that were not closed, as far as their trees were saved; the ledger says which
     #[arg(long, help_heading = "Damaged files")]
     recover: bool,
+    /// What becomes of branches that hold fewer entries than their tree; the ledger says which
+    #[arg(long, value_enum, default_value_t, help_heading = "Damaged files")]
+    short_branches: ShortBranchesArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ShortBranchesArg {
+    /// They cannot be read
+    #[default]
+    Refuse,
+    /// The entries that they lack are zero or empty
+    Default,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -51,7 +63,7 @@ impl StorageArgs {
 
     /// The same, for workers.
     pub(super) fn settings(&self) -> StorageSettings {
-        let Self { cache, cache_size, stall, read_mode, recover } = self;
+        let Self { cache, cache_size, stall, read_mode, recover, short_branches } = self;
         let read_mode = match read_mode {
             ReadModeArg::Auto => ReadMode::Auto,
             ReadModeArg::Plain => ReadMode::Plain,
@@ -59,7 +71,14 @@ impl StorageArgs {
         };
         // A worker may have another working folder.
         let cache = cache.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
-        StorageSettings { cache, cache_size: Some(*cache_size), stall: *stall, read_mode, recover: *recover }
+        StorageSettings {
+            cache,
+            cache_size: Some(*cache_size),
+            stall: *stall,
+            read_mode,
+            recover: *recover,
+            fill_short_branches: *short_branches == ShortBranchesArg::Default,
+        }
     }
 }
 

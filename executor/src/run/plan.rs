@@ -11,7 +11,7 @@ use crate::descriptors::{files_kept_open, threads_with_files};
 use crate::explain::Sample;
 use crate::fileset::{FileSpec, Fileset, location};
 use crate::friends::{self, Chain};
-use crate::ledger::{AbsentColumn, FileLedger, FriendLedger, Missed};
+use crate::ledger::{AbsentColumn, FileLedger, FriendLedger, Missed, ShortColumn};
 use crate::local::{Executor, without_panic};
 use crate::merge_tree::Shape;
 use crate::progress::Progress;
@@ -174,6 +174,13 @@ impl Plan {
                         file.ledger.path,
                         opened.reader.entries(),
                         opened.tree,
+                    ));
+                }
+                for ShortColumn { column, entries } in &opened.short {
+                    progress.warn(&format!(
+                        "{}: `{column}` holds {entries} of the tree's {} entries; it is zero or empty behind them",
+                        file.ledger.path,
+                        opened.reader.entries(),
                     ));
                 }
                 let found = Found::new(&opened, split);
@@ -399,6 +406,7 @@ impl PlannedFile {
                 entries,
                 columns,
                 absent,
+                short,
                 looks_up,
                 split: Split { ranges, joined, most, bytes },
             }) => {
@@ -407,7 +415,7 @@ impl PlannedFile {
                 self.spec.revision = Some(revision);
                 self.ledger.recovered = recovered;
                 self.ledger.fingerprint = fingerprint;
-                self.ledger.absent = absent;
+                (self.ledger.absent, self.ledger.short) = (absent, short);
                 if !has_version {
                     self.ledger.identity = "size, head and tail".to_owned();
                 }
@@ -581,6 +589,7 @@ struct Found {
     entries: u64,
     columns: Vec<String>,
     absent: Vec<AbsentColumn>,
+    short: Vec<ShortColumn>,
     looks_up: Vec<Arc<Chain>>,
     split: Split,
 }
@@ -598,6 +607,7 @@ impl Found {
             entries: opened.reader.entries(),
             columns: opened.all_columns(),
             absent: opened.absent.clone(),
+            short: opened.short.clone(),
             looks_up: joined.filter(|chain| !chain.index().is_empty()).cloned().collect(),
             split,
         }

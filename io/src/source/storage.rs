@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::remote::{HostTraffic, Network, RemoteSource, scheme, shown};
 use super::{ByteSource, LocalFile};
-use crate::{Error, Result};
+use crate::{Error, Result, ShortBranches};
 
 /// Opens files wherever they are: local paths, `root://`, `roots://`, `https://`, `http://`, `davs://`,
 /// `dav://`, and `file://`. One for a run: it holds the connections, what is known of each host, and the
@@ -35,6 +35,8 @@ pub struct StorageOptions {
     pub hedge: bool,
     /// Whether files that were not closed are opened by [`EntryFile::recover`](crate::EntryFile::recover): they are not.
     pub recover: bool,
+    /// What becomes of columns that hold fewer entries than their tree: they cannot be read.
+    pub short_branches: ShortBranches,
     /// Time limits, read mode and credentials. They hold for HTTP too, as far as it has the same.
     pub xrootd: xrootd::Config,
 }
@@ -50,8 +52,16 @@ pub struct Listed {
 
 impl Default for StorageOptions {
     fn default() -> Self {
-        let xrootd = xrootd::Config::default();
-        Self { cache_dir: None, cache_size: 20 << 30, stall: None, hedge: true, recover: false, xrootd }
+        let (short_branches, xrootd) = (ShortBranches::default(), xrootd::Config::default());
+        Self {
+            cache_dir: None,
+            cache_size: 20 << 30,
+            stall: None,
+            hedge: true,
+            recover: false,
+            short_branches,
+            xrootd,
+        }
     }
 }
 
@@ -104,6 +114,11 @@ impl Storage {
     /// [`StorageOptions::recover`].
     pub fn recovers(&self) -> bool {
         self.options.recover
+    }
+
+    /// [`StorageOptions::short_branches`].
+    pub fn short_branches(&self) -> ShortBranches {
+        self.options.short_branches
     }
 
     /// Starts the threads of the network, if the location is a URL. Where that fails, opening it says why.

@@ -9,7 +9,6 @@ use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef, Fields};
 use bytes::Bytes;
 
-use super::Element;
 use super::basket::{Content, Head, Place, decompress, entry_starts};
 use super::branch::Branch;
 use super::element::{Stored, dispatch};
@@ -18,6 +17,7 @@ use super::object::{Column, Layout, Stream};
 use super::plan::position;
 use super::table::Table;
 use super::tree::Tree;
+use super::{Element, short};
 use crate::root::Malformed;
 use crate::root::codec::Decompressor;
 use crate::{ColumnCost, Error, ReadPlan, Result};
@@ -48,6 +48,15 @@ pub(super) struct Counted {
     pub(super) offsets: OffsetBuffer<i32>,
     /// How many values each object has, where the entries are lists of objects.
     pub(super) objects: Option<OffsetBuffer<i32>>,
+}
+
+impl Counted {
+    /// Those of the first `n` entries.
+    fn first(&self, n: usize) -> Self {
+        let offsets = self.offsets.slice(0, n);
+        let objects = self.objects.as_ref().map(|objects| objects.slice(0, offsets[n] as usize));
+        Self { offsets, objects }
+    }
 }
 
 impl Decode {
@@ -121,6 +130,8 @@ pub(super) struct Cursor<'a> {
     node: usize,
     branch: Arc<Branch>,
     decode: Arc<Decode>,
+    /// The entry that comes next, once those before the first that is needed are passed over.
+    entry: u64,
     /// The basket to load next.
     next: usize,
     /// The entries of the loaded basket, and how many of them are left.
@@ -155,7 +166,7 @@ impl<'a> Cursor<'a> {
         needed: Range<u64>,
     ) -> Self {
         let next = branch.baskets.overlapping(&needed).start;
-        let (range, decode) = (needed.start..needed.start, Arc::new(decode));
+        let (entry, range, decode) = (needed.start, needed.start..needed.start, Arc::new(decode));
         Self {
             tree,
             plan,
@@ -163,6 +174,7 @@ impl<'a> Cursor<'a> {
             node,
             branch,
             decode,
+            entry,
             next,
             range,
             left: 0,
@@ -327,9 +339,10 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The first entry of the basket with which the cursor begins.
+    /// The first entry of the basket with which the cursor begins; the first that is needed where no basket has it.
     pub(super) fn first_of_basket(&self) -> u64 {
-        self.branch.baskets.starts[self.next]
+        let baskets = &self.branch.baskets;
+        if self.next < baskets.places.len() { baskets.starts[self.next] } else { self.entry }
     }
 
     /// Gives `take` the entries of one basket after another, `n` in all: which of the `n` they are,
@@ -447,13 +460,24 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The next `n` entries. `counted` are those of a counted branch.
+    /// The next `n` entries, those behind the branch's last filled up. `counted` are those of a counted branch.
     pub(super) fn next(
         &mut self,
         n: usize,
         counted: Option<&Counted>,
         codec: &mut Decompressor,
     ) -> Result<ArrayRef> {
+        let held = self.branch.baskets.entries().saturating_sub(self.entry);
+        self.entry += n as u64;
+        if held >= n as u64 {
+            return self.take(n, counted, codec);
+        }
+        let present =
+            self.take(held as usize, counted.map(|all| all.first(held as usize)).as_ref(), codec)?;
+        short::filled(&present, n, counted.map(|all| &all.offsets)).map_err(|reason| self.error(reason))
+    }
+
+    fn take(&mut self, n: usize, counted: Option<&Counted>, codec: &mut Decompressor) -> Result<ArrayRef> {
         let decode = self.decode.clone();
         let offsets = counted.map(|counted| &counted.offsets);
         match &*decode {

@@ -17,6 +17,7 @@ mod object;
 mod packed;
 mod plan;
 mod reveal;
+mod short;
 mod table;
 mod tree;
 

@@ -54,8 +54,10 @@ pub(super) fn plan(tree: &Tree, columns: &[String], entries: Range<u64>) -> Resu
     for (node, needed) in needs(tree, columns, &entries)? {
         let branch = tree.branch(node)?;
         let baskets = &branch.baskets;
-        if !needed.is_empty() && baskets.starts[0] > needed.start {
-            let missing = needed.start..needed.end.min(baskets.starts[0]);
+        // Where there are none at all, the branch is shorter than the tree.
+        let first = baskets.starts.first().copied().unwrap_or(0);
+        if !needed.is_empty() && first > needed.start {
+            let missing = needed.start..needed.end.min(first);
             return Err(tree.basket_error(
                 node,
                 missing,

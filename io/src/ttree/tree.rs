@@ -13,7 +13,8 @@ use super::object::ItemClasses;
 use super::{decode, plan};
 use crate::root::{Buffer, Malformed, ObjectBytes, Parse, RootFile};
 use crate::{
-    Batches, ColumnCost, ColumnInfo, CutPiece, EntryReader, Error, ReadPlan, Result, Scratch, Stored,
+    Batches, ColumnCost, ColumnInfo, CutPiece, EntryReader, Error, ReadPlan, Result, Scratch, ShortBranches,
+    Stored,
 };
 
 /// A `TTree` of a file.
@@ -27,6 +28,7 @@ pub struct Tree {
     at: u64,
     index: Index,
     branches: Vec<OnceLock<Result<Arc<Branch>>>>,
+    short: ShortBranches,
 }
 
 impl Tree {
@@ -67,7 +69,14 @@ impl Tree {
         let branches = index.nodes.iter().map(|_| OnceLock::new()).collect();
         let name = path.trim_matches('/').to_owned();
         let (entries, title) = (header.entries, header.title);
-        Ok(Self { file: file.clone(), name, title, entries, object, at: key.seek, index, branches })
+        let short = ShortBranches::default();
+        Ok(Self { file: file.clone(), name, title, entries, object, at: key.seek, index, branches, short })
+    }
+
+    /// The same, with what is to become of branches that hold fewer entries than it.
+    #[must_use]
+    pub fn with_short_branches(self, short: ShortBranches) -> Self {
+        Self { short, ..self }
     }
 
     /// The path by which it was opened.
@@ -188,10 +197,13 @@ impl Tree {
 
     fn complete(&self, node: usize, branch: &Branch) -> Result<()> {
         match branch.baskets.entries() {
-            entries if entries >= self.entries => Ok(()),
+            entries if entries >= self.entries || self.short == ShortBranches::Default => Ok(()),
             entries => {
-                Err(self
-                    .unsupported(node, format!("it holds {entries} of the tree's {} entries", self.entries)))
+                let reason = format!(
+                    "it holds {entries} of the tree's {} entries; --short-branches default reads zeros and empty lists behind",
+                    self.entries
+                );
+                Err(self.unsupported(node, reason))
             }
         }
     }
@@ -297,6 +309,17 @@ impl EntryReader for Tree {
 
     fn kept(&self, columns: &[String]) -> Result<u64> {
         plan::kept(self, columns)
+    }
+
+    fn short(&self, columns: &[String]) -> Result<Vec<(String, u64)>> {
+        let mut short = Vec::new();
+        for node in plan::needs(self, columns, &(0..self.entries))?.into_keys() {
+            let held = self.branch(node)?.baskets.entries();
+            if held < self.entries {
+                short.push((self.column_name(node).to_owned(), held));
+            }
+        }
+        Ok(short)
     }
 
     fn plan(&self, columns: &[String], entries: Range<u64>) -> Result<ReadPlan> {
