@@ -259,3 +259,71 @@ fn there_must_be_a_number_for_each_axis_and_a_row_for_each_weight() {
     assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[]], &[1.0])));
     assert!(panics(|hist| hist.fill_all(&[&[0.5], &[1.0], &[0.5]], &[])));
 }
+
+/// After each fill, on histograms that are small and so large that they begin sparse: bins, sums, what is written and what
+/// is equal, against sums of the test's own.
+#[test]
+fn whatever_looks_at_a_histogram_sees_all_of_its_fills() {
+    for bins in [10, 70_000] {
+        let axis = || Axis::regular(bins, 0.0, 1.0);
+        let (mut hist, mut want) = (Hist::new(axis()), vec![0.0; bins + 2]);
+        for i in 0..200 {
+            let (x, weight) = (0.0078125 * f64::from(i % 140) - 0.0625, 0.25 * f64::from(i) - 3.0);
+            let before = hist.clone();
+            hist.fill(x, weight);
+            let bin = if x < 0.0 { 0 } else { 1 + ((x * bins as f64) as usize).min(bins) };
+            want[bin] += weight;
+            assert_eq!(hist.value([bin]), want[bin], "fill {i}");
+            assert_eq!((hist.entries(), before.entries()), (i as u64 + 1, i as u64));
+            assert_ne!(hist, before);
+            if i % 50 == 7 {
+                assert_eq!(hist.view().sumw, want);
+                assert_eq!(hist.sum(), want.iter().sum::<f64>());
+                let read: Hist = serde_json::from_str(&serde_json::to_string(&hist).unwrap()).unwrap();
+                assert_eq!(read, hist);
+                assert_eq!(read.statistics(), hist.statistics());
+            }
+        }
+        hist.fill(0.5, f64::NAN);
+        assert_eq!(hist.non_finite_weights(), 1);
+        let mut merged = Hist::new(axis());
+        merged.merge(hist.clone()).unwrap();
+        assert_eq!((merged.entries(), merged.non_finite_weights()), (201, 1));
+    }
+}
+
+/// Fills of both kinds wait apart, and so do those by name: in turn, against one axis of numbers that is filled once.
+#[test]
+fn fills_of_all_kinds_keep_their_order() {
+    let axes = |first: Axis| [first, Axis::regular(10, 0.0, 1.0)];
+    let mut mixed = Hist2::new(axes(Axis::growing_category()));
+    let mut plain = Hist2::new(axes(Axis::integer(0, 3)));
+    // Weights of which the order can be told from the sum: that of 1e16 and 1 is 1e16.
+    let weight = |i: u64| [1e16, 1.0, -1e16, 3.0][i as usize % 4];
+    for name in ["a", "b", "c"] {
+        mixed.fill(name, 2.0, 0.5);
+    }
+    (0..3).for_each(|place| plain.fill(place, 2.0, 0.5));
+    for i in 0..500_u64 {
+        let y = (i * i % 13) as f64 / 12.0;
+        let weights = [weight(i), weight(i + 1), weight(i + 2)];
+        match i / 7 % 3 {
+            0 => mixed.fill_varied(y, weights),
+            1 => ["a", "b", "c"].iter().zip(weights).for_each(|(name, w)| mixed.fill(*name, y, w)),
+            _ => (0..3).zip(weights).for_each(|(place, w)| mixed.fill(place, y, w)),
+        }
+        (0..3).zip(weights).for_each(|(place, w)| plain.fill(place, y, w));
+        if i % 11 == 0 {
+            let bin = 1 + (y * 10.0) as usize;
+            assert_eq!(mixed.value([2, bin]).to_bits(), plain.value([2, bin]).to_bits());
+        }
+    }
+    let bits = |sums: Vec<f64>| sums.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+    let (mixed, plain) = (mixed.view(), plain.view());
+    assert_eq!((mixed.entries, bits(mixed.sumw)), (plain.entries, bits(plain.sumw)));
+    assert_eq!(mixed.sumw2.map(bits), plain.sumw2.map(bits));
+    // Those of the second axis; on the first, names and numbers stand for other coordinates.
+    for (ours, want) in mixed.statistics[4..6].iter().zip(&plain.statistics[4..6]) {
+        assert!((ours - want).abs() <= 1e-15 * 500.0 * 1e16, "{ours} {want}");
+    }
+}

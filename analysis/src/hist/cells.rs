@@ -11,7 +11,6 @@
 
 use std::fmt::{self, Formatter};
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
@@ -172,26 +171,9 @@ impl<S: Storage> Cells<S> {
         pairs.for_each(|(&at, other)| self.add(at as usize, other));
     }
 
-    /// Adds `others` to a run of them, one to each, until either ends. Returns how many.
-    ///
-    /// # Panics
-    /// If there are no such.
-    #[inline]
-    pub(super) fn add_row(&mut self, run: Range<usize>, others: impl Iterator<Item = S::Cell>) -> usize {
-        let mut added = 0;
-        if self.sparse.is_none() {
-            let pairs = self.dense[run].iter_mut().zip(others);
-            pairs.for_each(|(cell, other)| {
-                S::add(cell, other);
-                added += 1;
-            });
-        } else {
-            run.zip(others).for_each(|(at, other)| {
-                self.add(at, other);
-                added += 1;
-            });
-        }
-        added
+    /// All of them, if they are all in memory.
+    pub(super) fn dense_mut(&mut self) -> Option<&mut [S::Cell]> {
+        self.sparse.is_none().then_some(&mut *self.dense)
     }
 
     #[cold]

@@ -1,8 +1,13 @@
+use std::borrow::Cow;
+use std::fmt::Debug;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cells::{Cells, Read};
 use super::moments::Moments;
+use super::varied::{Varied, may_wait};
+use super::waiting::Waiting;
 use super::{AnyHist, Axis, Coordinate, Counts, Storage, Weighted};
 use crate::{Error, Merge, Result};
 
@@ -12,24 +17,36 @@ pub trait Axes:
 {
     /// One place on each axis.
     type Places: AsRef<[usize]>;
+    /// One number for each axis, or for each of up to three if their number is known only at run time.
+    type Numbers: AsRef<[f64]> + Copy + Debug + Send + Sync + 'static;
+    /// Zeros.
+    const ORIGIN: Self::Numbers;
 }
 
 impl<const D: usize> Axes for [Axis; D] {
     type Places = [usize; D];
+    type Numbers = [f64; D];
+    const ORIGIN: [f64; D] = [0.0; D];
 }
 
 impl Axes for Vec<Axis> {
     type Places = Vec<usize>;
+    type Numbers = [f64; 3];
+    const ORIGIN: [f64; 3] = [0.0; 3];
 }
 
 /// A histogram with axes `A` that keeps an `S` in each bin. See [`super::Hist`] and its siblings.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Histogram<S: Storage, A: Axes> {
     title: Box<str>,
     axes: A,
     cells: Cells<S>,
+    /// Without the fills that wait.
     entries: u64,
     moments: Moments,
+    /// Fills that are not yet in the cells and sums. There are none of one kind while there are some of the other.
+    waiting: Waiting<S, A>,
+    varied: Option<Box<Varied<S>>>,
 }
 
 /// Cells of the largest histogram: 16 GiB of weighted ones. More would be a slip, or an attack.
@@ -58,7 +75,11 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         let axes = axes.into_axes();
         let Some(n) = cells(axes.as_ref()) else { panic!("a histogram of more than {MAX_CELLS} bins") };
         let moments = Moments::new(axes.as_ref().len());
-        Self { title: Box::default(), cells: Cells::new(n), axes, entries: 0, moments }
+        Self::of(Box::default(), axes, Cells::new(n), 0, moments)
+    }
+
+    fn of(title: Box<str>, axes: A, cells: Cells<S>, entries: u64, moments: Moments) -> Self {
+        Self { title, axes, cells, entries, moments, waiting: Waiting::default(), varied: None }
     }
 
     /// The same histogram with a title for plots.
@@ -75,7 +96,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
 
     /// How many times it was filled, under- and overflow included.
     pub fn entries(&self) -> u64 {
-        self.entries
+        self.entries + self.waiting.len() as u64 + self.varied.as_ref().map_or(0, |varied| varied.fills())
     }
 
     /// The sum of weights in a bin; 0 is the underflow of an axis and `n + 1` its overflow.
@@ -83,7 +104,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// # Panics
     /// If a place is past the overflow.
     pub fn value(&self, places: A::Places) -> f64 {
-        S::value(self.cells.get(self.cell(places.as_ref())))
+        S::value(self.get(self.cell(places.as_ref())))
     }
 
     /// The sum of squared weights in a bin.
@@ -91,41 +112,47 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// # Panics
     /// If a place is past the overflow.
     pub fn variance(&self, places: A::Places) -> f64 {
-        S::variance(self.cells.get(self.cell(places.as_ref())))
+        S::variance(self.get(self.cell(places.as_ref())))
     }
 
     /// The sum of weights over all bins, under- and overflow included.
     pub fn sum(&self) -> f64 {
-        self.cells.sum(S::value)
+        self.settled().cells.sum(S::value)
     }
 
     /// The bytes of its bins that are in memory. One of many bins has only those that were filled there, as long
     /// as that takes less.
     pub(crate) fn cells_memory(&self) -> usize {
-        self.cells.memory() + self.moments.memory()
+        let varied = self.varied.as_ref().map_or(0, |varied| varied.memory());
+        self.cells.memory() + self.moments.memory() + self.waiting.memory() + varied
     }
 
     /// The same when all are filled; axes that grow apart.
     pub(crate) fn most_cells_memory(&self) -> usize {
-        self.cells.len() * size_of::<S::Cell>() + self.moments.memory()
+        let varied = self.varied.as_ref().map_or(0, |varied| varied.memory());
+        let waiting = if may_wait(self.cells.len()) { Waiting::<S, A>::most_memory() } else { 0 };
+        self.cells.len() * size_of::<S::Cell>() + self.moments.memory() + waiting + varied
     }
 
     /// The histogram as writers need it.
     pub fn view(&self) -> AnyHist {
+        let hist = self.settled();
         AnyHist {
-            title: self.title.to_string(),
-            axes: self.axes().to_vec(),
-            sumw: self.cells.numbers(S::value),
-            sumw2: S::WEIGHTED.then(|| self.cells.numbers(S::variance)),
-            entries: self.entries,
-            statistics: self.statistics(),
-            non_finite_weights: self.moments.non_finite(),
+            title: hist.title.to_string(),
+            axes: hist.axes().to_vec(),
+            sumw: hist.cells.numbers(S::value),
+            sumw2: S::WEIGHTED.then(|| hist.cells.numbers(S::variance)),
+            entries: hist.entries,
+            statistics: hist.statistics(),
+            non_finite_weights: hist.moments.non_finite(),
         }
     }
 
     /// How many times it was filled with a weight that is infinite or not a number.
     pub fn non_finite_weights(&self) -> u64 {
-        self.moments.non_finite()
+        let varied = self.varied.iter().flat_map(|varied| varied.waiting());
+        let waiting = self.waiting.weights().chain(varied).filter(|weight| !weight.is_finite());
+        self.moments.non_finite() + waiting.count() as u64
     }
 
     /// The sums over all fills from which means and standard deviations are made, in ROOT's order (`TH3::GetStats`):
@@ -146,7 +173,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// assert_eq!(sums[2] / sums[0], 90.45);
     /// ```
     pub fn statistics(&self) -> Vec<f64> {
-        let axes = self.axes();
+        let (hist, axes) = (self.settled(), self.axes());
         let inside = |mut at: usize| {
             axes.len() > 3
                 || axes.iter().all(|axis| {
@@ -155,8 +182,95 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
                     (1..=axis.len()).contains(&place)
                 })
         };
-        let [sumw, sumw2] = self.cells.sums(inside, [S::value, S::variance]);
-        [vec![sumw, sumw2], self.moments.totals()].concat()
+        let [sumw, sumw2] = hist.cells.sums(inside, [S::value, S::variance]);
+        [vec![sumw, sumw2], hist.totals()].concat()
+    }
+
+    /// The sums for means of the fills that do not wait, with one kind of NaN.
+    fn totals(&self) -> Vec<f64> {
+        let mut totals = self.moments.totals();
+        if let (Some(varied), [first, ..]) = (&self.varied, self.axes()) {
+            varied.add_totals(first, &mut totals);
+        }
+        totals.iter_mut().filter(|sum| sum.is_nan()).for_each(|sum| *sum = f64::NAN);
+        totals
+    }
+
+    /// One cell, with the fills that wait.
+    fn get(&self, at: usize) -> S::Cell {
+        let cell = self.waiting.with_waiting(self.axes(), at, self.cells.get(at));
+        match &self.varied {
+            Some(varied) => S::canonical(varied.with_waiting(self.axes(), at, cell)),
+            None => S::canonical(cell),
+        }
+    }
+
+    /// Adds the fills that wait.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if self.waiting.len() > 0 {
+            let cells = &mut self.cells;
+            self.waiting.settle(&self.axes, cells, &mut self.entries, &mut self.moments);
+        }
+        if let Some(varied) = &mut self.varied {
+            self.entries += varied.fills();
+            varied.settle(self.axes.as_ref(), &mut self.cells, &mut self.moments);
+        }
+    }
+
+    /// A histogram in which no fills wait.
+    fn settled(&self) -> Cow<'_, Self> {
+        if self.entries() == self.entries {
+            return Cow::Borrowed(self);
+        }
+        let mut settled = self.clone();
+        settled.settle();
+        Cow::Owned(settled)
+    }
+
+    /// Takes a fill, if there is room.
+    #[inline(always)]
+    pub(super) fn wait(&mut self, numbers: A::Numbers, weight: S::Weight) -> bool {
+        self.waiting.push(numbers, weight)
+    }
+
+    /// Makes room for fills to wait, if they may.
+    pub(super) fn make_room(&mut self) -> bool {
+        let may_wait = may_wait(self.cells.len());
+        if may_wait && !self.waiting.is_booked() {
+            self.waiting.book();
+        }
+        may_wait
+    }
+
+    /// Adds an entry with the weights of all variations at a place or number of the second axis.
+    #[inline]
+    pub(super) fn put_varied(
+        &mut self,
+        (y, place): (f64, usize),
+        weights: impl IntoIterator<Item = S::Weight>,
+    ) {
+        let variations = self.axes()[0].len();
+        if self.waiting.is_booked() {
+            // The first fill of the other kind, which finds no room then, adds those of this kind before.
+            self.settle();
+            self.waiting = Waiting::default();
+        }
+        let varied = match &mut self.varied {
+            Some(varied) if varied.variations() == variations => varied,
+            _ => self.book_varied(variations),
+        };
+        if varied.push(y, place, weights) || !may_wait(self.cells.len()) {
+            self.settle();
+        }
+    }
+
+    /// Room for the weights of so many variations, of which there were none or fewer.
+    #[cold]
+    fn book_varied(&mut self, variations: usize) -> &mut Varied<S> {
+        let totals = self.totals();
+        self.moments.set(&totals);
+        self.varied.insert(Box::new(Varied::new(variations)))
     }
 
     fn cell(&self, places: &[usize]) -> usize {
@@ -164,8 +278,9 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 
     #[inline(always)]
-    pub(super) fn put(&mut self, at: usize, cell: S::Cell) {
-        self.cells.add(at, cell);
+    pub(super) fn put(&mut self, at: usize, weight: S::Weight) {
+        self.moments.check(S::number(weight));
+        self.cells.add(at, S::cell(weight));
         self.entries += 1;
     }
 
@@ -201,8 +316,9 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         }
     }
 
-    /// The axes, the cells, the number of entries and the sums.
+    /// The axes, the cells, the number of entries and the sums, when no fills wait.
     pub(super) fn parts(&mut self) -> (&A, &mut Cells<S>, &mut u64, &mut Moments) {
+        self.settle();
         (&self.axes, &mut self.cells, &mut self.entries, &mut self.moments)
     }
 
@@ -222,6 +338,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// Adds a category and makes room for it. Returns the overflow if the axis does not grow.
     #[cold]
     fn grow(&mut self, axis: usize, name: &str) -> usize {
+        self.settle();
         let overflow = self.axes.as_ref()[axis].len() + 1;
         let Some(category) = self.axes.as_mut()[axis].category_mut().filter(|category| category.grows())
         else {
@@ -328,22 +445,33 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
 
 impl<S: Storage, A: Axes> Merge for Histogram<S, A> {
     fn merge(&mut self, mut other: Self) -> Result<()> {
+        self.settle();
+        other.settle();
         if !self.has_bins_of(&other) {
             other = self.reconciled(other)?;
         }
+        let mut totals = self.totals();
+        totals.iter_mut().zip(other.totals()).for_each(|(mine, theirs)| *mine += theirs);
+        self.moments.set(&totals);
+        self.moments.add_odd(other.moments.non_finite());
+        // What is merged is seldom filled again.
+        (self.waiting, self.varied) = (Waiting::default(), None);
         self.cells.merge(other.cells);
         self.entries = self.entries.saturating_add(other.entries);
-        self.moments.merge(&other.moments);
         Ok(())
     }
 }
 
-impl<A: Axes> Histogram<Weighted, A> {
-    #[inline(always)]
-    pub(super) fn put_weighted(&mut self, at: usize, weight: f64) {
-        let square = weight * weight;
-        self.moments.check(weight, square);
-        self.put(at, [weight, square]);
+/// Equal in what they add up to.
+impl<S: Storage, A: Axes> PartialEq for Histogram<S, A> {
+    fn eq(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.settled(), other.settled());
+        mine.title == theirs.title
+            && mine.axes == theirs.axes
+            && mine.entries == theirs.entries
+            && mine.cells == theirs.cells
+            && mine.totals() == theirs.totals()
+            && mine.moments.non_finite() == theirs.moments.non_finite()
     }
 }
 
@@ -375,9 +503,7 @@ impl Histogram<Weighted, [Axis; 1]> {
     /// Adds an entry.
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, weight: f64) {
-        let at = self.place(0, x);
-        self.note::<1, 2>([self.coordinate(0, x, at)], [at], weight);
-        self.put_weighted(at, weight);
+        self.put_point((x,), weight);
     }
 }
 
@@ -385,10 +511,7 @@ impl Histogram<Weighted, [Axis; 2]> {
     /// Adds an entry.
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate, weight: f64) {
-        let (i, j) = (self.place(0, x), self.place(1, y));
-        self.note::<2, 5>([self.coordinate(0, x, i), self.coordinate(1, y, j)], [i, j], weight);
-        let at = i + (self.axes[0].len() + 2) * j;
-        self.put_weighted(at, weight);
+        self.put_point((x, y), weight);
     }
 }
 
@@ -396,11 +519,7 @@ impl Histogram<Weighted, [Axis; 3]> {
     /// Adds an entry.
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate, z: impl Coordinate, weight: f64) {
-        let (i, j, k) = (self.place(0, x), self.place(1, y), self.place(2, z));
-        let numbers = [self.coordinate(0, x, i), self.coordinate(1, y, j), self.coordinate(2, z, k)];
-        self.note::<3, 9>(numbers, [i, j, k], weight);
-        let at = i + (self.axes[0].len() + 2) * (j + (self.axes[1].len() + 2) * k);
-        self.put_weighted(at, weight);
+        self.put_point((x, y, z), weight);
     }
 }
 
@@ -411,13 +530,24 @@ impl Histogram<Weighted, Vec<Axis>> {
     /// If there are more or fewer numbers than axes.
     pub fn fill(&mut self, at: &[f64], weight: f64) {
         assert_eq!(at.len(), self.axes.len(), "one number for each axis");
+        if let 1..=3 = at.len() {
+            let mut numbers = [0.0; 3];
+            numbers.iter_mut().zip(at).for_each(|(to, x)| *to = *x);
+            if self.wait(numbers, weight) {
+                return;
+            }
+            self.settle();
+            if self.make_room() && self.wait(numbers, weight) {
+                return;
+            }
+        }
         let axes = self.axes.iter().zip(at).rev();
         let (cell, inside) = axes.fold((0, true), |(cell, inside), (axis, &x)| {
             let place = axis.index_of_number(x);
             (cell * (axis.len() + 2) + place, inside & (place.wrapping_sub(1) < axis.len()))
         });
         self.moments.add_any(self.entries, at, inside, weight);
-        self.put_weighted(cell, weight);
+        self.put(cell, weight);
     }
 }
 
@@ -425,9 +555,7 @@ impl Histogram<Counts, [Axis; 1]> {
     /// Adds an entry.
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate) {
-        let at = self.place(0, x);
-        self.note::<1, 2>([self.coordinate(0, x, at)], [at], 1.0);
-        self.put(at, 1);
+        self.put_point((x,), ());
     }
 }
 
@@ -435,10 +563,7 @@ impl Histogram<Counts, [Axis; 2]> {
     /// Adds an entry.
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate) {
-        let (i, j) = (self.place(0, x), self.place(1, y));
-        self.note::<2, 5>([self.coordinate(0, x, i), self.coordinate(1, y, j)], [i, j], 1.0);
-        let at = i + (self.axes[0].len() + 2) * j;
-        self.put(at, 1);
+        self.put_point((x, y), ());
     }
 }
 
@@ -446,11 +571,7 @@ impl Histogram<Counts, [Axis; 3]> {
     /// Adds an entry.
     #[inline(always)]
     pub fn fill(&mut self, x: impl Coordinate, y: impl Coordinate, z: impl Coordinate) {
-        let (i, j, k) = (self.place(0, x), self.place(1, y), self.place(2, z));
-        let numbers = [self.coordinate(0, x, i), self.coordinate(1, y, j), self.coordinate(2, z, k)];
-        self.note::<3, 9>(numbers, [i, j, k], 1.0);
-        let at = i + (self.axes[0].len() + 2) * (j + (self.axes[1].len() + 2) * k);
-        self.put(at, 1);
+        self.put_point((x, y, z), ());
     }
 }
 
@@ -478,8 +599,9 @@ struct Stored<S: Storage> {
 
 impl<S: Storage, A: Axes> Serialize for Histogram<S, A> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        let Self { title, axes, cells, entries, moments } = self;
-        let (axes, sums, non_finite_weights) = (axes.as_ref(), moments.totals(), moments.non_finite());
+        let hist = self.settled();
+        let Self { title, axes, cells, entries, moments, .. } = &*hist;
+        let (axes, sums, non_finite_weights) = (axes.as_ref(), hist.totals(), moments.non_finite());
         Written { title, axes, cells, entries: *entries, moments: sums, non_finite_weights }
             .serialize(serializer)
     }
@@ -495,7 +617,7 @@ impl<'de, S: Storage, A: Axes> Deserialize<'de> for Histogram<S, A> {
         let axes = A::try_from(axes).map_err(|_| D::Error::custom("a histogram of another dimension"))?;
         let moments = Moments::from_totals(axes.as_ref().len(), &moments, non_finite_weights)
             .ok_or_else(|| D::Error::custom("a histogram whose sums do not fit its axes"))?;
-        Ok(Self { title, axes, cells, entries, moments })
+        Ok(Self::of(title, axes, cells, entries, moments))
     }
 }
 

@@ -1,7 +1,7 @@
 use hep_columns::simd::Kernel;
 use serde::{Deserialize, Serialize};
 
-use super::places::{BLOCK, ROUND};
+use super::places::ROUND;
 
 /// One bin for each integer of the half-open range `low..high`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,14 +53,14 @@ impl Integer {
 
 /// The places of many numbers on an axis with a bin for each integer of `low..high`, each that of
 /// [`Integer::index`].
-pub(super) struct Places<'a> {
+pub(super) struct Places<'a, const N: usize> {
     pub(super) low: f64,
     pub(super) high: f64,
-    pub(super) numbers: &'a [f64; BLOCK],
-    pub(super) places: &'a mut [u32; BLOCK],
+    pub(super) numbers: &'a [f64; N],
+    pub(super) places: &'a mut [u32; N],
 }
 
-impl Kernel for Places<'_> {
+impl<const N: usize> Kernel for Places<'_, N> {
     #[inline(always)]
     fn run(self) {
         let Self { low, high, numbers, places } = self;
@@ -79,7 +79,7 @@ impl Kernel for Places<'_> {
 mod tests {
     use hep_columns::simd::{Width, run};
 
-    use super::super::places::EXTREMES;
+    use super::super::places::{BLOCK, EXTREMES};
     use super::*;
 
     #[test]

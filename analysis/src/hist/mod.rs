@@ -18,7 +18,7 @@
 //! assert_eq!(by_channel.value([2, 2]), 1.0);
 //! ```
 //!
-//! Each is filled with an entry (`fill`), or, two to four times as fast and to the same bits, with whole columns
+//! Each is filled with an entry (`fill`), or, up to three times as fast and to the same bits, with whole columns
 //! (`fill_all`). Variations of the weight are bins of the first axis, filled together (`fill_varied`,
 //! `fill_all_varied`):
 //!
@@ -37,6 +37,7 @@
 
 mod any;
 mod axis;
+mod block;
 mod category;
 mod cells;
 mod fill_all;
@@ -46,7 +47,10 @@ mod moments;
 mod places;
 mod regular;
 mod storage;
+mod tables;
 mod variable;
+mod varied;
+mod waiting;
 
 pub use any::AnyHist;
 pub use axis::{Axis, Bins, Coordinate};

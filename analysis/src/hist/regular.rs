@@ -1,7 +1,7 @@
 use hep_columns::simd::Kernel;
 use serde::{Deserialize, Serialize};
 
-use super::places::{BLOCK, ROUND};
+use super::places::ROUND;
 
 /// Bins of equal width over the half-open interval `low..high`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,24 +93,26 @@ impl Regular {
     /// is left to compare.
     #[inline(always)]
     fn quick_place(&self, x: f64, start: f64) -> u32 {
-        let Self { bins, low, high, density, width, .. } = *self;
+        let Self { low, high, density, width, .. } = *self;
+        // In the middle of under- and overflow, to which NaN goes.
+        let (below, above) = (low - 0.5 * width, high + 0.5 * width);
+        let x = if x < high { x } else { above };
+        let x = if x > below { x } else { below };
         // The place if `x` is in the bin below it, with the axis's first at 1.
         let least = ((x - start) * density + ROUND) - (ROUND - 1.0);
         let inside = if x >= low + least * width { least + 1.0 } else { least };
-        let inside = if x < high { inside } else { f64::from(bins as i32) + 1.0 };
-        let inside = if inside > 0.0 { inside } else { 0.0 };
         (inside + ROUND).to_bits() as u32
     }
 }
 
 /// The places of many numbers on an axis, each that of [`Regular::index`].
-pub(super) struct Places<'a> {
+pub(super) struct Places<'a, const N: usize> {
     pub(super) axis: &'a Regular,
-    pub(super) numbers: &'a [f64; BLOCK],
-    pub(super) places: &'a mut [u32; BLOCK],
+    pub(super) numbers: &'a [f64; N],
+    pub(super) places: &'a mut [u32; N],
 }
 
-impl Kernel for Places<'_> {
+impl<const N: usize> Kernel for Places<'_, N> {
     #[inline(always)]
     fn run(self) {
         let pairs = self.places.iter_mut().zip(self.numbers);
@@ -146,7 +148,7 @@ impl From<Regular> for Stored {
 mod tests {
     use hep_columns::simd::{Width, run};
 
-    use super::super::places::EXTREMES;
+    use super::super::places::{BLOCK, EXTREMES};
     use super::*;
 
     /// Doubles of all sizes from 0.001 to 1000, of both signs.

@@ -7,8 +7,17 @@ use serde::de::DeserializeOwned;
 pub trait Storage: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// One bin.
     type Cell: Copy + Debug + Default + PartialEq + Send + Sync + Serialize + DeserializeOwned + 'static;
+    /// What is given with each fill: a weight, or nothing.
+    type Weight: Copy + Debug + Default + PartialEq + Send + Sync + 'static;
     /// Whether the variance is kept beside the value.
     const WEIGHTED: bool;
+
+    /// What one fill adds to its bin.
+    fn cell(weight: Self::Weight) -> Self::Cell;
+    /// The weight as a number: 1 if there is none.
+    fn number(weight: Self::Weight) -> f64;
+    /// What so many fills add to one bin, if all are alike.
+    fn counted(fills: u64) -> Option<Self::Cell>;
 
     /// Whether it is as if it had never been filled, to the last bit.
     fn is_empty(cell: Self::Cell) -> bool;
@@ -29,7 +38,23 @@ pub enum Weighted {}
 
 impl Storage for Weighted {
     type Cell = [f64; 2];
+    type Weight = f64;
     const WEIGHTED: bool = true;
+
+    #[inline(always)]
+    fn cell(weight: f64) -> [f64; 2] {
+        [weight, weight * weight]
+    }
+
+    #[inline(always)]
+    fn number(weight: f64) -> f64 {
+        weight
+    }
+
+    #[inline(always)]
+    fn counted(_: u64) -> Option<[f64; 2]> {
+        None
+    }
 
     #[inline]
     fn is_empty(cell: [f64; 2]) -> bool {
@@ -62,7 +87,23 @@ pub enum Counts {}
 
 impl Storage for Counts {
     type Cell = u64;
+    type Weight = ();
     const WEIGHTED: bool = false;
+
+    #[inline(always)]
+    fn cell((): ()) -> u64 {
+        1
+    }
+
+    #[inline(always)]
+    fn number((): ()) -> f64 {
+        1.0
+    }
+
+    #[inline(always)]
+    fn counted(fills: u64) -> Option<u64> {
+        Some(fills)
+    }
 
     #[inline]
     fn is_empty(cell: u64) -> bool {

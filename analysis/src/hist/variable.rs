@@ -1,7 +1,7 @@
-use hep_columns::simd::{Kernel, widest};
+use hep_columns::simd::Kernel;
 use serde::{Deserialize, Serialize};
 
-use super::places::{BLOCK, ROUND};
+use super::places::ROUND;
 
 /// Bins between given edges, each half-open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Variable {
 
 /// The places of many numbers between edges, each that of [`Variable::index`]: by halving, all numbers a step at a
 /// time, so that none waits for another.
-pub(super) fn find(edges: &[f64], numbers: &[f64; BLOCK], places: &mut [u32; BLOCK]) {
+pub(super) fn find<const N: usize>(edges: &[f64], numbers: &[f64; N], places: &mut [u32; N]) {
     places.fill(0);
     let mut left = edges.len();
     while left > 0 {
@@ -61,6 +61,7 @@ pub(super) fn find(edges: &[f64], numbers: &[f64; BLOCK], places: &mut [u32; BLO
 ///
 /// The strip is found by a function that never falls as the number grows, however it rounds. So the edges of earlier
 /// strips are below the number, and those of later ones above it.
+#[derive(Clone, Debug)]
 pub(super) struct Grid {
     /// How many edges are in earlier strips.
     before: Vec<u32>,
@@ -71,7 +72,7 @@ pub(super) struct Grid {
     most: usize,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Strips {
     low: f64,
     /// Strips per unit.
@@ -123,8 +124,14 @@ impl Grid {
         })
     }
 
-    pub(super) fn find(&self, numbers: &[f64; BLOCK], places: &mut [u32; BLOCK]) {
-        widest(StripsOf { strips: self.strips, numbers, found: places });
+    /// The bytes in memory.
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.before) + size_of_val(&*self.edges)
+    }
+
+    #[inline(always)]
+    pub(super) fn find_in_loop<const N: usize>(&self, numbers: &[f64; N], places: &mut [u32; N]) {
+        StripsOf { strips: self.strips, numbers, found: places }.run();
         for (place, &x) in places.iter_mut().zip(numbers) {
             let before = self.before[*place as usize];
             // Those of later strips compare false.
@@ -135,13 +142,13 @@ impl Grid {
 }
 
 /// The strips of many numbers.
-struct StripsOf<'a> {
+struct StripsOf<'a, const N: usize> {
     strips: Strips,
-    numbers: &'a [f64; BLOCK],
-    found: &'a mut [u32; BLOCK],
+    numbers: &'a [f64; N],
+    found: &'a mut [u32; N],
 }
 
-impl Kernel for StripsOf<'_> {
+impl<const N: usize> Kernel for StripsOf<'_, N> {
     #[inline(always)]
     fn run(self) {
         for (found, &x) in self.found.iter_mut().zip(self.numbers) {
@@ -154,7 +161,7 @@ impl Kernel for StripsOf<'_> {
 mod tests {
     use hep_columns::simd::{Width, run};
 
-    use super::super::places::EXTREMES;
+    use super::super::places::{BLOCK, EXTREMES};
     use super::*;
 
     /// Even, uneven, few, many, as close together and as far apart as there are doubles.
@@ -196,7 +203,7 @@ mod tests {
                 find(&edges, &numbers, &mut by_halving);
                 let mut by_grid = by_halving;
                 if let Some(grid) = &grid {
-                    grid.find(&numbers, &mut by_grid);
+                    grid.find_in_loop(&numbers, &mut by_grid);
                 }
                 for (i, x) in numbers.into_iter().enumerate() {
                     let want = axis.index(x);
