@@ -1,11 +1,12 @@
 //! The account of every entry: done, failed or skipped, exactly once. It travels inside the output.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::checksums::Checksums;
+use crate::fileset::location;
 use crate::provenance::{self, Difference, Provenance};
 use crate::{Error, RunResult};
 
@@ -293,10 +294,13 @@ impl FileLedger {
     }
 
     /// Whether both are of one file: by its own identity, which no path changes; by path where one of
-    /// the runs has not opened it.
-    fn is_same(&self, other: &Self) -> bool {
+    /// the runs has not opened it. A path without the values of its options is that of one file only if
+    /// `path_is_enough`.
+    fn is_same(&self, other: &Self, path_is_enough: bool) -> bool {
         let same_file = match (self.uuid.as_str(), other.uuid.as_str()) {
-            ("", _) | (_, "") => self.path == other.path,
+            ("", _) | (_, "") => {
+                self.path == other.path && (path_is_enough || !location::hides_options(&self.path))
+            }
             (mine, theirs) => {
                 let known = !self.fingerprint.is_empty() && !other.fingerprint.is_empty();
                 mine == theirs && (!known || self.fingerprint == other.fingerprint)
@@ -429,6 +433,11 @@ impl Ledger {
             );
             return Err(Error::Usage(message));
         }
+        let filesets = |ledger: &Self| -> BTreeSet<String> {
+            ledger.provenance.iter().flat_map(|made| &made.filesets).cloned().collect()
+        };
+        let mine = filesets(self);
+        let one_fileset = mine.len() == 1 && mine == filesets(&other);
         let note = provenance::merge(&mut self.provenance, other.provenance, (a, b), allowed)?;
         // They are of one output.
         self.checksums = None;
@@ -436,7 +445,7 @@ impl Ledger {
         let known: HashMap<String, usize> = known.map(|(at, dataset)| (dataset.name.clone(), at)).collect();
         for dataset in other.datasets {
             match known.get(&dataset.name) {
-                Some(&at) => self.datasets[at].merge(dataset, a, b)?,
+                Some(&at) => self.datasets[at].merge(dataset, (a, b), one_fileset)?,
                 None => self.datasets.push(dataset),
             }
         }
@@ -445,7 +454,8 @@ impl Ledger {
 }
 
 impl DatasetLedger {
-    fn merge(&mut self, other: Self, a: &str, b: &str) -> RunResult<()> {
+    /// Adds the account of the dataset in another output, of the same fileset if `one_fileset`.
+    fn merge(&mut self, other: Self, (a, b): (&str, &str), one_fileset: bool) -> RunResult<()> {
         // A dataset may have many thousand files: they are looked up, not compared one by one.
         let mut known: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, file) in self.files.iter().enumerate() {
@@ -463,7 +473,11 @@ impl DatasetLedger {
         for file in other.files {
             let candidates: Vec<usize> =
                 file.handles().filter_map(|handle| known.get(&handle)).flatten().copied().collect();
-            let Some(at) = candidates.into_iter().find(|&at| self.files[at].is_same(&file)) else {
+            // The other has all files of the fileset too.
+            let alike = candidates.iter().filter(|&&at| self.files[at].path == file.path).count();
+            let path_is_enough = one_fileset && alike == 1;
+            let same = |at: &usize| self.files[*at].is_same(&file, path_is_enough);
+            let Some(at) = candidates.iter().copied().find(same) else {
                 self.files.push(file);
                 continue;
             };
@@ -581,6 +595,42 @@ mod tests {
         let mut moved = a.clone();
         moved.datasets[0].files[0].path = "c.root".to_owned();
         assert!(both.merge(moved, "a", "c", &[]).is_err());
+    }
+
+    #[test]
+    fn files_that_only_hidden_options_tell_apart_are_not_taken_for_one() {
+        let of = |fileset: &str, path: &str, opened: bool| {
+            let mut ledger = ledger(if opened { &[(0, 30)] } else { &[] }, None);
+            let file = &mut ledger.datasets[0].files[0];
+            file.path = path.to_owned();
+            if !opened {
+                (file.uuid, file.entries) = (String::new(), None);
+                file.failed.push(Missed { entries: None, reason: "no answer".into() });
+            }
+            let filesets = BTreeSet::from([fileset.to_owned()]);
+            ledger.provenance.push(Provenance {
+                program: String::new(),
+                commit: None,
+                binary: String::new(),
+                settings: serde_json::Map::new(),
+                filesets,
+                inputs: BTreeMap::new(),
+            });
+            ledger
+        };
+        let failed = |path: &str, filesets: [&str; 2]| {
+            let mut ledger = of(filesets[0], path, false);
+            ledger.merge(of(filesets[1], path, true), "a", "b", &[]).unwrap();
+            ledger.totals().files_unknown
+        };
+        assert_eq!(failed("https://h/get?x=…", ["1", "2"]), 1, "x may be another");
+        assert_eq!(failed("https://h/get?x=…", ["1", "1"]), 0);
+        assert_eq!(failed("https://h/get?id=7", ["1", "2"]), 0);
+        let mut two = of("1", "https://h/get?x=…", false);
+        let file = two.datasets[0].files[0].clone();
+        two.datasets[0].files.push(file);
+        two.merge(of("1", "https://h/get?x=…", true), "a", "b", &[]).unwrap();
+        assert_eq!(two.totals().files_unknown, 2);
     }
 
     #[test]

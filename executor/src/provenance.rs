@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::checkpoint::texts;
-use crate::fileset::{FileSpec, Fileset, Friend};
+use crate::fileset::{FileSpec, Fileset, Friend, location};
 use crate::job::hex;
 use crate::{Error, RunResult, binary};
 
@@ -202,7 +202,7 @@ pub(crate) fn absorb(mine: &mut [Provenance], theirs: &[Provenance]) {
 /// is secret.
 fn hash_of(fileset: &Fileset) -> String {
     let files = |files: &[FileSpec]| -> Value {
-        files.iter().map(|file| serde_json::json!([file.name(), file.steps])).collect()
+        files.iter().map(|file| serde_json::json!([location::identity(&file.path), file.steps])).collect()
     };
     let friends = |friends: &[Friend]| -> Value {
         friends.iter().map(|one| serde_json::json!([one.alias, one.index, files(&one.files)])).collect()
@@ -307,6 +307,17 @@ mod tests {
         other[0].inputs = BTreeMap::from([("g".to_owned(), "2".to_owned())]);
         other[0].filesets = BTreeSet::from(["other".to_owned()]);
         assert_eq!(merged(one(), other, &[]), "1 alike");
+    }
+
+    #[test]
+    fn options_that_are_shown_alike_make_other_filesets_and_tokens_do_not() {
+        use crate::fileset::Format;
+        let hash = |options: &str| {
+            let text = format!("tree: t\ndatasets: {{DY: ['https://h/get?{options}']}}");
+            hash_of(&Fileset::parse(&text, Format::Yaml, Path::new("/")).unwrap())
+        };
+        assert_ne!(hash("x=1"), hash("x=2"));
+        assert_eq!(hash("x=1&authz=a"), hash("x=1&authz=b"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, env, path::Path};
 
 use hep_io::source::is_secret;
+pub(crate) use hep_io::source::without_secrets;
 
 use super::folders::UrlPattern;
 use super::glob;
@@ -17,12 +18,12 @@ pub(crate) fn scheme(path: &str) -> Option<&str> {
     well_formed.then_some(scheme)
 }
 
-/// A path as it may be seen by anybody: a URL without user, password and secret options. What else
-/// its options say stays, since it may tell one file from another.
-pub(crate) fn without_secrets(path: &str) -> Cow<'_, str> {
+/// A path with all that tells its file from others, as jobs are compared by: a URL without user, password and
+/// options that prove who reads. Other options stay, whatever they say: this is not to be shown.
+pub(crate) fn identity(path: &str) -> Cow<'_, str> {
     let Some(scheme) = scheme(path) else { return Cow::Borrowed(path) };
     if let Some((before, _)) = path.split_once('#') {
-        return Cow::Owned(without_secrets(before).into_owned());
+        return Cow::Owned(identity(before).into_owned());
     }
     let (before, options) = path.split_once('?').map_or((path, None), |(a, b)| (a, Some(b)));
     let rest = &before[scheme.len() + 3..];
@@ -34,6 +35,12 @@ pub(crate) fn without_secrets(path: &str) -> Cow<'_, str> {
     let kept: Vec<&str> = options.iter().flat_map(|o| o.split('&')).filter(|o| !is_secret(o)).collect();
     let mark = if kept.is_empty() { "" } else { "?" };
     Cow::Owned(format!("{scheme}://{host}{file}{mark}{}", kept.join("&")))
+}
+
+/// Whether a path that is [shown](without_secrets) lacks the value of an option: files that only this value tells
+/// apart are shown alike.
+pub(crate) fn hides_options(shown: &str) -> bool {
+    scheme(shown).is_some() && shown.split_once('?').is_some_and(|(_, options)| options.contains('…'))
 }
 
 /// Splits `file.root:Events` at the colon, as uproot does: after `.root`, or `.root.1`, and for a URL never
@@ -167,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_shows_no_secret_and_keeps_what_identifies() {
+    fn an_identity_has_no_secret_and_keeps_what_identifies() {
         for (given, shown) in [
             ("/data/a?authz=x.root", "/data/a?authz=x.root"),
             ("root://h:1094//a.root", "root://h:1094//a.root"),
@@ -178,7 +185,7 @@ mod tests {
             ("https://h/a?X-Amz-Signature=0&versionId=7&AUTHZ=1", "https://h/a?versionId=7"),
             ("https://h?authz", "https://h"),
         ] {
-            assert_eq!(without_secrets(given), shown);
+            assert_eq!(identity(given), shown);
         }
     }
 

@@ -18,12 +18,13 @@ mod recorded;
 mod remote;
 mod storage;
 
+pub use ::xrootd::{is_secret, shown as without_secrets};
 pub use file_kind::{open_regular, prepare_own_folder, read_regular};
 pub use local::LocalFile;
 pub use memory::MemorySource;
 pub use reading::Reading;
 pub use recorded::Recorded;
-pub use remote::{HostTraffic, is_secret};
+pub use remote::HostTraffic;
 pub use storage::{Listed, Storage, StorageOptions};
 
 /// Waits for the answer whether a file has changed: [`ByteSource::verify`].

@@ -38,11 +38,9 @@ impl FromStr for Url {
 
 /// What an error may show of something that is not a URL: nothing of a user or of options.
 fn without_secrets(given: &str) -> String {
-    let shown = given.split_once('?').map_or(given, |(before, _)| before);
-    match (shown.find("://"), shown.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}{}", &shown[..scheme + 3], &shown[at + 1..]),
-        _ => shown.to_owned(),
-    }
+    // Without a scheme nothing tells the parts apart, and a `?` may start options.
+    let given = if given.contains("://") { given } else { given.split('?').next().unwrap_or_default() };
+    crate::shown(given).into_owned()
 }
 
 fn parse(url: &str) -> Result<Url, String> {
@@ -112,12 +110,13 @@ pub(crate) fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// Without what follows the `?`: it may hold a secret.
+/// As [`shown`](crate::shown) has it: without the user, and without values of options that may be secret.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "roots" } else { "root" };
-        let user = self.user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
-        write!(f, "{scheme}://{user}{}/{}", self.authority(), self.path)
+        let mark = if self.opaque.is_empty() { "" } else { "?" };
+        let all = format!("{scheme}://{}/{}{mark}{}", self.authority(), self.path, self.opaque);
+        f.write_str(&crate::shown(&all))
     }
 }
 
@@ -136,7 +135,7 @@ mod tests {
         let url: Url = "root://me@host:1095//store/a.root?authz=secret&x=1".parse().unwrap();
         assert_eq!((url.host.as_str(), url.port, url.path.as_str()), ("host", 1095, "/store/a.root"));
         assert_eq!((url.user.as_deref(), url.opaque.as_str()), (Some("me"), "authz=secret&x=1"));
-        assert_eq!(url.to_string(), "root://me@host:1095//store/a.root");
+        assert_eq!(url.to_string(), "root://host:1095//store/a.root?x=…");
         let url: Url = "xroots://[::1]//a".parse().unwrap();
         assert_eq!((url.tls, url.host.as_str(), url.port, url.path.as_str()), (true, "::1", 1094, "/a"));
         assert_eq!("root://h/rel/a.root".parse::<Url>().unwrap().path, "rel/a.root");

@@ -37,7 +37,6 @@ mod fake;
 
 pub(super) use bridge::RemoteSource;
 pub(super) use network::Network;
-pub use place::is_secret;
 pub(super) use place::{scheme, shown};
 pub use sites::HostTraffic;
 

@@ -1,5 +1,7 @@
 //! What a location says without a connection: scheme, host, and what may be shown of it.
 
+use ::xrootd::is_secret;
+
 /// The part before `://`, in lower case; none of a local path.
 pub(in crate::source) fn scheme(location: &str) -> Option<String> {
     let (scheme, _) = location.split_once("://")?;
@@ -8,26 +10,9 @@ pub(in crate::source) fn scheme(location: &str) -> Option<String> {
     valid.then(|| scheme.to_ascii_lowercase())
 }
 
-/// A location as errors and reports show it: without what follows a `?` or `#`, which may hold a
-/// secret, and without a user's password.
+/// A location as errors and reports show it.
 pub(in crate::source) fn shown(location: &str) -> String {
-    let Some(scheme) = scheme(location) else { return location.to_owned() };
-    let rest = &location[scheme.len() + 3..];
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let authority = match authority.rsplit_once('@') {
-        Some((user, host)) if user.contains(':') => host,
-        _ => authority,
-    };
-    format!("{scheme}://{authority}{path}")
-}
-
-/// Whether an option of a URL, `name=value`, proves who reads: a token of XRootD or WebDAV, a signature of
-/// S3, Azure, Google or Swift. Told by its name; rather one too many is hidden.
-pub fn is_secret(option: &str) -> bool {
-    const NAMES: [&str; 8] = ["auth", "bearer", "credential", "key", "passw", "secret", "sig", "token"];
-    let name = option.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    NAMES.iter().any(|secret| name.contains(secret))
+    ::xrootd::shown(location).into_owned()
 }
 
 /// The options of a URL that tell its file from others: all but those that prove who reads.
@@ -55,9 +40,9 @@ mod tests {
     #[test]
     fn what_is_shown_holds_no_secret() {
         for (location, expected) in [
-            ("root://me@h:1094//a.root?authz=secret", "root://me@h:1094//a.root"),
+            ("root://me@h:1094//a.root?authz=secret", "root://h:1094//a.root"),
             ("davs://me:secret@h/a.root", "davs://h/a.root"),
-            ("HTTPS://h/a#secret", "https://h/a"),
+            ("HTTPS://h/a#secret", "HTTPS://h/a"),
             ("https://h?secret", "https://h"),
             ("/data/a?b.root", "/data/a?b.root"),
         ] {

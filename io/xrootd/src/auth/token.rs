@@ -3,7 +3,9 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +23,8 @@ const LARGEST: usize = 1 << 20;
 pub struct Token {
     secret: String,
     source: String,
+    /// The permissions of the file that it was read from.
+    mode: Option<u32>,
 }
 
 impl fmt::Debug for Token {
@@ -47,7 +51,7 @@ impl Token {
         } else if let Some(end) = expiry(secret).filter(|&end| end <= now()) {
             format!("expired on {}: get a new one", tls::date(end))
         } else {
-            return Ok(Self { secret: secret.to_owned(), source });
+            return Ok(Self { secret: secret.to_owned(), source, mode: None });
         };
         Err(refusal(format!("the token of {source} {reason}")))
     }
@@ -66,6 +70,19 @@ impl Token {
     /// The token itself. It belongs into nothing but an encrypted connection to the server.
     pub fn secret(&self) -> &str {
         &self.secret
+    }
+
+    /// What is unusual about it, for the error of a server that refuses it: `the token of BEARER_TOKEN is no JWT`.
+    /// None if there is nothing to say.
+    pub fn doubt(&self) -> Option<String> {
+        let mut doubts = Vec::new();
+        if claims(&self.secret).is_none() {
+            doubts.push("is no JWT".to_owned());
+        }
+        if let Some(mode) = self.mode.filter(|mode| mode & 0o004 != 0) {
+            doubts.push(format!("may be read by others (mode {mode:04o})"));
+        }
+        (!doubts.is_empty()).then(|| format!("the token of {} {}", self.source, doubts.join(" and ")))
     }
 
     /// Where it was found: `BEARER_TOKEN_FILE=/run/token`.
@@ -121,7 +138,8 @@ fn read(path: &Path, source: String, owner: Owner, reader: Reader) -> Result<Opt
         .map_err(|reason| refusal(format!("the token of {source} is not used: {reason}")))?;
     let Some(bytes) = bytes else { return Ok(None) };
     let text = String::from_utf8(bytes).unwrap_or_else(|_| "\0".to_owned());
-    Token::new(&text, source).map(Some)
+    let mode = fs::metadata(path).ok().map(|status| status.permissions().mode() & 0o777);
+    Token::new(&text, source).map(|token| Some(Token { mode, ..token }))
 }
 
 fn refusal(reason: String) -> Refusal {
@@ -135,14 +153,18 @@ fn now() -> u64 {
 /// When a token says that its time is over (`exp`, RFC 7519, section 4.1.4), in seconds since 1970.
 /// `None` if it is no JWT or has no end.
 fn expiry(token: &str) -> Option<u64> {
+    let end = claims(token)?.get("exp")?.as_f64()?;
+    // A fraction of a second does not matter, and `as` keeps to the range.
+    (end >= 0.0).then_some(end as u64)
+}
+
+/// What a JWT says of itself; `None` if it is none.
+fn claims(token: &str) -> Option<Value> {
     let mut parts = token.split('.');
     let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
         return None;
     };
-    let claims: Value = serde_json::from_slice(&base64url(claims)?).ok()?;
-    let end = claims.get("exp")?.as_f64()?;
-    // A fraction of a second does not matter, and `as` keeps to the range.
-    (end >= 0.0).then_some(end as u64)
+    serde_json::from_slice(&base64url(claims)?).ok().filter(Value::is_object)
 }
 
 /// RFC 4648, section 5, without the padding.
@@ -174,8 +196,7 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 

@@ -97,7 +97,12 @@ impl HttpClient {
             }
             let redirects = matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308);
             if !redirects {
-                return match answer.refusal(&target, with_token) {
+                let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+                let of_token = (refused && may).then(|| match self.config.credentials.token() {
+                    Ok(token) => token.doubt(),
+                    Err(why) => Some(why.reason),
+                });
+                return match answer.refusal(&target, with_token, of_token.flatten().as_deref()) {
                     None => Ok((answer, target)),
                     Some(failure) => {
                         answer.drain(self.stall).await;
@@ -262,7 +267,7 @@ impl Answer {
     }
 
     /// What is wrong with it, unless it has bytes of the file: whole or in parts.
-    fn refusal(&self, target: &Target, with_token: bool) -> Option<Failure> {
+    fn refusal(&self, target: &Target, with_token: bool, of_token: Option<&str>) -> Option<Failure> {
         if let Some(encoding) = headers::text(&self.headers, header::CONTENT_ENCODING)
             && !encoding.eq_ignore_ascii_case("identity")
         {
@@ -286,6 +291,9 @@ impl Answer {
                 (true, false) => ", without a token",
                 (false, _) => ": a token is sent over https only",
             });
+        }
+        if let Some(why) = of_token {
+            text.push_str(&format!(": {why}"));
         }
         let retry_after = headers::retry_after(&self.headers);
         if let Some(after) = retry_after {

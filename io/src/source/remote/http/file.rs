@@ -72,6 +72,10 @@ impl HttpFile {
         let failed = |failure: Failure| failure.into_error("open", &shown);
         let given =
             Target::parse(location).map_err(|why| failed(Failure::new(ErrorKind::Unsupported, why)))?;
+        if let Some(name) = given.secret_in_clear() {
+            let text = format!("its option {name} would be sent without TLS: use https:// or davs://");
+            return Err(failed(Failure::new(ErrorKind::PermissionDenied, text)));
+        }
         let opening = || async {
             let (answer, found) = client.get(&given.origin, &given, &range_header([&(0..HEAD)])).await?;
             let version = Version::of(&answer.headers);

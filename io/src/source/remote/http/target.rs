@@ -65,6 +65,16 @@ impl Target {
         Ok(Self { origin: Origin { tls, host: host.to_ascii_lowercase(), port }, path })
     }
 
+    /// The name of an option that proves who reads and would be sent without TLS.
+    pub(super) fn secret_in_clear(&self) -> Option<&str> {
+        let (_, options) = self.path.split_once('?').filter(|_| !self.origin.tls)?;
+        let names = options.split(['&', ';']).filter_map(|option| Some(option.split_once('=')?.0));
+        names.into_iter().find(|name| {
+            let name = name.to_ascii_lowercase();
+            matches!(name.as_str(), "authz" | "access_token" | "xrd.gsiusrpxy" | "token")
+        })
+    }
+
     /// What a `Location` header of an answer to this request means.
     pub(super) fn join(&self, location: &str) -> Result<Self, String> {
         let location = location.trim();

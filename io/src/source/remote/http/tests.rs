@@ -202,21 +202,38 @@ fn kind(error: &Error) -> std::io::ErrorKind {
 #[tokio::test]
 async fn the_opening_brings_size_and_head_and_few_ranges_are_requests_of_their_own() {
     let server = Server::new(|ask| Act::Answer(fine(ask, "ETag: \"a\"\r\n"))).await;
-    let file = open(&server.url("//f.root?authz=secret"), true).await.unwrap();
+    let file = open(&server.url("//f.root?versionid=7"), true).await.unwrap();
     assert_eq!((file.size(), file.version()), (SIZE as u64, "\"a\""));
-    assert_eq!(file.url(), server.url("//f.root"));
+    assert_eq!(file.url(), server.url("//f.root?versionid=7"));
     check(&*file, &[0..10, 65_000..65_536]).await;
     let asked = server.asked();
     assert_eq!(asked.len(), 1, "the head came with the opening");
     assert_eq!(
         (asked[0].path.as_str(), asked[0].ranges.as_slice()),
-        ("//f.root?authz=secret", &[0..65_536][..])
+        ("//f.root?versionid=7", &[0..65_536][..])
     );
     assert_eq!(asked[0].headers["accept-encoding"], "identity");
     assert_eq!(asked[0].headers["host"], format!("127.0.0.1:{}", server.port));
     assert!(!asked[0].headers.contains_key("authorization"));
     check(&*file, &[2_999_000..3_000_000, 0..4, 70_000..70_001]).await;
     assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_in_a_url_is_not_sent_without_tls() {
+    let server = Server::new(|ask| Act::Answer(fine(ask, ""))).await;
+    for name in ["authz", "AUTHZ", "access_token"] {
+        let error = open(&server.url(&format!("/f?x=1&{name}=hush")), true).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "cannot open {}: its option {name} would be sent without TLS: use https:// or davs://",
+                server.url("/f?x=…")
+            )
+        );
+        assert_eq!(kind(&error), std::io::ErrorKind::PermissionDenied);
+    }
+    assert!(server.asked().is_empty() && server.connections.load(Ordering::Relaxed) == 0);
 }
 
 #[tokio::test]

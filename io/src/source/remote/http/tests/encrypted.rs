@@ -162,3 +162,36 @@ async fn a_server_without_tls_says_so() {
     let error = HttpFile::open(&Bed::new().client(), &location, false).await.unwrap_err().to_string();
     assert!(error.contains("no TLS"), "{error}");
 }
+
+#[tokio::test]
+async fn a_token_that_cannot_be_used_is_the_reason_of_a_refusal() {
+    use std::os::unix::fs::PermissionsExt;
+    let bed = Bed::new();
+    let server = bed.server(|_| Act::Answer(answer("403 Forbidden", "", b""))).await;
+    let path = bed.authorities.path().join("token");
+    // The claims are {"exp":1612310400}.
+    let endless = "eyJhbGciOiJub25lIn0.e30.c2lnbmF0dXJl";
+    let expired = "eyJhbGciOiJub25lIn0.eyJleHAiOjE2MTIzMTA0MDB9.c2lnbmF0dXJl";
+    for (content, mode, reason) in [
+        (SECRET, 0o644, "the token of FILE is no JWT and may be read by others (mode 0644)"),
+        (SECRET, 0o600, "the token of FILE is no JWT"),
+        (endless, 0o604, "the token of FILE may be read by others (mode 0604)"),
+        (expired, 0o600, "the token of FILE expired on 2021-02-03 00:00 UTC: get a new one"),
+        ("", 0o600, "the token of FILE is empty"),
+        (SECRET, 0o666, "the token of FILE is not used: others can change it (mode 666): chmod go-w"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let config = Config {
+            tls: TlsOptions { folder: Some(bed.authorities.path().to_owned()), ..TlsOptions::default() },
+            credentials: Arc::new(Credentials::default().with_token_file(&path)),
+            ..Config::default()
+        };
+        let client = Arc::new(HttpClient::new(config, Duration::from_secs(5)));
+        let error = HttpFile::open(&client, &url(&server, "/f"), true).await.unwrap_err().to_string();
+        let reason = reason.replace("FILE", &path.display().to_string());
+        let sent = if reason.contains("JWT") || reason.contains("may be") { "with" } else { "without" };
+        assert!(error.ends_with(&format!("answers 403 Forbidden, {sent} a token: {reason}")), "{error}");
+        assert!(!error.contains(SECRET), "{error}");
+    }
+}
