@@ -203,7 +203,7 @@ impl Client {
         mut tried: Vec<(String, &'static str)>,
     ) -> Result<Reached> {
         let began = Instant::now();
-        let deadline = patience.deadline.unwrap_or(began + self.config.request_timeout);
+        let mut deadline = patience.deadline.unwrap_or(began + self.config.request_timeout);
         let mut hop = Hop::first(url);
         let mut managers: Vec<Hop> = Vec::new();
         let mut redirects = Vec::new();
@@ -212,7 +212,7 @@ impl Client {
         let mut reason: Option<(Cause, String)> = None;
         loop {
             let request = make(&hop.target(&tried));
-            let cause = match self.attempt(&hop, &request, deadline).await {
+            let cause = match self.attempt(&hop, &request, &mut deadline).await {
                 Ok((Outcome::Done(answer), connection)) => return Ok(Reached { answer, connection, hop }),
                 Ok((Outcome::Redirect(to), _)) => {
                     redirects.push(hop.endpoint.to_string());
@@ -290,14 +290,11 @@ impl Client {
         &self,
         hop: &Hop,
         request: &Request,
-        deadline: Instant,
+        deadline: &mut Instant,
     ) -> Result<(Outcome, Arc<Connection>), Missed> {
         let began = Instant::now();
-        let late = || Cause::TimedOut {
-            waiting_for: "a connection",
-            after: deadline.saturating_duration_since(began),
-        };
-        let connection = tokio::time::timeout_at(deadline, self.pool.get(&hop.endpoint)).await;
+        let late = || Cause::TimedOut { waiting_for: "a connection", after: began.elapsed() };
+        let connection = tokio::time::timeout_at(*deadline, self.pool.get(&hop.endpoint)).await;
         let connection = connection.unwrap_or_else(|_| Err(late())).map_err(Missed::Failed)?;
         let answer = connection.ask(request, deadline).await;
         // A server may well say of a request that went ahead of the login that it knows nobody.

@@ -14,8 +14,8 @@ pub struct Config {
     pub connection_window: Duration,
     /// How often a host is tried before it is given up: 3. `XRD_CONNECTIONRETRY`.
     pub connection_retry: u32,
-    /// How long a request may take, waits that the server asks for included: 300 s.
-    /// `XRD_REQUESTTIMEOUT`, in seconds.
+    /// How long a request may take, waits that the server asks for included: 300 s. The time starts again while
+    /// bytes move on its connection, at least 16 KiB in that time. `XRD_REQUESTTIMEOUT`, in seconds.
     pub request_timeout: Duration,
     /// How long a connection with requests under way may be silent before it is given up: 30 s.
     /// `XRD_STREAMTIMEOUT`, in seconds.

@@ -378,12 +378,12 @@ impl File {
 
     /// Makes a request of the open file, at another server if this one fails.
     async fn ask(&self, name: &'static str, make: impl Fn(&OpenHandle) -> Request) -> Result<Answer> {
-        let deadline = Instant::now() + self.client.config.request_timeout;
+        let mut deadline = Instant::now() + self.client.config.request_timeout;
         let limit = self.client.patience(self.options.retries).attempts;
         let mut attempts = 1;
         loop {
             let open = self.current();
-            let cause = match open.connection.ask(&make(&open), deadline).await {
+            let cause = match open.connection.ask(&make(&open), &mut deadline).await {
                 Ok(Outcome::Done(answer)) => return Ok(answer),
                 Ok(Outcome::Wait(asked)) => match wait(asked, deadline).await {
                     Ok(()) => continue,
@@ -524,8 +524,8 @@ async fn open(
         Some(stat) => Stat::parse(&String::from_utf8_lossy(stat)),
         // Not every server tells with the handle what it was asked to tell.
         None => {
-            let deadline = Instant::now() + client.config.request_timeout;
-            match open.connection.ask(&Request::stat_open(handle), deadline).await.map_err(error)? {
+            let mut deadline = Instant::now() + client.config.request_timeout;
+            match open.connection.ask(&Request::stat_open(handle), &mut deadline).await.map_err(error)? {
                 Outcome::Done(answer) => Stat::parse(&String::from_utf8_lossy(&answer.whole())),
                 _ => None,
             }

@@ -40,6 +40,9 @@ const FAR: Duration = Duration::from_millis(10);
 
 const MOST_STREAMS: usize = 4;
 
+/// A connection that moves fewer bytes than this in the time that a request may take is stalled.
+const STEADY: u64 = 16 << 10;
+
 /// How many ranges, and of how many bytes at most, the server takes in one vector read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct VectorLimits {
@@ -65,6 +68,8 @@ pub(crate) struct Connection {
     pub(crate) tls: bool,
     /// Whether the server is on this host.
     pub(crate) local: bool,
+    /// How long a request may take while the connection moves next to nothing.
+    patience: Duration,
     shared: Arc<Shared>,
 }
 
@@ -87,6 +92,8 @@ struct Shared {
     start: Instant,
     /// Milliseconds after `start` at which bytes came last, or a request went into silence.
     heard: AtomicU64,
+    /// Bytes that came, and bytes of requests with data that the server took.
+    moved: AtomicU64,
 }
 
 /// Whether requests were sent before the server had answered the login.
@@ -212,6 +219,7 @@ impl Connection {
             open_files: AtomicUsize::new(0),
             start: Instant::now(),
             heard: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
         });
         let tls = line.transport.is_tls();
         let (reader, writer) = line.transport.split();
@@ -221,7 +229,8 @@ impl Connection {
             tokio::spawn(watch(Arc::clone(&shared), config.stream_timeout, config.idle)).abort_handle(),
         ];
         tasks.into_iter().for_each(|task| shared.keep(task));
-        Arc::new(Self { endpoint: endpoint.clone(), flags, tls, local, shared })
+        let patience = config.request_timeout;
+        Arc::new(Self { endpoint: endpoint.clone(), flags, tls, local, patience, shared })
     }
 
     /// Asks, beside what the caller does, for the limits of vector reads, and binds further streams.
@@ -255,15 +264,25 @@ impl Connection {
         self.shared.keep(task);
     }
 
-    /// Makes a request and waits for its answer.
-    pub(crate) async fn ask(&self, request: &Request, deadline: Instant) -> Result<Outcome, Cause> {
+    /// Makes a request and waits for its answer. The `deadline` moves on while the connection makes progress: on a
+    /// slow link an answer waits behind those of other requests.
+    pub(crate) async fn ask(&self, request: &Request, deadline: &mut Instant) -> Result<Outcome, Cause> {
         let began = Instant::now();
+        let mut moved = self.shared.moved.load(Ordering::Relaxed);
         let (ticket, answer) = self.shared.send(request)?;
         let mut asked = Asked { shared: &self.shared, ticket, answer };
-        match timeout_at(deadline, &mut asked.answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(self.shared.why()),
-            Err(_) => Err(Cause::TimedOut { waiting_for: "an answer", after: began.elapsed() }),
+        loop {
+            match timeout_at(*deadline, &mut asked.answer).await {
+                Ok(Ok(outcome)) => return outcome,
+                Ok(Err(_)) => return Err(self.shared.why()),
+                Err(_) => {}
+            }
+            let now = self.shared.moved.load(Ordering::Relaxed);
+            if now - moved < STEADY {
+                return Err(Cause::TimedOut { waiting_for: "an answer", after: began.elapsed() });
+            }
+            moved = now;
+            *deadline = Instant::now() + self.patience;
         }
     }
 
@@ -376,6 +395,12 @@ impl Shared {
         self.outgoing.send(outgoing).map_err(|_| self.why())
     }
 
+    /// Notes that this many bytes came or went.
+    fn moved(&self, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.hear();
+    }
+
     fn hear(&self) {
         self.heard.store(self.start.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
@@ -462,7 +487,7 @@ async fn write(mut writer: Writer, mut queue: mpsc::UnboundedReceiver<Outgoing>,
                     // A server that takes bytes is not silent, however slow the line is.
                     for part in data.chunks(CHUNK) {
                         writer.write_all(part).await?;
-                        shared.hear();
+                        shared.moved(part.len());
                     }
                 }
             }
@@ -504,7 +529,7 @@ async fn read(mut reader: Reader, mut buffer: BytesMut, shared: Arc<Shared>) {
         }
         match reader.read_buf(&mut (&mut buffer).limit(room)).await {
             Ok(0) => return shared.close(lost(std::io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => shared.hear(),
+            Ok(bytes) => shared.moved(bytes),
             Err(error) => return shared.close(lost(error)),
         }
     }

@@ -114,6 +114,27 @@ async fn one_kilobyte_a_second_is_too_slow_for_much_and_not_for_little() {
 }
 
 #[tokio::test]
+async fn a_slow_and_steady_link_is_not_a_stalled_one() {
+    let content = Content::of(SIZE);
+    let of_script = content.clone();
+    let server = Scripted::start(content.clone(), move |request| {
+        (request.kind == READ).then(|| vec![Step::Paced(answer::right(request, &of_script), 5000)])
+    })
+    .await;
+    let config = Config { request_timeout: Duration::from_secs(1), connection_retry: 1, ..impatient() };
+    let file = within(Client::new(config).open(&server.url())).await.unwrap();
+    // Four seconds for all: each answer waits behind those before it, and the last one longer than a request may take.
+    let ranges: Vec<_> = (0..10_u64).map(|n| n * 20_000..(n + 1) * 20_000).collect();
+    let reads = futures_util::future::join_all(ranges.iter().map(|range| file.read(range.clone())));
+    for (range, read) in ranges.iter().zip(within(reads).await) {
+        assert_eq!(read.unwrap(), content.bytes[range.start as usize..range.end as usize], "{range:?}");
+    }
+    // One answer of two seconds.
+    assert_eq!(within(file.read(0..100_000)).await.unwrap(), content.bytes[..100_000]);
+    assert_eq!(server.seen(READ).len(), 11, "nothing was asked for again");
+}
+
+#[tokio::test]
 async fn a_read_that_is_never_answered() {
     for kind in [READ, READV] {
         let server =

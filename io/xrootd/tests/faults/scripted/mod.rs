@@ -78,6 +78,8 @@ pub(crate) enum Step {
     Pause(Duration),
     /// So many bytes, then a tenth of a second, until all are sent.
     Dribble(Bytes, usize),
+    /// The same, and what comes meanwhile is answered after it: a slow link.
+    Paced(Bytes, usize),
     /// Everything that is sent, and the connection goes away without a goodbye.
     Reset,
     /// The connection ends as it should.
@@ -290,7 +292,7 @@ impl Writer {
             match step {
                 Step::Pause(time) => tokio::time::sleep(time).await,
                 Step::Send(bytes) => self.send(&bytes).await,
-                Step::Dribble(mut bytes, piece) => {
+                Step::Dribble(mut bytes, piece) | Step::Paced(mut bytes, piece) => {
                     while bytes.has_remaining() {
                         self.send(&bytes.split_to(piece.min(bytes.len()))).await;
                         tokio::time::sleep(Duration::from_millis(100)).await;
