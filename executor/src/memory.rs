@@ -7,6 +7,7 @@
 //! | half of the rest | ranges at work: their compressed bytes, a decompressed basket of each column, a batch, the output. A worker whose range does not fit waits until another is done. |
 //! | the rest | partial outputs that wait for their sibling. What is more goes into a temporary file. |
 //!
+//! A quarter of the rest may be read ahead of remote files, and as much may hold files whose servers give no ranges.
 //! What has to fit, and cannot, is found when the files have been looked at and before any is processed.
 
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -72,6 +73,11 @@ impl Memory {
     /// Outputs that are larger than this merge one after the other.
     pub(crate) fn large(self) -> u64 {
         self.free() / 32
+    }
+
+    /// What files may take whose servers give no ranges of them.
+    pub(crate) fn whole_files(self) -> u64 {
+        self.free() / 4
     }
 
     /// What is read ahead of remote files, if so much is wanted.

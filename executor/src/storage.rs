@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::RunResult;
 use crate::fileset::location;
+use crate::memory::Memory;
 
 /// What opens files. One for a run or a command: it holds connections, and what is known of each site.
 ///
@@ -165,6 +166,10 @@ pub struct StorageSettings {
     pub cache_size: Option<u64>,
     /// How long a server may be silent before it is given up; see [`StorageOptions::stall`].
     pub stall: Option<Duration>,
+    /// How many bytes of files may be in memory whose web servers give no ranges of them; what this machine can spare
+    /// if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_files: Option<u64>,
     /// Whether `root://` reads carry checksums of each page.
     pub read_mode: ReadMode,
     /// Whether ROOT files that were not closed are read as far as their trees were saved.
@@ -201,6 +206,7 @@ impl StorageSettings {
         options.cache_dir.clone_from(&self.cache);
         options.cache_size = self.cache_size.unwrap_or(options.cache_size);
         options.stall = self.stall;
+        options.whole_files = self.whole_files.unwrap_or_else(|| Memory::of_machine().whole_files());
         options.recover = self.recover;
         if self.fill_short_branches {
             options.short_branches = ShortBranches::Default;

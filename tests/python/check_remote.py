@@ -7,6 +7,7 @@ certain byte passes (xrootd/interposer.py), so that no test depends on how fast 
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -393,6 +394,26 @@ def over_http(check: Check, other: Server) -> None:
         check.failed("https, expired certificate", outcome, f":{server.port}", FILE)
 
 
+def without_ranges(check: Check) -> None:
+    """Python's own web server gives whole files only."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(check.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            port = int(re.search(r"port (\d+)", server.stdout.readline())[1])
+            place = f"http://127.0.0.1:{port}/{FILE}"
+            check.same("a server without ranges", check.run({"events": [place]}))
+            check.same("a server without ranges, in processes", check.run({"events": [place]}, *PROCESSES))
+            size = (check.folder / FILE).stat().st_size
+            words = (f"gives only whole files, not ranges of them; this one has {size} bytes", "copy it to a disk")
+            outcome = check.run({"events": [place]}, "--memory", "64MiB")
+            check.failed("a server without ranges, and no memory for the file", outcome, *words)
+        finally:
+            server.terminate()
+            asked = server.communicate()[1].count('"GET /')
+    # Each process opens it; openings after the first of a process take nothing of the answer but its version.
+    assert asked < 20, f"{asked} requests"
+
+
 def cached(check: Check, server: Server) -> None:
     cache = ["--cache", str(check.folder / "cache")]
     with Interposer((server.host, server.port)) as between:
@@ -438,6 +459,7 @@ def main() -> None:
         killed(check, plain, other)
         cluster(check)
         over_http(check, other)
+        without_ranges(check)
         cached(check, plain)
         changed_files(check, plain)
 

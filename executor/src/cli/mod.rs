@@ -23,6 +23,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::explain::Sample;
+use crate::memory::Memory;
 use crate::selection::Shard;
 use crate::terminal::{escape_panics, print, print_json, tell};
 use crate::worker::serve;
@@ -155,7 +156,13 @@ pub fn main(registry: &Registry) -> ExitCode {
         }
     };
     let result = match cli.command {
-        None => run::run(registry, &cli.run),
+        None => {
+            let mut args = cli.run;
+            if let Some(Ok(memory)) = args.memory.map(Memory::of) {
+                args.plan.hold(memory.whole_files());
+            }
+            run::run(registry, &args)
+        }
         Some(Command::Merge(args)) => merge::merge(registry, &args),
         Some(Command::Submit(args)) => batch::submit(registry, &args),
         Some(Command::Status(args)) => batch::status(&args),

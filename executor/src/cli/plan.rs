@@ -99,6 +99,11 @@ pub(super) struct Request {
 }
 
 impl PlanArgs {
+    /// Keeps files that come whole to so much memory.
+    pub(super) fn hold(&mut self, bytes: u64) {
+        self.storage.whole_files = Some(bytes);
+    }
+
     /// Reads the fileset, and makes the processor if it is one of this binary's.
     pub(super) fn request(&self, registry: &Registry) -> RunResult<Asked> {
         let path = self.fileset.as_deref().ok_or_else(|| {

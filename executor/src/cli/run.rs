@@ -2,6 +2,8 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use hep_io::source::StorageOptions;
+
 use super::ending::{Format, Made, Work};
 use super::plan::{Asked, Request};
 use super::{ExecutorKind, RunArgs, build, print, print_json};
@@ -118,9 +120,12 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         ExecutorKind::Processes => {
             let workers =
                 args.workers.map_or_else(|| Executor::all_cores().workers(), |workers| workers as usize);
+            // Each has two pipes.
+            let workers = memory.processes(threads_with_files(2 * workers).div_ceil(2), largest);
+            let mut job = job.clone();
+            job.storage.whole_files = Some(memory.whole_files() / workers.max(1) as u64);
             let processes = Processes {
-                // Each has two pipes.
-                workers: memory.processes(threads_with_files(2 * workers).div_ceil(2), largest),
+                workers,
                 range_timeout: args.range_timeout,
                 read_ahead: args.prefetch > 0,
                 memory,
@@ -130,6 +135,9 @@ pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {
         }
         ExecutorKind::Dask => {
             let dask = args.dask.executor(args.workers, args.range_timeout, options.interrupt);
+            // A node may have many workers, and more memory or less than this one.
+            let mut job = job.clone();
+            job.storage.whole_files = Some(StorageOptions::default().whole_files);
             dask.run(plan, &job, &**processor, progress)
         }
     };

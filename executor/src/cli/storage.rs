@@ -24,6 +24,9 @@ pub(super) struct StorageArgs {
     /// How long a server may be silent before it is given up [default: 30, or XRD_STREAMTIMEOUT]
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     stall: Option<Duration>,
+    /// How much memory files may take that come whole.
+    #[arg(skip)]
+    pub(super) whole_files: Option<u64>,
     /// Whether root:// reads carry checksums of each page
     #[arg(long, value_enum, default_value_t)]
     read_mode: ReadModeArg,
@@ -63,7 +66,7 @@ impl StorageArgs {
 
     /// The same, for workers.
     pub(super) fn settings(&self) -> StorageSettings {
-        let Self { cache, cache_size, stall, read_mode, recover, short_branches } = self;
+        let Self { cache, cache_size, stall, whole_files, read_mode, recover, short_branches } = self;
         let read_mode = match read_mode {
             ReadModeArg::Auto => ReadMode::Auto,
             ReadModeArg::Plain => ReadMode::Plain,
@@ -75,6 +78,7 @@ impl StorageArgs {
             cache,
             cache_size: Some(*cache_size),
             stall: *stall,
+            whole_files: *whole_files,
             read_mode,
             recover: *recover,
             fill_short_branches: *short_branches == ShortBranchesArg::Default,

@@ -33,6 +33,8 @@ pub struct StorageOptions {
     pub stall: Option<Duration>,
     /// Whether a read that takes much longer than usual is asked of a second replica as well: it is.
     pub hedge: bool,
+    /// How many bytes of files may be in memory whose web servers give no ranges of them: 256 MiB.
+    pub whole_files: u64,
     /// Whether files that were not closed are opened by [`EntryFile::recover`](crate::EntryFile::recover): they are not.
     pub recover: bool,
     /// What becomes of columns that hold fewer entries than their tree: they cannot be read.
@@ -58,6 +60,7 @@ impl Default for StorageOptions {
             cache_size: 20 << 30,
             stall: None,
             hedge: true,
+            whole_files: 256 << 20,
             recover: false,
             short_branches,
             xrootd,

@@ -57,6 +57,10 @@ impl RemoteFile for Measured {
         self.file.verifies_each_read()
     }
 
+    fn forget(&self) {
+        self.file.forget();
+    }
+
     fn now(&self) -> Reply<'_, Option<(u64, String)>> {
         self.file.now()
     }

@@ -27,7 +27,7 @@ pub(super) struct Protocols {
 impl Protocols {
     pub(super) fn new(options: &StorageOptions) -> Self {
         let config = Config { stream_timeout: options.stall(), ..options.xrootd.clone() };
-        let http = Arc::new(HttpClient::new(config.clone(), options.stall()));
+        let http = Arc::new(HttpClient::new(config.clone(), options.stall(), options.whole_files));
         let mounts = Mounts { threads: Arc::new(Semaphore::new(MOUNT_THREADS)), stall: options.stall() };
         Self { config, xrootd: OnceLock::new(), http, mounts }
     }

@@ -162,6 +162,7 @@ impl RemoteFile for CachedFile {
 
     fn forget(&self) {
         self.store.forget();
+        self.file.forget();
     }
 
     fn read(&self, ranges: Vec<Range<u64>>) -> Reply<'_, Vec<Bytes>> {

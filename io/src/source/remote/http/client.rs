@@ -11,17 +11,22 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Request, StatusCode};
 use rustls::ClientConfig;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::{Connection, Host};
 use super::failure::Failure;
 use super::headers;
 use super::target::{Origin, Target};
+use super::whole::WholeFiles;
 
 /// The most redirects that a request follows.
 const REDIRECTS: usize = 10;
 /// A body that nobody needs is read up to here, to keep the connection.
 const DRAINED: u64 = 64 << 10;
+/// An answer of which fewer bytes than this come in the time that a request may take is stalled.
+const STEADY: u64 = 16 << 10;
+/// Memory for a body of unknown length grows by this at least.
+const GROWTH: u64 = 1 << 20;
 
 /// The connections and settings of all web servers.
 #[derive(Debug)]
@@ -31,14 +36,18 @@ pub(in crate::source::remote) struct HttpClient {
     /// How long a server may be silent.
     stall: Duration,
     tls: OnceLock<Result<Arc<ClientConfig>, String>>,
+    /// Files of servers that give no ranges.
+    pub(super) whole: WholeFiles,
 }
 
 impl HttpClient {
-    pub(in crate::source::remote) fn new(config: Config, stall: Duration) -> Self {
-        Self { hosts: Mutex::default(), config, stall, tls: OnceLock::new() }
+    /// `whole` is how many bytes of files may be in memory whose servers give no ranges of them.
+    pub(in crate::source::remote) fn new(config: Config, stall: Duration, whole: u64) -> Self {
+        let whole = WholeFiles::new(whole);
+        Self { hosts: Mutex::default(), config, stall, tls: OnceLock::new(), whole }
     }
 
-    /// How long a request may take in all, and all that is tried for it.
+    /// How long a request may take that makes no progress, and the waits that a server asks for.
     pub(super) fn patience(&self) -> Duration {
         self.config.request_timeout
     }
@@ -66,13 +75,13 @@ impl HttpClient {
             .map_err(|reason| Failure::new(ErrorKind::PermissionDenied, format!("no TLS: {reason}")))
     }
 
-    /// Asks for bytes, `bytes=0-9`, and follows redirects. `first` is whose URL the user gave: no other
+    /// Asks for bytes, `bytes=0-9`, or for the whole file, and follows redirects. `first` is whose URL the user gave: no other
     /// host gets the token. Gives the answer and who it is from.
     pub(super) async fn get(
         self: &Arc<Self>,
         first: &Origin,
         target: &Target,
-        range: &str,
+        range: Option<&str>,
     ) -> Result<(Answer, Target), Failure> {
         let mut target = target.clone();
         let mut trace: Vec<String> = Vec::new();
@@ -142,7 +151,7 @@ impl HttpClient {
         self: &Arc<Self>,
         host: &Arc<Host>,
         target: &Target,
-        range: &str,
+        range: Option<&str>,
         with_token: bool,
     ) -> Result<Answer, Failure> {
         let tls = self.tls(&host.origin).await?;
@@ -150,16 +159,27 @@ impl HttpClient {
         loop {
             let mut connection = host.connection(tls.clone(), self.config.connection_window, fresh).await?;
             let request = self.request(target, range, with_token)?;
-            match timeout(self.stall, connection.send(request)).await {
-                Ok(Ok(response)) => {
+            let mut moved = host.moved();
+            let sent = {
+                let mut sent = Box::pin(connection.send(request));
+                loop {
+                    match timeout(self.stall, &mut sent).await {
+                        Ok(sent) => break sent,
+                        // It is busy with what else was asked of it.
+                        Err(_) if host.moved() - moved >= STEADY => moved = host.moved(),
+                        Err(_) => return Err(silent(&host.origin, "an answer", self.stall)),
+                    }
+                }
+            };
+            match sent {
+                Ok(response) => {
                     let (head, body) = response.into_parts();
                     return Ok(Answer { status: head.status, headers: head.headers, body, connection });
                 }
-                Ok(Err(_)) if connection.reused => fresh = true,
-                Ok(Err(error)) => {
+                Err(_) if connection.reused => fresh = true,
+                Err(error) => {
                     return Err(Failure::of_hyper(&error, &format!("{} did not answer", host.origin)));
                 }
-                Err(_) => return Err(silent(&host.origin, "an answer", self.stall)),
             }
         }
     }
@@ -167,7 +187,7 @@ impl HttpClient {
     fn request(
         &self,
         target: &Target,
-        range: &str,
+        range: Option<&str>,
         with_token: bool,
     ) -> Result<Request<Empty<Bytes>>, Failure> {
         let invalid = |what: &str| Failure::new(ErrorKind::Unsupported, format!("{what} cannot be sent"));
@@ -175,8 +195,10 @@ impl HttpClient {
             .header(header::HOST, target.origin.to_string())
             .header(header::USER_AGENT, concat!("hep-io/", env!("CARGO_PKG_VERSION")))
             // Compressed on the way, bytes would lie elsewhere.
-            .header(header::ACCEPT_ENCODING, "identity")
-            .header(header::RANGE, range);
+            .header(header::ACCEPT_ENCODING, "identity");
+        if let Some(range) = range {
+            request = request.header(header::RANGE, range);
+        }
         if with_token {
             // Read anew: it may have been renewed.
             let token = self.config.credentials.token();
@@ -203,36 +225,53 @@ impl HttpClient {
     pub(super) async fn body_up_to(&self, answer: Answer, most: u64) -> Result<Bytes, Failure> {
         let Answer { mut body, connection, headers, .. } = answer;
         let said = headers::length(&headers);
+        let too_many = || Failure::nonsense(format!("more than {most} bytes came"));
         if said.is_some_and(|said| said > most) {
-            return Err(Failure::nonsense(format!("more than {most} bytes came")));
+            return Err(too_many());
         }
         let mut first: Option<Bytes> = None;
         let mut all = BytesMut::new();
+        let mut length = 0;
+        // When a while began, and the bytes before it.
+        let mut since = (Instant::now(), 0);
         loop {
             let frame = match timeout(self.stall, body.frame()).await {
                 Ok(None) => break,
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(error))) => {
-                    let length = all.len() + first.as_ref().map_or(0, Bytes::len);
                     let what = format!("the answer broke off after {length} bytes");
                     return Err(Failure::of_hyper(&error, &what));
                 }
                 Err(_) => return Err(silent(&connection.host().origin, "the rest of an answer", self.stall)),
             };
             let Ok(data) = frame.into_data() else { continue };
-            let length = all.len() + first.as_ref().map_or(0, Bytes::len) + data.len();
-            if length as u64 > most {
-                return Err(Failure::nonsense(format!("more than {most} bytes came")));
+            length += data.len() as u64;
+            connection.host().count(data.len() as u64);
+            if length > most {
+                return Err(too_many());
+            }
+            if since.0.elapsed() >= self.patience() {
+                if length - since.1 < STEADY {
+                    let text =
+                        format!("{} bytes came in {} s", length - since.1, self.patience().as_secs_f32());
+                    return Err(Failure::new(ErrorKind::TimedOut, text));
+                }
+                since = (Instant::now(), length);
             }
             match first.take() {
                 None if all.is_empty() => first = Some(data),
-                Some(before) => {
-                    // What the server says will come is no more than was asked for.
-                    all.reserve(said.unwrap_or(0).max(length as u64) as usize);
-                    all.extend_from_slice(&before);
+                before => {
+                    if all.capacity() < length as usize {
+                        // Twice as much, but no more than will come: a server may say more than it sends.
+                        let room =
+                            length.max(GROWTH).min(said.unwrap_or(most) - (length - data.len() as u64));
+                        all.reserve(
+                            room.max(data.len() as u64) as usize + before.as_ref().map_or(0, Bytes::len),
+                        );
+                    }
+                    all.extend_from_slice(&before.unwrap_or_default());
                     all.extend_from_slice(&data);
                 }
-                None => all.extend_from_slice(&data),
             }
         }
         connection.keep();
@@ -260,7 +299,8 @@ impl Answer {
         if headers::length(&self.headers).is_none_or(|length| length > DRAINED) {
             return;
         }
-        while let Ok(Some(Ok(_))) = timeout(stall, self.body.frame()).await {}
+        let drained = async { while let Some(Ok(_)) = self.body.frame().await {} };
+        let _ = timeout(stall, drained).await;
         if hyper::body::Body::is_end_stream(&self.body) {
             self.connection.keep();
         }

@@ -1,6 +1,6 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,10 @@ pub(super) struct Host {
     wants_token: AtomicBool,
     /// Whether it answers several ranges at once: see [`Multi`].
     multi: AtomicU8,
+    /// Whether it has broken off a request for several ranges, though it has answered others.
+    dropped: AtomicBool,
+    /// Bytes of answers that came.
+    moved: AtomicU64,
 }
 
 type Sender = SendRequest<Empty<Bytes>>;
@@ -60,6 +64,8 @@ impl Host {
             dead: Mutex::default(),
             wants_token: AtomicBool::new(false),
             multi: AtomicU8::new(0),
+            dropped: AtomicBool::new(false),
+            moved: AtomicU64::new(0),
         }
     }
 
@@ -89,6 +95,23 @@ impl Host {
 
     pub(super) fn learn_multi(&self, yes: bool) {
         self.multi.store(if yes { 1 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// It did not answer a request for several ranges, and then one for each of them: so it does that again. A host
+    /// that has answered several at once may have had another reason the first time.
+    pub(super) fn learn_dropped(&self) {
+        if self.multi() != Multi::Yes || self.dropped.swap(true, Ordering::Relaxed) {
+            self.learn_multi(false);
+        }
+    }
+
+    pub(super) fn count(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of all answers until now.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
     }
 
     /// A connection that is free, or a new one. Waits while the most are in use.

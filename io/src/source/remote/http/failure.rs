@@ -53,6 +53,18 @@ impl Failure {
         io_error(action, shown, self.kind, self.text)
     }
 
+    /// Whether a connection ended that had been made.
+    pub(super) fn broke_off(&self) -> bool {
+        self.status.is_none()
+            && matches!(
+                self.kind,
+                ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+                    | ErrorKind::UnexpectedEof
+            )
+    }
+
     /// Whether it is worth to ask the same server once more soon.
     pub(super) fn is_passing(&self) -> bool {
         match self.status {

@@ -46,6 +46,12 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     number(text(headers, header::CONTENT_LENGTH)?)
 }
 
+/// Whether the body is in chunks, of which the last is marked.
+pub(super) fn is_chunked(headers: &HeaderMap) -> bool {
+    text(headers, header::TRANSFER_ENCODING)
+        .is_some_and(|value| value.to_ascii_lowercase().ends_with("chunked"))
+}
+
 /// The boundary of `multipart/byteranges`.
 pub(super) fn boundary(headers: &HeaderMap) -> Option<String> {
     let value = text(headers, header::CONTENT_TYPE)?;

@@ -2,7 +2,7 @@
 //!
 //! HTTP/1.1, at most four connections to a host. Many small ranges go into one request
 //! (`multipart/byteranges`) where the server answers that; others are requests of their own, in
-//! parallel. Every answer is checked against the size and version of the file as of its opening.
+//! parallel. A file of a server that gives no ranges is read once, whole. Every answer is checked against the size and version of the file as of its opening.
 //!
 //! Redirects are followed, but not from `https` to `http`. A token is sent over TLS only, only to the host
 //! that the URL names, and only once that host has refused to serve without one.
@@ -14,6 +14,7 @@ mod file;
 mod headers;
 mod multipart;
 mod target;
+mod whole;
 
 pub(super) use client::HttpClient;
 pub(super) use file::HttpFile;

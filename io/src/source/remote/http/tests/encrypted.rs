@@ -56,7 +56,7 @@ fn trusting(folder: Option<PathBuf>) -> Arc<HttpClient> {
         credentials: Arc::new(Credentials::default().with_token(token)),
         ..Config::default()
     };
-    Arc::new(HttpClient::new(config, Duration::from_secs(5)))
+    Arc::new(HttpClient::new(config, Duration::from_secs(5), 0))
 }
 
 fn url(server: &Server, path: &str) -> String {
@@ -187,7 +187,7 @@ async fn a_token_that_cannot_be_used_is_the_reason_of_a_refusal() {
             credentials: Arc::new(Credentials::default().with_token_file(&path)),
             ..Config::default()
         };
-        let client = Arc::new(HttpClient::new(config, Duration::from_secs(5)));
+        let client = Arc::new(HttpClient::new(config, Duration::from_secs(5), 0));
         let error = HttpFile::open(&client, &url(&server, "/f"), true).await.unwrap_err().to_string();
         let reason = reason.replace("FILE", &path.display().to_string());
         let sent = if reason.contains("JWT") || reason.contains("may be") { "with" } else { "without" };
