@@ -10,7 +10,7 @@ use hep_io::write::File;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use crate::ledger::Ledger;
+use crate::ledger::{DatasetLedger, Ledger};
 use crate::{Error, RunResult};
 
 /// The checksums of a ROOT output, in its ledger. All are XXH3-64, as 16 hexadecimal digits.
@@ -93,8 +93,22 @@ impl Ledger {
     /// been added to it.
     ///
     /// # Errors
-    /// The first object that is missing or has changed.
+    /// The first object that is missing or has changed, or the first dataset that has entries and no directory.
     pub(crate) fn check_objects(&self, file: &RootFile, entries: &[Entry]) -> RunResult<()> {
+        let folders: HashSet<&str> = entries
+            .iter()
+            .filter(|entry| entry.key.is_directory())
+            .map(|entry| entry.path.as_str())
+            .collect();
+        let done = |dataset: &&DatasetLedger| dataset.files.iter().any(|file| !file.done.is_empty());
+        let lost = |dataset: &&DatasetLedger| !folders.contains(dataset.name.as_str());
+        if let Some(lost) = self.datasets.iter().filter(done).find(lost) {
+            return Err(Error::Usage(format!(
+                "{}: dataset `{}` has entries in the ledger and no directory in the file",
+                file.path(),
+                lost.name.escape_debug()
+            )));
+        }
         let Some(checksums) = &self.checksums else { return Ok(()) };
         let wrong = |path: &str, what: &str| {
             Error::Usage(format!(

@@ -201,6 +201,27 @@ fn a_changed_partial_output_is_refused_or_its_result_is_what_it_says() {
     });
 }
 
+/// Each was a sum that panicked, or in an optimised build began at 0 again.
+#[test]
+fn sums_over_numbers_of_partial_outputs_do_not_overflow() {
+    let products = Products::new("sums");
+    let [one, changed] = ["one", "changed"].map(|name| products.folder.join(name));
+    let mut job = products.job.clone();
+    job.ledger.datasets[0].files[0].retries = 1;
+    products::write_partial(&job, (0..8).collect(), &one);
+    let file = PartialFile::read(&one).unwrap();
+    let (head, outputs) = Head::read(file.partial()).unwrap();
+    let mut head = serde_json::to_value(&head).unwrap();
+    head["account"]["files"]["0"] = serde_json::json!({"retries": u64::MAX, "replicas": []});
+    for of_file in head["account"]["expense"]["files"].as_object_mut().unwrap().values_mut() {
+        of_file["ranges"] = u64::MAX.into();
+    }
+    std::fs::write(&changed, packed(&file.job().unwrap(), &head, outputs).unwrap()).unwrap();
+    let (_, outcome) = products::merge_partials(&[changed]).unwrap();
+    assert_eq!(outcome.ledger.datasets[0].files[0].retries, u64::MAX);
+    assert_eq!(outcome.explanation.ranges, u64::MAX);
+}
+
 /// A partial output of these parts, with checksums; none if the head is none.
 fn packed(job: &[u8], head: &Value, outputs: &[u8]) -> Option<Vec<u8>> {
     let head: Head = serde_json::from_value(head.clone()).ok()?;
@@ -439,6 +460,15 @@ fn an_output_whose_objects_are_not_those_of_its_ledger_is_not_merged() {
     let other = outcome.ledger.datasets[1].files[0].path.replace("nano_dy", "nano_dz");
     let changed = ledger.replace(&outcome.ledger.datasets[1].files[0].path, &other);
     merge(&rewritten(&file, &changed, same), 1, "does not add up: its checksum is another one");
+    let mut older: Value = serde_json::from_str(&ledger).unwrap();
+    older.as_object_mut().unwrap().remove("checksums");
+    merge(&rewritten(&file, &older.to_string(), same), 0, "");
+    older["datasets"][0]["name"] = "date".into();
+    merge(
+        &rewritten(&file, &older.to_string(), same),
+        1,
+        "dataset `date` has entries in the ledger and no directory",
+    );
     // A newer cycle would take the place of what was written.
     let mut added = File::new();
     added.describe(&file).unwrap();

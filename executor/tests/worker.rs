@@ -192,6 +192,31 @@ fn a_damaged_partial_is_an_error_wherever_the_damage_is() {
     }
 }
 
+/// A worker would merge it, and the driver would conclude a run with a range that is done and in no output.
+#[test]
+fn a_partial_whose_account_is_not_of_its_outputs_is_refused() {
+    let mut worker = worker(&job("account", "min_pt=5")).unwrap();
+    let good = range(&mut worker, 2);
+    let (head, outputs) = Head::read(&good).unwrap();
+    let refused = |change: &dyn Fn(&mut Value), words: &str| {
+        let mut head = serde_json::to_value(&head).unwrap();
+        change(&mut head);
+        let head: Head = serde_json::from_value(head).unwrap();
+        let head = postcard::to_allocvec(&head).unwrap();
+        let rest = [&head, outputs].concat();
+        let checksum = twox_hash::XxHash3_64::oneshot(&rest).to_le_bytes();
+        let bytes = [&b"HRP1"[..], &(head.len() as u64).to_le_bytes(), &checksum, &rest].concat();
+        let error = worker.decode(&bytes).err().expect("an error").to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    assert_eq!(serde_json::to_value(&head).unwrap()["account"]["done"], json!([[2, 3]]));
+    for done in [json!([]), json!([[2, 4]]), json!([[3, 4]]), json!([[0, 1], [2, 3]])] {
+        refused(&|head| head["account"]["done"] = done.clone(), "its account is not of its outputs");
+    }
+    refused(&|head| head["account"]["failed"] = json!({"2": "gone"}), "that it is done and that it failed");
+    refused(&|head| head["nodes"] = json!([]), "bytes to spare");
+}
+
 #[test]
 fn a_partial_of_other_settings_is_refused() {
     let mut one = worker(&job("one", "min_pt=5")).unwrap();

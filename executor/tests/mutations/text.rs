@@ -140,7 +140,7 @@ fn of_type(value: &mut Value, other: Value, random: &mut Xorshift, raw: bool) ->
         Value::String(text) => match (random.below(5), other) {
             (0, Value::String(other)) => *text = other,
             (1, _) => text.clear(),
-            (2, _) => *text = text.repeat(1 + 10_000 / text.len().max(1)),
+            (2, _) => *text = text.repeat(1 + 5000 / text.len().max(1)),
             (3, _) => text.push(['x', '/', '*', '\0', 'é', ':'][random.below(6)]),
             _ => {
                 let at = random.below(text.chars().count());
