@@ -391,6 +391,28 @@ fn filling_all_is_filling_each() {
     }
 }
 
+/// Edges are rounded, so that the last bin may end a little before the axis does: what is between is not in the sums.
+#[test]
+fn what_is_behind_the_last_bin_is_outside() {
+    let mut found = 0;
+    for bins in 1..2000 {
+        let axis = Axis::regular(bins, 0.1, 0.7);
+        let behind = 0.7_f64.next_down();
+        let (mut each, mut all) = (Hist::new(axis.clone()), Hist::new(axis));
+        each.fill(behind, 2.0);
+        all.fill_all(vec![(behind, 2.0); 300]);
+        let is_outside = each.value([bins + 1]) == 2.0;
+        found += usize::from(is_outside);
+        for (hist, fills) in [(&each, 1.0), (&all, 300.0)] {
+            let sums = hist.statistics();
+            let want = if is_outside { 0.0 } else { 2.0 * fills };
+            assert_eq!(sums[0], want, "{bins} bins");
+            assert!((sums[2] - want * behind).abs() <= 1e-12 * want, "{bins} bins: {sums:?}");
+        }
+    }
+    assert!((10..1990).contains(&found), "{found} axes end before their upper edge");
+}
+
 /// Axes of every kind that numbers are filled on, with an interval that holds their edges.
 fn axes_of_numbers() -> Vec<(Axis, f64, f64)> {
     let logarithmic = (0..=40).map(|i| 10.0_f64.powf(f64::from(i) / 8.0));

@@ -145,11 +145,11 @@ impl Moments {
 }
 
 impl Axis {
-    /// The interval from the first bin to past the last.
+    /// The interval from the first bin to past the last: the numbers whose place is that of a bin.
     #[inline]
     pub(super) fn range(&self) -> (f64, f64) {
         match self.bins() {
-            Bins::Regular(axis) => (axis.low(), axis.high()),
+            Bins::Regular(axis) => (axis.low(), axis.past_last()),
             Bins::Variable(axis) => (axis.edges()[0], axis.edges()[axis.edges().len() - 1]),
             Bins::Integer(axis) => (axis.low().into(), axis.high().into()),
             Bins::Category(axis) => (0.0, axis.names().len() as f64),

@@ -61,6 +61,11 @@ impl Regular {
         self.high
     }
 
+    /// From where on there is no bin: what is left to the upper edge if that is rounded up. It is in the overflow.
+    pub(super) fn past_last(&self) -> f64 {
+        self.high.min(self.low + self.bins as f64 * self.width)
+    }
+
     /// The place of `x`: that of ROOT 6.40 (`TAxis::FindFixBin`), the bin between whose edges
     /// `low + i * width` it lies.
     ///
