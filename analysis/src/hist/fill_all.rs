@@ -100,7 +100,7 @@ impl Histogram<Weighted, [Axis; 2]> {
     pub fn fill_varied<X: Coordinate, W: IntoIterator<Item = f64>>(&mut self, x: X, weights: W) {
         let place = if X::NUMBER { UNKNOWN } else { self.place(1, x) };
         let y = self.coordinate(1, x, place);
-        self.put_varied((y, place), weights);
+        self.put_varied(std::iter::once(((y, place), weights)));
     }
 
     /// [`fill_varied`](Self::fill_varied) for each of the values and their weights.
@@ -120,7 +120,12 @@ impl Histogram<Weighted, [Axis; 2]> {
         &mut self,
         values: impl IntoIterator<Item = (X, W)>,
     ) {
-        values.into_iter().for_each(|(x, weights)| self.fill_varied(x, weights));
+        if X::NUMBER {
+            let y = |x: X| x.number().unwrap_or(f64::NAN);
+            self.put_varied(values.into_iter().map(|(x, weights)| ((y(x), UNKNOWN), weights)));
+        } else {
+            values.into_iter().for_each(|(x, weights)| self.fill_varied(x, weights));
+        }
     }
 }
 

@@ -243,12 +243,11 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         may_wait
     }
 
-    /// Adds an entry with the weights of all variations at a place or number of the second axis.
+    /// Adds entries with the weights of all variations, each at a place or number of the second axis.
     #[inline]
-    pub(super) fn put_varied(
+    pub(super) fn put_varied<W: IntoIterator<Item = S::Weight>>(
         &mut self,
-        (y, place): (f64, usize),
-        weights: impl IntoIterator<Item = S::Weight>,
+        entries: impl Iterator<Item = ((f64, usize), W)>,
     ) {
         let variations = self.axes()[0].len();
         if self.waiting.is_booked() {
@@ -256,21 +255,25 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
             self.settle();
             self.waiting = Waiting::default();
         }
-        let varied = match &mut self.varied {
-            Some(varied) if varied.variations() == variations => varied,
-            _ => self.book_varied(variations),
-        };
-        if varied.push(y, place, weights) || !may_wait(self.cells.len()) {
-            self.settle();
+        if self.varied.as_ref().is_none_or(|varied| varied.variations() != variations) {
+            self.book_varied(variations);
         }
+        let Some(varied) = &mut self.varied else { return };
+        let may_wait = may_wait(self.cells.len());
+        entries.for_each(|((y, place), weights)| {
+            if varied.push(y, place, weights) || !may_wait {
+                self.entries += varied.fills();
+                varied.settle(self.axes.as_ref(), &mut self.cells, &mut self.moments);
+            }
+        });
     }
 
     /// Room for the weights of so many variations, of which there were none or fewer.
     #[cold]
-    fn book_varied(&mut self, variations: usize) -> &mut Varied<S> {
+    fn book_varied(&mut self, variations: usize) {
         let totals = self.totals();
         self.moments.set(&totals);
-        self.varied.insert(Box::new(Varied::new(variations)))
+        self.varied = Some(Box::new(Varied::new(variations)));
     }
 
     fn cell(&self, places: &[usize]) -> usize {

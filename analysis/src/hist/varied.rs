@@ -106,6 +106,7 @@ impl<S: Storage> Varied<S> {
         let mut found = [0; ROWS];
         Search::of_few(axis).find(numbers, &mut found);
         let [mut inside, mut outside] = [[(0, 0.0); ROWS]; 2];
+        let bins = axis.len();
         let (mut firsts, mut count) = ([0; ROWS], 0);
         for row in 0..used {
             let place = if self.places[row] == UNKNOWN { found[row] as usize } else { self.places[row] };
@@ -113,7 +114,7 @@ impl<S: Storage> Varied<S> {
             // In both, of which one is overwritten by the next: without a branch that would be mispredicted.
             inside[count] = (row, numbers[row]);
             outside[row - count] = (row, numbers[row]);
-            count += usize::from(place.wrapping_sub(1) < axis.len());
+            count += usize::from(place.wrapping_sub(1) < bins);
         }
         let (inside, outside) = (&inside[..count], &outside[..used - count]);
         let rows = || weights.chunks_exact(lanes).map(|row| &row.as_flattened()[..*variations]);
