@@ -1,11 +1,12 @@
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::xrootd::{Client, Config};
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::http::{HttpClient, HttpFile};
@@ -28,7 +29,7 @@ impl Protocols {
     pub(super) fn new(options: &StorageOptions) -> Self {
         let config = Config { stream_timeout: options.stall(), ..options.xrootd.clone() };
         let http = Arc::new(HttpClient::new(config.clone(), options.stall(), options.whole_files));
-        let mounts = Mounts { threads: Arc::new(Semaphore::new(MOUNT_THREADS)), stall: options.stall() };
+        let mounts = Mounts::new(options.stall());
         Self { config, xrootd: OnceLock::new(), http, mounts }
     }
 
@@ -76,6 +77,8 @@ const MOUNT_THREADS: usize = 8;
 #[derive(Clone, Debug)]
 struct Mounts {
     threads: Arc<Semaphore>,
+    /// How often something was done.
+    done: Arc<AtomicU64>,
     stall: Duration,
 }
 
@@ -124,6 +127,22 @@ impl RemoteFile for Mounted {
 }
 
 impl Mounts {
+    fn new(stall: Duration) -> Self {
+        Self { threads: Arc::new(Semaphore::new(MOUNT_THREADS)), done: Arc::default(), stall }
+    }
+
+    /// A thread, as soon as one is free: none if nothing is done for as long as a server may be silent.
+    async fn thread(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let done = self.done.load(Ordering::Relaxed);
+            match timeout(self.stall, self.threads.clone().acquire_owned()).await {
+                Ok(permit) => return permit.ok(),
+                Err(_) if self.done.load(Ordering::Relaxed) != done => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// Does what blocks on another thread, and waits for it as long as for a server.
     async fn aside<T: Send + 'static>(
         &self,
@@ -131,19 +150,54 @@ impl Mounts {
         path: String,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let ended = || io_error(action, &path, ErrorKind::Other, "the thread that reads it ended");
-        let done = async {
-            let permit = self.threads.clone().acquire_owned().await.map_err(|_| ended())?;
-            let work = move || {
-                // Kept by a thread that hangs.
-                let _permit = permit;
-                work()
-            };
-            tokio::task::spawn_blocking(work).await.map_err(|_| ended())?
-        };
-        timeout(self.stall, done).await.unwrap_or_else(|_| {
+        let late = || {
             let text = format!("the file system did not answer within {} s", self.stall.as_secs_f32());
-            Err(io_error(action, &path, ErrorKind::TimedOut, text))
+            io_error(action, &path, ErrorKind::TimedOut, text)
+        };
+        let permit = self.thread().await.ok_or_else(late)?;
+        let counted = self.done.clone();
+        let work = move || {
+            // Kept by a thread that hangs.
+            let _permit = permit;
+            let result = work();
+            counted.fetch_add(1, Ordering::Relaxed);
+            result
+        };
+        let done = timeout(self.stall, tokio::task::spawn_blocking(work)).await.map_err(|_| late())?;
+        done.unwrap_or_else(|_| {
+            Err(io_error(action, &path, ErrorKind::Other, "the thread that reads it ended"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_for_a_thread_that_others_use_is_no_silence_of_the_file_system() {
+        let mounts = Mounts { threads: Arc::new(Semaphore::new(1)), ..Mounts::new(Duration::from_secs(1)) };
+        // The last one waits for longer than a file system may be silent.
+        let reads = [(); 6].map(|()| {
+            let mounts = mounts.clone();
+            tokio::spawn(async move {
+                let slow = || {
+                    std::thread::sleep(Duration::from_millis(300));
+                    Ok(())
+                };
+                mounts.aside("read", "/f".to_owned(), slow).await
+            })
+        });
+        for read in reads {
+            read.await.unwrap().unwrap();
+        }
+        let (_hold, silent) = std::sync::mpsc::channel::<()>();
+        let hangs = mounts.aside("read", "/f".to_owned(), move || Ok(silent.recv().is_ok()));
+        let waits = mounts.aside("read", "/g".to_owned(), || Ok(()));
+        let (hangs, waits) = tokio::join!(hangs, waits);
+        for (error, path) in [(hangs.unwrap_err(), "/f"), (waits.unwrap_err(), "/g")] {
+            let text = format!("cannot read {path}: the file system did not answer within 1 s");
+            assert_eq!(error.to_string(), text);
+        }
     }
 }
