@@ -62,6 +62,9 @@ pub(super) struct Blocks<'a, S: Storage, const D: usize> {
     /// Whose coordinates are numbers.
     numbers: [bool; D],
     tables: Option<Tables>,
+    /// The sums for means, and which of their lanes comes first in a block.
+    sums: [Sums; PRODUCTS],
+    turn: usize,
 }
 
 impl<'a, S: Storage, const D: usize> Blocks<'a, S, D> {
@@ -76,7 +79,8 @@ impl<'a, S: Storage, const D: usize> Blocks<'a, S, D> {
     ) -> Self {
         let tables = (S::counted(1).is_some() && cells.len() <= TABLE).then(Tables::default);
         let searches = from_fn(|axis| Search::new(&axes[axis]));
-        Self { axes, cells, entries, moments, searches, numbers, tables }
+        let turn = *entries as usize % LANES;
+        Self { axes, cells, entries, sums: moments.lanes(turn), turn, moments, searches, numbers, tables }
     }
 
     /// For one block of numbers, with the grids of the axes if there are any.
@@ -90,7 +94,9 @@ impl<'a, S: Storage, const D: usize> Blocks<'a, S, D> {
     ) -> Self {
         let grid = |axis| grids.get(axis).and_then(Option::as_ref);
         let searches = from_fn(|axis| Search::with(&axes[axis], grid(axis)));
-        Self { axes, cells, entries, moments, searches, numbers: [true; D], tables: None }
+        let (turn, numbers) = (*entries as usize % LANES, [true; D]);
+        let sums = moments.lanes(turn);
+        Self { axes, cells, entries, moments, searches, numbers, tables: None, sums, turn }
     }
 
     pub(super) fn axes(&self) -> &'a [Axis; D] {
@@ -116,8 +122,10 @@ impl<'a, S: Storage, const D: usize> Blocks<'a, S, D> {
             // Outside of any axis.
             columns.iter_mut().for_each(|column| column.numbers[count..].fill(f64::NAN));
         }
-        let fill = *self.entries;
-        let mut sums = self.moments.lanes(fill);
+        if *self.entries as usize % LANES != self.turn {
+            self.keep_sums();
+            self.take_sums();
+        }
         let mut is_finite = true;
         let (mut dense, mut tables) = (None, self.tables.as_mut());
         if tables.is_none() {
@@ -132,7 +140,7 @@ impl<'a, S: Storage, const D: usize> Blocks<'a, S, D> {
             columns,
             weights,
             count,
-            sums: &mut sums,
+            sums: &mut self.sums,
             is_finite: &mut is_finite,
             dense: dense.unwrap_or_default(),
             tables: tables.as_deref_mut(),
@@ -143,11 +151,22 @@ impl<'a, S: Storage, const D: usize> Blocks<'a, S, D> {
         if is_sparse && let Some(last) = columns.last() {
             self.cells.add_each(&last.places[..count], weights.iter().map(|&weight| S::cell(weight)));
         }
-        match is_finite {
-            true => self.moments.set_lanes(fill, &sums),
-            false => self.add_one_by_one(block, count),
+        if !is_finite {
+            self.keep_sums();
+            self.add_one_by_one(block, count);
+            self.take_sums();
         }
         *self.entries += count as u64;
+    }
+
+    fn keep_sums(&mut self) {
+        self.moments.set_lanes(self.turn, &self.sums);
+    }
+
+    #[cold]
+    fn take_sums(&mut self) {
+        self.turn = *self.entries as usize % LANES;
+        self.sums = self.moments.lanes(self.turn);
     }
 
     /// Adds to the sums for means where some weights may be infinite or not a number.
@@ -169,6 +188,7 @@ impl<'a, S: Storage, const D: usize> Blocks<'a, S, D> {
 impl<S: Storage, const D: usize> Drop for Blocks<'_, S, D> {
     #[inline]
     fn drop(&mut self) {
+        self.keep_sums();
         if let Some(tables) = &mut self.tables {
             tables.empty_into(self.cells);
         }
@@ -187,7 +207,7 @@ struct Chunks<'a, 's, S: Storage, const D: usize, const N: usize> {
     columns: &'a mut [Column<N>; D],
     weights: &'a [S::Weight; N],
     count: usize,
-    /// What is added is right only if all weights are finite.
+    /// Not added to unless the sum of all weights is finite.
     sums: &'a mut [Sums; PRODUCTS],
     /// Whether the sum of all weights is finite: if not, one of them may not be.
     is_finite: &'a mut bool,
@@ -199,7 +219,8 @@ impl<S: Storage, const D: usize, const N: usize> Kernel for Chunks<'_, '_, S, D,
     #[inline(always)]
     fn run(mut self) {
         let chunks = self.count.div_ceil(CHUNK).min(N / CHUNK);
-        let (mut sums, mut all) = (*self.sums, [0.0; LANES]);
+        let (mut sums, mut all) = ([[0.0; LANES]; PRODUCTS], [0.0; LANES]);
+        sums[..products(D)].copy_from_slice(&self.sums[..products(D)]);
         // What is added of a chunk comes behind the places of the next: what was written just now is read slowly.
         for chunk in 0..=chunks {
             if chunk < chunks {
@@ -211,8 +232,10 @@ impl<S: Storage, const D: usize, const N: usize> Kernel for Chunks<'_, '_, S, D,
                 self.add_to_cells(chunk - 1);
             }
         }
-        *self.sums = sums;
         *self.is_finite = all.iter().sum::<f64>().is_finite();
+        if *self.is_finite {
+            self.sums[..products(D)].copy_from_slice(&sums[..products(D)]);
+        }
     }
 }
 

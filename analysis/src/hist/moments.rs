@@ -120,26 +120,28 @@ impl Moments {
         }
     }
 
-    /// The sums as a block of fills of up to three axes finds them, of which the first is number `fill`: its lane is
-    /// the first there.
+    /// The sums as blocks of fills of up to three axes find them: lane `turn` is the first there.
     #[inline]
-    pub(super) fn lanes(&self, fill: u64) -> [Sums; PRODUCTS] {
+    pub(super) fn lanes(&self, turn: usize) -> [Sums; PRODUCTS] {
         let mut block = [[0.0; LANES]; PRODUCTS];
-        block.iter_mut().zip(&self.lanes).for_each(|(to, lanes)| *to = *lanes);
-        let turn = fill as usize % LANES;
-        if turn > 0 {
-            block.iter_mut().for_each(|lanes| lanes.rotate_left(turn));
+        for (to, lanes) in block.iter_mut().zip(&self.lanes) {
+            *to = *lanes;
+            // Not for nothing: that costs half as much as a block of few fills.
+            if turn > 0 {
+                to.rotate_left(turn);
+            }
         }
         block
     }
 
-    /// Replaces the sums by what the block made of them.
+    /// Replaces the sums by what blocks made of them.
     #[inline]
-    pub(super) fn set_lanes(&mut self, fill: u64, block: &[Sums; PRODUCTS]) {
-        let turn = fill as usize % LANES;
-        self.lanes.iter_mut().zip(block).for_each(|(lanes, of_block)| *lanes = *of_block);
-        if turn > 0 {
-            self.lanes.iter_mut().for_each(|lanes| lanes.rotate_right(turn));
+    pub(super) fn set_lanes(&mut self, turn: usize, block: &[Sums; PRODUCTS]) {
+        for (lanes, of_block) in self.lanes.iter_mut().zip(block) {
+            *lanes = *of_block;
+            if turn > 0 {
+                lanes.rotate_right(turn);
+            }
         }
     }
 }
