@@ -27,7 +27,7 @@ pub trait Columnar: 'static {
     /// The columns of a batch.
     type Column: Clone + Send + Sync + 'static;
     /// One row: plain values, or windows into the columns.
-    type Item<'a>: Copy;
+    type Item<'a>;
 
     /// Adds the columns that `Self` under the name `name` is read from.
     fn declare(name: &str, schema: &mut Schema);

@@ -45,6 +45,33 @@ impl Error {
     }
 }
 
+/// What `?` makes of the errors of the standard library and of JSON: their text.
+macro_rules! from_text_of {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Processor(error.to_string())
+            }
+        }
+    )*};
+}
+from_text_of!(
+    std::io::Error,
+    std::fmt::Error,
+    std::num::ParseIntError,
+    std::num::ParseFloatError,
+    std::num::TryFromIntError,
+    std::str::ParseBoolError,
+    std::str::Utf8Error,
+    std::string::FromUtf8Error,
+    std::array::TryFromSliceError,
+    serde_json::Error,
+    Box<dyn std::error::Error>,
+    Box<dyn std::error::Error + Send + Sync>,
+    String,
+    &str,
+);
+
 fn named(name: Option<&str>) -> String {
     name.map_or_else(String::new, |name| format!(" `{name}`"))
 }

@@ -1,14 +1,19 @@
 use std::ops::{Deref, Range};
+use std::sync::{Arc, LazyLock};
 
 use hep_columns::{Batch, Scope};
 
-use crate::{Columnar, Result};
+use crate::{Columnar, Dataset, DatasetColumns, NamedColumn, Result};
+
+/// That of events that nobody gave one.
+static NO_DATASET: LazyLock<Dataset> = LazyLock::new(Dataset::default);
 
 /// The declared columns of one batch. Iterate over it for rows (`for event in events`), or use its
 /// fields as whole columns in a hot kernel (`events.muons.pt`).
 pub struct Events<E: Columnar> {
     columns: E::Column,
     batch: Batch,
+    of: Option<Arc<DatasetColumns>>,
 }
 
 impl<E: Columnar> Events<E> {
@@ -18,7 +23,27 @@ impl<E: Columnar> Events<E> {
     /// Where one is absent or holds another type.
     pub fn new(batch: Batch) -> Result<Self> {
         let columns = E::read("", &Scope::new(&batch))?;
-        Ok(Self { columns, batch })
+        Ok(Self { columns, batch, of: None })
+    }
+
+    /// The same events, of a dataset.
+    #[must_use]
+    pub fn of(self, dataset: Arc<DatasetColumns>) -> Self {
+        Self { of: Some(dataset), ..self }
+    }
+
+    /// The dataset that the events are of.
+    pub fn dataset(&self) -> &Dataset {
+        self.of.as_ref().map_or(&*NO_DATASET, |of| &of.dataset)
+    }
+
+    /// A column that [`Processor::declare`](crate::Processor::declare) has declared, by its name: to be looked up once for
+    /// a batch, not for each event. An `Option<T>` is none for every event of a file that lacks it.
+    ///
+    /// # Errors
+    /// Where it was not declared, is absent, or holds another type.
+    pub fn column<T: Columnar>(&self, name: &str) -> Result<NamedColumn<T>> {
+        NamedColumn::find(name, &self.batch, self.of.as_ref())
     }
 
     /// How many events there are.
@@ -36,7 +61,7 @@ impl<E: Columnar> Events<E> {
         self.batch.entries()
     }
 
-    /// The columns by name, for names known only at run time.
+    /// The columns as they were read.
     pub fn batch(&self) -> &Batch {
         &self.batch
     }

@@ -25,8 +25,8 @@
 //!     type Event = Event;
 //!     type Output = Hist;
 //!
-//!     fn output(&self, _: &Dataset) -> Hist {
-//!         Hist::new(Axis::regular(60, 60.0, 120.0).label("m(μμ) [GeV]"))
+//!     fn output(&self, _: &Dataset) -> Result<Hist> {
+//!         Ok(Hist::new(Axis::regular(60, 60.0, 120.0).label("m(μμ) [GeV]")))
 //!     }
 //!
 //!     fn process(&self, events: &Events<Event>, mass: &mut Hist) -> Result<()> {
@@ -49,6 +49,7 @@ extern crate self as hep_run;
 pub mod columns;
 pub mod combine;
 mod cutflow;
+mod declared;
 mod energy;
 mod error;
 mod events;
@@ -63,6 +64,7 @@ pub mod vector;
 
 pub use columns::{Columnar, Jagged, List};
 pub use cutflow::Cutflow;
+pub use declared::{Columns, DatasetColumns, NamedColumn};
 pub use error::{Error, Result};
 pub use events::{Events, SelectedEvents};
 pub use hep_analysis_derive::{Columnar, Momentum, Output, Settings};
@@ -77,8 +79,8 @@ pub mod prelude {
     pub use crate::hist::{Axis, Count, Count2, Hist, Hist2, Hist3, HistN};
     pub use crate::vector::{Momentum, P4};
     pub use crate::{
-        Charged, Columnar, Cutflow, Dataset, Error, Events, Jagged, List, Merge, Momentum, Object, Output,
-        Processor, Result, Settings,
+        Charged, Columnar, Columns, Cutflow, Dataset, Error, Events, Jagged, List, Merge, Momentum, Object,
+        Output, Processor, Result, Settings,
     };
 }
 

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::columns::join;
 use crate::hist::{AnyHist, Axes, Histogram, Storage};
 use crate::{Cutflow, Merge};
 
@@ -18,7 +21,8 @@ pub enum Object {
 /// `#[derive(Output)]`, whose field names become the objects' names.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an output",
-    note = "use a histogram, `Cutflow`, `u64`, `f64`, or a struct of these with `#[derive(Output)]`"
+    note = "use a histogram, `Cutflow`, `u64`, `f64`, a `BTreeMap<String, _>`, `Vec`, array or `Option` of these, or a struct \
+            of these with `#[derive(Output)]`"
 )]
 pub trait Output: Merge + Serialize + DeserializeOwned + Send + 'static {
     /// Gives every object to `sink` with its path: `mass`, `muons/pt`. `path` is empty for an output
@@ -58,6 +62,64 @@ impl<S: Storage, A: Axes> Output for Histogram<S, A> {
 
     fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {
         sink(path, size_of_val(self) + self.most_cells_memory());
+    }
+}
+
+/// What an output of several does for each of them, under its key.
+macro_rules! for_each_under {
+    ($self:ident => $parts:expr) => {
+        fn objects(&$self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
+            $parts.for_each(|(key, part)| part.objects(&join(path, "/", &key.to_string()), sink));
+        }
+
+        fn memory(&$self) -> usize {
+            size_of_val($self) + $parts.map(|(_, part)| part.memory()).sum::<usize>()
+        }
+
+        fn non_finite_weights(&$self, path: &str, sink: &mut dyn FnMut(&str, u64)) {
+            $parts.for_each(|(key, part)| part.non_finite_weights(&join(path, "/", &key.to_string()), sink));
+        }
+
+        fn most_memory(&$self, path: &str, sink: &mut dyn FnMut(&str, usize)) {
+            $parts.for_each(|(key, part)| part.most_memory(&join(path, "/", &key.to_string()), sink));
+        }
+    };
+}
+
+/// Outputs by names that are known only at run time: `regions["2jets"]` is called `regions/2jets`.
+impl<T: Output> Output for BTreeMap<String, T> {
+    for_each_under!(self => self.iter());
+}
+
+/// Outputs by their place: `0`, `1`, …
+impl<T: Output> Output for Vec<T> {
+    for_each_under!(self => self.iter().enumerate());
+}
+
+/// Outputs by their place: `0`, `1`, …
+impl<T: Output, const N: usize> Output for [T; N]
+where
+    [T; N]: Serialize + DeserializeOwned,
+{
+    for_each_under!(self => self.iter().enumerate());
+}
+
+/// An output that some datasets or settings do without.
+impl<T: Output> Output for Option<T> {
+    fn objects(&self, path: &str, sink: &mut dyn FnMut(&str, Object)) {
+        self.iter().for_each(|part| part.objects(path, sink));
+    }
+
+    fn memory(&self) -> usize {
+        self.as_ref().map_or(size_of_val(self), Output::memory)
+    }
+
+    fn non_finite_weights(&self, path: &str, sink: &mut dyn FnMut(&str, u64)) {
+        self.iter().for_each(|part| part.non_finite_weights(path, sink));
+    }
+
+    fn most_memory(&self, path: &str, sink: &mut dyn FnMut(&str, usize)) {
+        self.iter().for_each(|part| part.most_memory(path, sink));
     }
 }
 

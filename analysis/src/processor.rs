@@ -1,8 +1,6 @@
 use serde_json::{Map, Value};
 
-use hep_columns::Schema;
-
-use crate::{Columnar, Events, Output, Result};
+use crate::{Columnar, Columns, Events, Output, Result};
 
 /// An analysis: the columns it reads, its selections and its histograms.
 ///
@@ -15,9 +13,12 @@ pub trait Processor: Send + Sync + 'static {
     type Output: Output;
 
     /// An empty output for a dataset: histograms booked, nothing filled.
-    fn output(&self, dataset: &Dataset) -> Self::Output;
+    ///
+    /// # Errors
+    /// An error ends the run before any file is read: a setting that makes no sense, metadata that are not there.
+    fn output(&self, dataset: &Dataset) -> Result<Self::Output>;
 
-    /// Fills `output` from a batch of events.
+    /// Fills `output` from a batch of events, which know their [dataset](Events::dataset).
     ///
     /// # Errors
     /// An error fails the whole entry range these events belong to: its output is dropped, the
@@ -34,9 +35,51 @@ pub trait Processor: Send + Sync + 'static {
         output
     }
 
-    /// Columns that `Event` does not name, for names known only at run time, to be read from
-    /// [`Events::batch`].
-    fn declare(&self, _schema: &mut Schema) {}
+    /// Declares the columns of a dataset that `Event` does not name: those whose names are in the settings or the
+    /// metadata, and those that only some datasets have. [`Events::column`] gives them.
+    ///
+    /// ```
+    /// # extern crate hep_analysis as hep_run;
+    /// # use hep_run::prelude::*;
+    /// # #[derive(Columnar)] struct Event { met: f32 }
+    /// #[derive(Default, Settings)]
+    /// struct Triggered {
+    ///     triggers: Vec<String>,
+    /// }
+    ///
+    /// impl Processor for Triggered {
+    ///     # type Event = Event;
+    ///     # type Output = Count;
+    ///     # fn output(&self, _: &Dataset) -> Result<Count> { Ok(Count::new(Axis::regular(10, 0.0, 1.0))) }
+    ///     fn declare(&self, dataset: &Dataset, columns: &mut Columns) -> Result<()> {
+    ///         for trigger in &self.triggers {
+    ///             columns.read::<Option<bool>>(trigger);
+    ///         }
+    ///         if dataset.is_mc() {
+    ///             columns.read::<f32>("genWeight");
+    ///         }
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn process(&self, events: &Events<Event>, met: &mut Count) -> Result<()> {
+    ///         for trigger in &self.triggers {
+    ///             let fired = events.column::<Option<bool>>(trigger)?;
+    ///             for (event, fired) in events.iter().zip(fired.iter()) {
+    ///                 if fired.unwrap_or(false) {
+    ///                     met.fill(f64::from(event.met));
+    ///                 }
+    ///             }
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// An error ends the run before any file is read.
+    fn declare(&self, _dataset: &Dataset, _columns: &mut Columns<'_>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A dataset as the fileset names it.
@@ -114,6 +157,20 @@ impl Dataset {
         }))
     }
 
+    /// The `year` of the metadata as text, whether it is written `2018` or `2016postVFP`; none if they do not have it.
+    ///
+    /// # Panics
+    /// Where it is neither a number nor text. The framework reports the panic as an error.
+    #[track_caller]
+    pub fn year(&self) -> Option<String> {
+        let value = self.metadata.get("year").filter(|value| !value.is_null())?;
+        Some(match value {
+            Value::Number(year) => year.to_string(),
+            Value::String(year) => year.trim().to_owned(),
+            _ => self.refuse("year", value, "a number or text"),
+        })
+    }
+
     #[track_caller]
     fn refuse(&self, key: &str, value: &Value, wanted: &str) -> ! {
         let found = match value {
@@ -165,6 +222,14 @@ mod tests {
         for value in [Value::Null, 2.into(), Value::Array(vec![true.into()])] {
             refusal(|| dataset("is_mc", value).is_mc());
         }
+    }
+
+    #[test]
+    fn a_year_is_a_number_or_text() {
+        assert_eq!(dataset("year", 2018).year().as_deref(), Some("2018"));
+        assert_eq!(dataset("year", " 2016postVFP").year().as_deref(), Some("2016postVFP"));
+        assert_eq!(dataset("era", 2018).year(), None);
+        refusal(|| dataset("year", true).year());
     }
 
     #[test]

@@ -27,11 +27,11 @@ impl Processor for Dimuon {
     type Event = Event;
     type Output = Dimuons;
 
-    fn output(&self, _: &Dataset) -> Dimuons {
-        Dimuons {
+    fn output(&self, _: &Dataset) -> Result<Dimuons> {
+        Ok(Dimuons {
             cutflow: Cutflow::new(["all", "two muons", "opposite charge"]),
             mass: Hist::new(Axis::regular(60, 60.0, 120.0).label("m(μμ) [GeV]")),
-        }
+        })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Dimuons) -> Result<()> {

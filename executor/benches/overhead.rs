@@ -77,8 +77,8 @@ impl Processor for Empty {
     type Event = Nothing;
     type Output = u64;
 
-    fn output(&self, _: &Dataset) -> u64 {
-        0
+    fn output(&self, _: &Dataset) -> Result<u64> {
+        Ok(0)
     }
 
     fn process(&self, events: &Events<Nothing>, entries: &mut u64) -> Result<()> {
@@ -160,13 +160,13 @@ impl Processor for Axes {
     type Event = Nothing;
     type Output = Booked<Hist2>;
 
-    fn output(&self, _: &Dataset) -> Booked<Hist2> {
+    fn output(&self, _: &Dataset) -> Result<Booked<Hist2>> {
         let axes = [Axis::regular(BINS, 0.0, 1.0), Axis::integer(0, VARIATIONS as i32)];
         let mut histogram = Hist2::new(axes);
         for variation in 0..VARIATIONS {
             histogram.fill(0.5, variation as i32, 1.0);
         }
-        Booked(vec![histogram; HISTOGRAMS])
+        Ok(Booked(vec![histogram; HISTOGRAMS]))
     }
 
     fn process(&self, _: &Events<Nothing>, _: &mut Booked<Hist2>) -> Result<()> {
@@ -178,10 +178,10 @@ impl Processor for Each {
     type Event = Nothing;
     type Output = Booked<Hist>;
 
-    fn output(&self, _: &Dataset) -> Booked<Hist> {
+    fn output(&self, _: &Dataset) -> Result<Booked<Hist>> {
         let mut histogram = Hist::new(Axis::regular(BINS, 0.0, 1.0));
         histogram.fill(0.5, 1.0);
-        Booked(vec![histogram; HISTOGRAMS * VARIATIONS])
+        Ok(Booked(vec![histogram; HISTOGRAMS * VARIATIONS]))
     }
 
     fn process(&self, _: &Events<Nothing>, _: &mut Booked<Hist>) -> Result<()> {
@@ -198,7 +198,7 @@ fn merging(what: &str, processor: &dyn AnyProcessor) {
         let (mut spent, mut making) = (0.0, 0.0);
         for range in 0..PARTIALS {
             let before = process_cpu();
-            let partial = processor.output(&dataset);
+            let partial = processor.output(&dataset).expect("an output");
             let start = process_cpu();
             making += start - before;
             reduction.add_range(range, Some(partial)).expect("outputs that merge");

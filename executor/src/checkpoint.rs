@@ -120,9 +120,6 @@ impl Checkpoints {
         for named in metadata {
             add_named(&mut run, named)?;
         }
-        for need in processor.schema().requirements() {
-            add(&mut run, format!("{need:?}").as_bytes());
-        }
         Ok(Self { settings, run, told: AtomicBool::new(false) })
     }
 
@@ -358,8 +355,8 @@ mod tests {
         type Event = Event;
         type Output = hep_analysis::Cutflow;
 
-        fn output(&self, _: &Dataset) -> hep_analysis::Cutflow {
-            hep_analysis::Cutflow::default()
+        fn output(&self, _: &Dataset) -> hep_analysis::Result<hep_analysis::Cutflow> {
+            Ok(hep_analysis::Cutflow::default())
         }
 
         fn process(
@@ -427,7 +424,7 @@ mod tests {
     fn damage_to_any_byte_is_noticed() {
         let folder = scratch("damage");
         let (kept, processor) = (checkpoints(&folder, &Map::new()), processor(&Map::new()));
-        let made = processor.output(&Dataset { name: "d".to_owned(), metadata: Map::new() });
+        let made = processor.output(&Dataset { name: "d".to_owned(), metadata: Map::new() }).unwrap();
         let (key, other) = (kept.key([&b"1"[..]]), kept.key([&b"2"[..]]));
         assert_eq!(kept.keep(key, &*made), None);
         assert!(matches!(kept.find(key, &*processor), Found::Output(_)));

@@ -111,7 +111,7 @@ impl Memory {
         let mut largest = (0, String::new());
         for dataset in datasets {
             let mut one = 0_u64;
-            let output = processor.output(dataset);
+            let output = processor.output(dataset)?;
             output.most_memory("", &mut |path, bytes| {
                 one = one.saturating_add(bytes as u64);
                 if bytes as u64 > largest.0 {

@@ -7,8 +7,9 @@ use std::any::Any;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::sync::Arc;
 
-use hep_analysis::{Columnar, Dataset, Events, Merge, Object, Output, Processor};
+use hep_analysis::{Columnar, Columns, Dataset, DatasetColumns, Events, Merge, Object, Output, Processor};
 use hep_columns::{Batch, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -89,20 +90,31 @@ fn snake_case(type_name: &str) -> String {
 
 /// A processor of a type known only to the binary it was compiled into.
 pub trait AnyProcessor: Send + Sync {
-    /// The columns it reads.
-    fn schema(&self) -> Schema;
+    /// The columns it reads of a dataset.
+    ///
+    /// # Errors
+    /// Where the processor cannot declare them.
+    fn schema(&self, dataset: &Dataset) -> hep_analysis::Result<Schema>;
     /// Its settings as they are, defaults included.
     ///
     /// # Errors
     /// Where its `Serialize` fails, or gives no map.
     fn settings(&self) -> RunResult<Map<String, Value>>;
     /// An empty output.
-    fn output(&self, dataset: &Dataset) -> Box<dyn AnyOutput>;
-    /// Fills `output`, which this processor made, from a batch.
+    ///
+    /// # Errors
+    /// Where the processor cannot book it.
+    fn output(&self, dataset: &Dataset) -> hep_analysis::Result<Box<dyn AnyOutput>>;
+    /// Fills `output`, which this processor made, from a batch of a dataset.
     ///
     /// # Errors
     /// The processor's, or a column's.
-    fn process(&self, batch: Batch, output: &mut dyn AnyOutput) -> hep_analysis::Result<()>;
+    fn process(
+        &self,
+        batch: Batch,
+        dataset: &Arc<DatasetColumns>,
+        output: &mut dyn AnyOutput,
+    ) -> hep_analysis::Result<()>;
     /// An output that [`AnyOutput::encode`] has written.
     ///
     /// # Errors
@@ -238,20 +250,25 @@ impl<P: Processor + Serialize> AnyProcessor for P {
         }
     }
 
-    fn schema(&self) -> Schema {
+    fn schema(&self, dataset: &Dataset) -> hep_analysis::Result<Schema> {
         let mut schema = Schema::default();
         P::Event::declare("", &mut schema);
-        self.declare(&mut schema);
-        schema
+        self.declare(dataset, &mut Columns::new(&mut schema))?;
+        Ok(schema)
     }
 
-    fn output(&self, dataset: &Dataset) -> Box<dyn AnyOutput> {
-        Box::new(Erased(Processor::output(self, dataset)))
+    fn output(&self, dataset: &Dataset) -> hep_analysis::Result<Box<dyn AnyOutput>> {
+        Ok(Box::new(Erased(Processor::output(self, dataset)?)))
     }
 
-    fn process(&self, batch: Batch, output: &mut dyn AnyOutput) -> hep_analysis::Result<()> {
+    fn process(
+        &self,
+        batch: Batch,
+        dataset: &Arc<DatasetColumns>,
+        output: &mut dyn AnyOutput,
+    ) -> hep_analysis::Result<()> {
         let output = output.as_any().downcast_mut::<Erased<P::Output>>().expect(SAME);
-        Processor::process(self, &Events::new(batch)?, &mut output.0)
+        Processor::process(self, &Events::<P::Event>::new(batch)?.of(Arc::clone(dataset)), &mut output.0)
     }
 
     fn decode(&self, bytes: &[u8]) -> RunResult<Box<dyn AnyOutput>> {

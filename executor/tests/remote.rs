@@ -439,8 +439,8 @@ impl Processor for Numbers {
     type Event = Numbered;
     type Output = Sum;
 
-    fn output(&self, _: &Dataset) -> Sum {
-        Sum { events: Cutflow::new(["all"]) }
+    fn output(&self, _: &Dataset) -> Result<Sum> {
+        Ok(Sum { events: Cutflow::new(["all"]) })
     }
 
     fn process(&self, events: &Events<Numbered>, out: &mut Sum) -> Result<()> {

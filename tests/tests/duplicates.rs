@@ -18,8 +18,8 @@ impl Processor for Sum {
     type Event = Event;
     type Output = Cutflow;
 
-    fn output(&self, _: &Dataset) -> Cutflow {
-        Cutflow::new(["all"])
+    fn output(&self, _: &Dataset) -> Result<Cutflow> {
+        Ok(Cutflow::new(["all"]))
     }
 
     fn process(&self, events: &Events<Event>, cuts: &mut Cutflow) -> Result<()> {

@@ -51,9 +51,9 @@ impl Processor for Check {
     type Event = Event;
     type Output = Checked;
 
-    fn output(&self, _: &Dataset) -> Checked {
+    fn output(&self, _: &Dataset) -> Result<Checked> {
         let axis = || Axis::regular(10, 0.0, 100.0);
-        Checked { events: Hist::new(axis()), hits: Hist::new(axis()) }
+        Ok(Checked { events: Hist::new(axis()), hits: Hist::new(axis()) })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Checked) -> Result<()> {

@@ -48,8 +48,8 @@ macro_rules! counts {
             type Event = $event;
             type Output = Hist;
 
-            fn output(&self, _: &Dataset) -> Hist {
-                Hist::new(Axis::regular(1, 0.0, 1.0))
+            fn output(&self, _: &Dataset) -> Result<Hist> {
+                Ok(Hist::new(Axis::regular(1, 0.0, 1.0)))
             }
 
             fn process(&self, events: &Events<$event>, sum: &mut Hist) -> Result<()> {
@@ -76,9 +76,9 @@ impl Processor for ByMetadata {
     type Event = Weighted;
     type Output = Hist;
 
-    fn output(&self, dataset: &Dataset) -> Hist {
+    fn output(&self, dataset: &Dataset) -> Result<Hist> {
         assert!(dataset.is_mc() || dataset.text("year").is_some());
-        Hist::new(Axis::regular(1, 0.0, 1.0))
+        Ok(Hist::new(Axis::regular(1, 0.0, 1.0)))
     }
 
     fn process(&self, _: &Events<Weighted>, _: &mut Hist) -> Result<()> {

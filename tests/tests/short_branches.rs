@@ -114,8 +114,8 @@ impl Processor for Sums {
     type Event = Event;
     type Output = Filled;
 
-    fn output(&self, _: &Dataset) -> Filled {
-        Filled { entries: 0.0, b: 0.0, values: 0.0 }
+    fn output(&self, _: &Dataset) -> Result<Filled> {
+        Ok(Filled { entries: 0.0, b: 0.0, values: 0.0 })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Filled) -> Result<()> {

@@ -46,6 +46,16 @@ pub enum ColumnError {
         /// The collection.
         name: String,
     },
+    /// A column that is asked for by name and was not declared, so that it was not read.
+    #[error(
+        "`{name}` is not among the columns of dataset `{dataset}`: declare it in the processor's `declare`"
+    )]
+    NotDeclared {
+        /// The column.
+        name: String,
+        /// The dataset.
+        dataset: String,
+    },
     /// A string that is not UTF-8; declare it as bytes.
     #[error("branch `{name}` holds a string that is not UTF-8")]
     NotUtf8 {

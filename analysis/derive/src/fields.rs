@@ -25,6 +25,8 @@ pub(crate) fn allowed() -> TokenStream {
             dead_code,
             missing_copy_implementations,
             missing_debug_implementations,
+            non_camel_case_types,
+            non_snake_case,
             single_use_lifetimes,
             unreachable_pub,
             unused_lifetimes,

@@ -20,8 +20,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// (`AnalysisMuonsAuxDyn.pt`) store MeV: for their energies `unit = "MeV"`, or `unit = "GeV"` to read the numbers
 /// unchanged, is required. The name may be left out: `#[column(unit = "MeV")]`.
 ///
-/// A struct of plain numbers and bools (or arrays of them) is its own row and must be `Copy`; any
-/// other struct gets a row type called `<Struct>Row` with the same fields.
+/// A struct of plain numbers and bools (or arrays of them) is its own row; any other struct gets a row type called
+/// `<Struct>Row` with the same fields. Objects of a collection that are combined in pairs must be `Copy`.
 #[proc_macro_derive(Columnar, attributes(column, columnar))]
 pub fn columnar(tokens: TokenStream) -> TokenStream {
     let input = parse_macro_input!(tokens as DeriveInput);
@@ -37,8 +37,9 @@ pub fn momentum(tokens: TokenStream) -> TokenStream {
     momentum::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Makes a struct of outputs an output: merged field by field, written under the fields' names.
-#[proc_macro_derive(Output)]
+/// Makes a struct of outputs an output: merged field by field, written under the fields' names, or under those that
+/// `#[output(name = "m_ll")]` gives.
+#[proc_macro_derive(Output, attributes(output))]
 pub fn output(tokens: TokenStream) -> TokenStream {
     let input = parse_macro_input!(tokens as DeriveInput);
     output::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()

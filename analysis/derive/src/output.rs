@@ -1,6 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Result};
+use syn::ext::IdentExt;
+use syn::{DeriveInput, Error, Field, LitStr, Result};
 
 use crate::fields::named;
 
@@ -9,11 +10,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let name = &input.ident;
     let ids: Vec<_> = fields.iter().map(|field| &field.ident).collect();
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
-    let names: Vec<String> = fields
-        .iter()
-        .filter_map(|field| field.ident.as_ref())
-        .map(|id| syn::ext::IdentExt::unraw(id).to_string())
-        .collect();
+    let names = fields.iter().map(|field| object_name(field)).collect::<Result<Vec<_>>>()?;
     let allowed = crate::fields::allowed();
     Ok(quote! {
         #[automatically_derived]
@@ -89,4 +86,23 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         };
     })
+}
+
+/// What the object of a field is called: as `#[output(name = "…")]` says, or as the field.
+fn object_name(field: &Field) -> Result<String> {
+    let mut given = None;
+    for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("output")) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("name") {
+                return Err(meta.error("expected `name = \"…\"`"));
+            }
+            let name: LitStr = meta.value()?.parse()?;
+            match name.value() {
+                empty if empty.is_empty() => return Err(Error::new_spanned(name, "the name is empty")),
+                text => given = Some(text),
+            }
+            Ok(())
+        })?;
+    }
+    Ok(given.unwrap_or_else(|| field.ident.as_ref().map_or_else(String::new, |id| id.unraw().to_string())))
 }

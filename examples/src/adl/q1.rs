@@ -21,8 +21,8 @@ impl Processor for AdlQ1 {
     type Event = Event;
     type Output = Histograms;
 
-    fn output(&self, _: &Dataset) -> Histograms {
-        Histograms { met: Count::new(Axis::regular(100, 0.0, 2000.0).label("MET [GeV]")) }
+    fn output(&self, _: &Dataset) -> Result<Histograms> {
+        Ok(Histograms { met: Count::new(Axis::regular(100, 0.0, 2000.0).label("MET [GeV]")) })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {

@@ -21,8 +21,8 @@ impl Processor for AdlQ2 {
     type Event = Event;
     type Output = Histograms;
 
-    fn output(&self, _: &Dataset) -> Histograms {
-        Histograms { jet_pt: Count::new(Axis::regular(100, 15.0, 60.0).label("jet pt [GeV]")) }
+    fn output(&self, _: &Dataset) -> Result<Histograms> {
+        Ok(Histograms { jet_pt: Count::new(Axis::regular(100, 15.0, 60.0).label("jet pt [GeV]")) })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {

@@ -33,11 +33,11 @@ impl Processor for AdlQ6 {
     type Event = Event;
     type Output = Histograms;
 
-    fn output(&self, _: &Dataset) -> Histograms {
-        Histograms {
+    fn output(&self, _: &Dataset) -> Result<Histograms> {
+        Ok(Histograms {
             trijet_pt: Count::new(Axis::regular(100, 15.0, 40.0).label("trijet pt [GeV]")),
             max_btag: Count::new(Axis::regular(100, 0.0, 1.0).label("largest b-tag of the trijet")),
-        }
+        })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {

@@ -34,8 +34,8 @@ impl Processor for AdlQ7 {
     type Event = Event;
     type Output = Histograms;
 
-    fn output(&self, _: &Dataset) -> Histograms {
-        Histograms { sum_pt: Count::new(Axis::regular(100, 15.0, 200.0).label("Σ jet pt [GeV]")) }
+    fn output(&self, _: &Dataset) -> Result<Histograms> {
+        Ok(Histograms { sum_pt: Count::new(Axis::regular(100, 15.0, 200.0).label("Σ jet pt [GeV]")) })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {

@@ -31,10 +31,10 @@ impl Processor for AdlQ8 {
     type Event = Event;
     type Output = Histograms;
 
-    fn output(&self, _: &Dataset) -> Histograms {
-        Histograms {
+    fn output(&self, _: &Dataset) -> Result<Histograms> {
+        Ok(Histograms {
             transverse_mass: Count::new(Axis::regular(100, 15.0, 250.0).label("transverse mass [GeV]")),
-        }
+        })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Histograms) -> Result<()> {

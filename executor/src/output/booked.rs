@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::{extension, root};
 use crate::hist::{AnyHist, Bins};
 use crate::local::without_panic;
-use crate::registry::AnyProcessor;
+use crate::registry::{AnyOutput, AnyProcessor};
 use crate::{Dataset, Error, Object, RunResult, names};
 
 /// Datasets beyond this size are looked at once for all that book the same: each look makes all bins.
@@ -33,6 +33,7 @@ pub(crate) fn check(
             ))
         };
         let output = without_panic(|| processor.output(dataset)).map_err(booked)?;
+        let output = output.map_err(|error| booked(error.to_string()))?;
         let mut sizes = Vec::new();
         output.most_memory("", &mut |path, bytes| sizes.push((path.to_owned(), bytes)));
         if sizes.iter().map(|(_, bytes)| bytes).sum::<usize>() > LARGE {
@@ -80,6 +81,29 @@ fn check_categories(histogram: &AnyHist, path: &str) -> RunResult<()> {
     Ok(())
 }
 
+/// Makes sure that the objects of an output can have their names: those of maps appear while events are read.
+///
+/// # Errors
+/// The first name that cannot be used.
+pub(crate) fn check_names(output: &dyn AnyOutput) -> RunResult<()> {
+    let mut result = Ok(());
+    output.most_memory("", &mut |path, _| {
+        if result.is_ok() && !path.is_empty() {
+            result = check_path(path);
+        }
+    });
+    result
+}
+
+fn check_path(path: &str) -> RunResult<()> {
+    path.split('/').try_for_each(|part| {
+        names::check(part).map_err(|why| {
+            let of = if part == path { String::new() } else { format!(" (`{}`)", part.escape_debug()) };
+            Error::Usage(format!("an output object cannot be named `{}`{of}: {why}", path.escape_debug()))
+        })
+    })
+}
+
 /// The names of a dataset's objects in a ROOT file.
 #[derive(Default)]
 pub(super) struct Names(BTreeMap<String, Named>);
@@ -97,13 +121,7 @@ impl Names {
     /// # Errors
     /// Where a name cannot be used, or is taken.
     pub(super) fn add(&mut self, path: &str, object: &Object) -> RunResult<()> {
-        let shown = path.escape_debug();
-        for part in path.split('/') {
-            names::check(part).map_err(|why| {
-                let of = if part == path { String::new() } else { format!(" (`{}`)", part.escape_debug()) };
-                Error::Usage(format!("an output object cannot be named `{shown}`{of}: {why}"))
-            })?;
-        }
+        check_path(path)?;
         for (end, _) in path.match_indices('/') {
             self.take(&path[..end], Named::Directory)?;
         }

@@ -19,14 +19,16 @@ use crate::{Error, RunResult};
 pub(super) fn check(
     fileset: &Fileset,
     files: &[PlannedFile],
-    schema: &Schema,
+    schemas: &[Schema],
     progress: &Progress,
 ) -> RunResult<()> {
     let mut absent: HashMap<&str, usize> = HashMap::new();
     let mut nearest: HashMap<&str, &str> = HashMap::new();
-    let (mut opened, mut seen) = (0, HashSet::new());
+    // How many of the files that were opened are asked for each optional column.
+    let (mut asked, mut seen) = (HashMap::<&str, usize>::new(), HashSet::new());
     for file in files.iter().filter(|file| was_opened(&file.ledger)) {
-        opened += 1;
+        let needs = schemas[file.dataset].requirements().iter().filter(|need| need.optional);
+        needs.for_each(|need| *asked.entry(&need.name).or_default() += 1);
         seen.insert(file.dataset);
         for column in &file.ledger.absent {
             *absent.entry(&column.column).or_default() += 1;
@@ -35,9 +37,13 @@ pub(super) fn check(
             }
         }
     }
-    let everywhere = |name: &str| opened > 0 && absent.get(name) == Some(&opened);
+    let everywhere = |name: &str| asked.contains_key(name) && absent.get(name) == asked.get(name);
     let mut told = HashSet::new();
-    let needs = schema.requirements().iter().filter(|need| need.optional && !need.may_be_absent);
+    // Once each, whichever dataset asks for it.
+    let mut names = HashSet::new();
+    let needs =
+        schemas.iter().flat_map(Schema::requirements).filter(|need| need.optional && !need.may_be_absent);
+    let needs = needs.filter(|need| names.insert(need.name.as_str()));
     for name in needs.map(|need| need.name.as_str()).filter(|name| everywhere(name)) {
         let near = nearest.get(name).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         if seen.len() == fileset.datasets.len() {

@@ -49,8 +49,8 @@ mod tests {
         type Event = Event;
         type Output = Cutflow;
 
-        fn output(&self, _: &Dataset) -> Cutflow {
-            Cutflow::new(["all"])
+        fn output(&self, _: &Dataset) -> Result<Cutflow> {
+            Ok(Cutflow::new(["all"]))
         }
 
         fn process(&self, events: &Events<Event>, cuts: &mut Cutflow) -> Result<()> {
@@ -71,7 +71,7 @@ mod tests {
         let dataset = Dataset { name: "DY".to_owned(), metadata: Map::new() };
         for add in [false, true] {
             let processor = Counting { add };
-            let output = AnyProcessor::output(&processor, &dataset);
+            let output = AnyProcessor::output(&processor, &dataset).unwrap();
             assert_eq!(finish(&processor, output, &dataset).1, add);
         }
     }

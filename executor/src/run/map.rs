@@ -1,8 +1,10 @@
 //! One range: read, decode, process. What every executor does, wherever it is.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use hep_analysis::DatasetColumns;
 use hep_columns::Batch;
 use hep_io::{ColumnCost, ReadPlan, Scratch};
 
@@ -16,10 +18,11 @@ use crate::explain::{Laps, RangeExpense, Stage, Stages};
 use crate::friends::Join;
 use crate::local::{thread_cpu, without_panic};
 use crate::memory::{Gate, Pass};
+use crate::output::booked;
 use crate::partial::{Account, Cost};
 use crate::progress::Progress;
 use crate::registry::{AnyOutput, AnyProcessor};
-use crate::{Dataset, Error, RunResult};
+use crate::{Error, RunResult};
 
 /// Entries decoded at once, at most. The columns of a typical analysis then stay in the second-level cache.
 const BATCH_ENTRIES: usize = 16_384;
@@ -68,7 +71,7 @@ pub(crate) struct Mapper<'a> {
     processor: &'a dyn AnyProcessor,
     options: &'a Options,
     progress: &'a Progress,
-    datasets: Vec<Dataset>,
+    datasets: Vec<Arc<DatasetColumns>>,
     shared: Option<&'a SharedPieces>,
     gate: Gate,
     /// What the output of the last range took.
@@ -130,7 +133,7 @@ impl<'a> Mapper<'a> {
             processor,
             options,
             progress,
-            datasets: plan.datasets(),
+            datasets: plan.columns(processor),
             shared: None,
             gate,
             output: AtomicU64::new(0),
@@ -157,7 +160,8 @@ impl<'a> Mapper<'a> {
     fn checkpoint(&self, at: usize) -> Option<(&Checkpoints, Key)> {
         let checkpoints = self.options.checkpoints.as_deref()?;
         let PlannedRange { file, entries, .. } = self.plan.ranges.get(at)?;
-        let key = self.plan.files[*file].made_of(entries, &self.datasets)?;
+        let file = &self.plan.files[*file];
+        let key = file.made_of(entries, &self.datasets[file.dataset].dataset)?;
         Some((checkpoints, checkpoints.key(key.iter().map(String::as_bytes))))
     }
 
@@ -194,9 +198,10 @@ impl<'a> Mapper<'a> {
     fn needs_alone(&self, at: usize) -> RunResult<Needs> {
         let PlannedRange { file, entries, .. } = &self.plan.ranges[at];
         let file = &self.plan.files[*file];
-        let opened = file.open(self.processor)?;
+        let schema = &self.datasets[file.dataset].schema;
+        let opened = file.open(schema)?;
         self.plan.friends.index_for(&opened, self.options, self.progress);
-        Needs::of(file, self.processor, entries)
+        Needs::of(file, schema, entries)
     }
 
     /// The same for one whose reading may have begun.
@@ -318,13 +323,13 @@ impl<'a> Mapper<'a> {
     fn process(
         &self,
         arrived: &Arrived,
-        dataset: &Dataset,
+        dataset: &Arc<DatasetColumns>,
         workspace: &mut Workspace,
         laps: &mut Laps,
         watch: &dyn Fn(u64) -> bool,
     ) -> RunResult<(Box<dyn AnyOutput>, u64)> {
         let Arrived { opened, plan, bytes, friends, .. } = arrived;
-        let mut output = self.processor.output(dataset);
+        let mut output = self.processor.output(&dataset.dataset)?;
         laps.lap(Stage::Process);
         let mut join = Join::new(opened, friends, &mut workspace.friends)?;
         let mut batches = opened.reader.decode(plan, bytes, &mut workspace.scratch)?;
@@ -338,9 +343,10 @@ impl<'a> Mapper<'a> {
             let batch = join.add(batch)?;
             size.learn(&batch);
             laps.lap(Stage::Decode);
-            self.processor.process(batch, &mut *output)?;
+            self.processor.process(batch, dataset, &mut *output)?;
             laps.lap(Stage::Process);
         }
+        booked::check_names(&*output)?;
         laps.lap(Stage::Decode);
         let looked_up = join.looked_up();
         laps.stages.shift(Stage::Decode, Stage::Read, looked_up.time);

@@ -18,13 +18,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hep_analysis::DatasetColumns;
+use hep_columns::Schema;
 use hep_io::source::{HostTraffic, Storage};
 
 use crate::checkpoint::Checkpoints;
 use crate::explain::Explanation;
 use crate::interrupt::Interrupt;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
-use crate::local::{Executor, thread_cpu};
+use crate::local::{Executor, thread_cpu, without_panic};
 use crate::memory::Memory;
 use crate::merge_tree::Shape;
 use crate::partial::{Account, Cost, Reduction};
@@ -282,12 +284,12 @@ impl Plan {
         let datasets = outcomes
             .filter(|(at, _)| self.chosen.binary_search(at).is_ok())
             .map(|(at, (output, dataset))| {
-                let output = output.unwrap_or_else(|| processor.output(&dataset));
+                let output = output.map_or_else(|| processor.output(&dataset), Ok)?;
                 let (output, is_changed) = finish(processor, output, &dataset);
                 ledger.datasets[at].finished = is_changed;
-                DatasetOutcome { output, dataset, cost: account.cost(at as u32) }
+                Ok(DatasetOutcome { output, dataset, cost: account.cost(at as u32) })
             })
-            .collect();
+            .collect::<RunResult<_>>()?;
         explanation.finishing_seconds = begun.elapsed().as_secs_f64();
         let mut traffic = options.storage.traffic();
         account.traffic().for_each(|host| host.add_to(&mut traffic));
@@ -357,6 +359,19 @@ impl Plan {
     pub(crate) fn datasets(&self) -> Vec<Dataset> {
         let datasets = self.fileset.datasets.iter();
         datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect()
+    }
+
+    /// The datasets with their columns; without any for those that are not processed.
+    fn columns(&self, processor: &dyn AnyProcessor) -> Vec<Arc<DatasetColumns>> {
+        let datasets = self.datasets().into_iter().enumerate().map(|(at, dataset)| {
+            let schema = match self.chosen.binary_search(&at) {
+                // Whoever made the plan has heard of what goes wrong here.
+                Ok(_) => without_panic(|| processor.schema(&dataset).unwrap_or_default()).unwrap_or_default(),
+                Err(_) => Schema::default(),
+            };
+            Arc::new(DatasetColumns { dataset, schema })
+        });
+        datasets.collect()
     }
 
     /// The merge trees of its ranges.

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use hep_columns::Schema;
+
 use super::friends::{Friends, Place};
 use super::retry::{Suspects, retrying};
 use super::{Options, absent, lock};
@@ -149,7 +151,7 @@ impl Plan {
             }
         }
         check_outputs(fileset, &chosen, processor)?;
-        let schema = processor.schema();
+        let schemas = schemas(fileset, &chosen, processor)?;
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
         let wanted: Vec<usize> = (0..files.len()).filter(|&i| files[i].ledger.skipped.is_empty()).collect();
         progress.opening(wanted.len());
@@ -159,7 +161,7 @@ impl Plan {
             let file = &files[i];
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, |suspects| {
                 without_panic(|| {
-                    let opened = range::open(&*options.storage, &file.spec, &schema, &file.friends)?;
+                    let opened = range::open(&*options.storage, &file.spec, &schemas[file.dataset], &file.friends)?;
                     suspects.add(&opened.source);
                     let split = range::split(&opened, &file.spec, options.range_size)?;
                     Ok((opened, split))
@@ -200,7 +202,7 @@ impl Plan {
         if !options.allow_duplicates {
             same_file_twice(fileset, &files)?;
         }
-        absent::check(fileset, &files, &schema, progress)?;
+        absent::check(fileset, &files, &schemas, progress)?;
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
@@ -299,7 +301,8 @@ impl Plan {
     }
 
     fn bytes_of(&self, file: usize, ranges: &[&Range<u64>], processor: &dyn AnyProcessor) -> RunResult<u64> {
-        let opened = self.files[file].open(processor)?;
+        let dataset = &self.datasets()[self.files[file].dataset];
+        let opened = self.files[file].open(&processor.schema(dataset)?)?;
         let (mut bytes, mut reached, mut of_friends) = (0, HashSet::new(), HashSet::new());
         for range in ranges {
             let plan = opened.reader.plan(&opened.columns, (*range).clone())?;
@@ -441,7 +444,7 @@ impl PlannedFile {
     }
 
     /// The open file, opened again if it was closed in between. It must still be the same.
-    pub(super) fn open(&self, processor: &dyn AnyProcessor) -> RunResult<Arc<Opened>> {
+    pub(super) fn open(&self, schema: &Schema) -> RunResult<Arc<Opened>> {
         let mut slot = lock(&self.opened);
         if let Some(opened) = &*slot
             && !opened.source.is_doubted()
@@ -454,7 +457,7 @@ impl PlannedFile {
             tree: Some(self.ledger.tree.clone()),
             ..self.spec.clone()
         };
-        let opened = Arc::new(range::open(&*self.handles.store, &spec, &processor.schema(), &self.friends)?);
+        let opened = Arc::new(range::open(&*self.handles.store, &spec, schema, &self.friends)?);
         self.is_open.store(true, Ordering::Relaxed);
         match slot.replace(Arc::clone(&opened)) {
             Some(doubted) => self.note_places(&doubted),
@@ -483,8 +486,7 @@ impl PlannedFile {
 
     /// All that an output of these entries is made of, besides the processor; none if nothing tells the
     /// file, or one of a friend's, from others.
-    pub(super) fn made_of(&self, entries: &Range<u64>, datasets: &[Dataset]) -> Option<Vec<String>> {
-        let dataset = datasets.get(self.dataset)?;
+    pub(super) fn made_of(&self, entries: &Range<u64>, dataset: &Dataset) -> Option<Vec<String>> {
         let FileLedger { uuid, tree, entries: all, .. } = &self.ledger;
         let mut parts = vec![
             dataset.name.clone(),
@@ -639,13 +641,28 @@ fn chosen(fileset: &Fileset, names: &[String]) -> RunResult<Vec<usize>> {
 fn check_outputs(fileset: &Fileset, chosen: &[usize], processor: &dyn AnyProcessor) -> RunResult<()> {
     for dataset in chosen.iter().filter_map(|&at| fileset.datasets.get(at)) {
         let known = Dataset { name: dataset.name.clone(), metadata: dataset.metadata.clone() };
-        without_panic(|| drop(processor.output(&known))).map_err(|panic| {
+        let booked = without_panic(|| processor.output(&known).map(drop).map_err(|error| error.to_string()));
+        booked.unwrap_or_else(Err).map_err(|why| {
             // The hook has said already that it was a panic, and where.
-            let reason = panic.trim_start_matches("it panicked: ");
+            let reason = why.trim_start_matches("it panicked: ");
             Error::Usage(format!("the output of dataset `{}` cannot be booked: {reason}", dataset.name))
         })?;
     }
     Ok(())
+}
+
+/// The columns of each dataset; none of those that are not processed.
+fn schemas(fileset: &Fileset, chosen: &[usize], processor: &dyn AnyProcessor) -> RunResult<Vec<Schema>> {
+    let mut schemas = vec![Schema::default(); fileset.datasets.len()];
+    for (at, dataset) in chosen.iter().filter_map(|&at| Some((at, fileset.datasets.get(at)?))) {
+        let known = Dataset { name: dataset.name.clone(), metadata: dataset.metadata.clone() };
+        let declared = without_panic(|| processor.schema(&known).map_err(|error| error.to_string()));
+        schemas[at] = declared.unwrap_or_else(Err).map_err(|why| {
+            let reason = why.trim_start_matches("it panicked: ");
+            Error::Usage(format!("the columns of dataset `{}` cannot be declared: {reason}", dataset.name))
+        })?;
+    }
+    Ok(schemas)
 }
 
 fn skip_reason(datasets: &[usize], dataset: usize, file: usize, options: &Options) -> Option<String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hep_columns::Schema;
 use hep_io::ReadPlan;
 use hep_io::source::{Verification, coalesce};
 
@@ -14,7 +15,6 @@ use super::shared::{Division, SharedPieces};
 use crate::RunResult;
 use crate::friends::{Fetched, Fetching, ToFetch};
 use crate::range::Opened;
-use crate::registry::AnyProcessor;
 
 /// What a range costs to keep, besides its bytes.
 const RECORD: u64 = 4 << 10;
@@ -57,12 +57,8 @@ impl Needs {
     /// # Errors
     /// Where a file cannot be opened again or is another one, or a column's baskets do not cover the
     /// entries.
-    pub(super) fn of(
-        file: &PlannedFile,
-        processor: &dyn AnyProcessor,
-        entries: &Range<u64>,
-    ) -> RunResult<Self> {
-        let opened = file.open(processor)?;
+    pub(super) fn of(file: &PlannedFile, schema: &Schema, entries: &Range<u64>) -> RunResult<Self> {
+        let opened = file.open(schema)?;
         let friends = ToFetch::new(&opened, entries, |chain| file.place.on(chain))?;
         let plan = opened.reader.plan(&opened.columns, entries.clone())?;
         let division = Division::alone(&opened.source, &plan);

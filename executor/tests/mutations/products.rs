@@ -48,14 +48,14 @@ impl Processor for Rich {
     type Event = Event;
     type Output = Objects;
 
-    fn output(&self, _: &Dataset) -> Objects {
-        Objects {
+    fn output(&self, _: &Dataset) -> Result<Objects> {
+        Ok(Objects {
             cutflow: Cutflow::new(["all", "two muons"]),
             pt: Hist::new(Axis::regular(30, 0.0, 150.0).label("pt [GeV]")),
             met: Hist2::new([Axis::variable([0.0, 10.0, 25.0, 60.0]), Axis::regular(4, 0.0, 80.0)]),
             muons: Count::new(Axis::integer(0, 4)),
             many: HistN::new(vec![Axis::regular(30, 0.0, 150.0); 4]),
-        }
+        })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Objects) -> Result<()> {

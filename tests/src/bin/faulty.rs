@@ -84,8 +84,8 @@ impl Processor for Faulty {
     type Event = Event;
     type Output = Sums;
 
-    fn output(&self, _: &Dataset) -> Sums {
-        Sums { x: Hist::new(Axis::regular(10, 0.0, 1e6)), cutflow: Cutflow::new(["all"]) }
+    fn output(&self, _: &Dataset) -> Result<Sums> {
+        Ok(Sums { x: Hist::new(Axis::regular(10, 0.0, 1e6)), cutflow: Cutflow::new(["all"]) })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Sums) -> Result<()> {
@@ -118,8 +118,8 @@ impl Processor for Heavy {
     type Event = Event;
     type Output = Hist;
 
-    fn output(&self, _: &Dataset) -> Hist {
-        Hist::new(Axis::regular(1000 * self.kbins.max(1), 0.0, 1e6))
+    fn output(&self, _: &Dataset) -> Result<Hist> {
+        Ok(Hist::new(Axis::regular(1000 * self.kbins.max(1), 0.0, 1e6)))
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Hist) -> Result<()> {
@@ -155,8 +155,8 @@ impl Processor for Spread {
     type Event = Event;
     type Output = Hist2;
 
-    fn output(&self, _: &Dataset) -> Hist2 {
-        Hist2::new(self.bins.map(|bins| Axis::regular(bins, 0.0, bins as f64)))
+    fn output(&self, _: &Dataset) -> Result<Hist2> {
+        Ok(Hist2::new(self.bins.map(|bins| Axis::regular(bins, 0.0, bins as f64))))
     }
 
     fn process(&self, events: &Events<Event>, out: &mut Hist2) -> Result<()> {
@@ -194,11 +194,11 @@ impl Processor for Weighed {
     type Event = Event;
     type Output = EveryKind;
 
-    fn output(&self, _: &Dataset) -> EveryKind {
+    fn output(&self, _: &Dataset) -> Result<EveryKind> {
         let (x, y, z) =
             (Axis::regular(10, 0.0, 1.0), Axis::variable([0.0, 0.2, 0.5, 1.0]), Axis::integer(0, 5));
         let names = Axis::category(["a", "b", "c"]).label("which");
-        EveryKind {
+        Ok(EveryKind {
             count: Count::new(x.clone()),
             one: Hist::new(x.clone()),
             two: Hist2::new([x.clone(), y.clone()]),
@@ -208,7 +208,7 @@ impl Processor for Weighed {
             four: HistN::new(vec![x.clone().label("x [cm]"), y.clone(), z.clone(), names.clone()])
                 .with_title("four axes"),
             sparse: HistN::new(vec![Axis::regular(40, 0.0, 1.0), y, z, Axis::regular(300, -1.0, 1.5), names]),
-        }
+        })
     }
 
     fn process(&self, events: &Events<Event>, out: &mut EveryKind) -> Result<()> {
