@@ -31,6 +31,35 @@ pub trait Processor: Send + Sync + 'static {
     /// An incomplete result (`.incomplete`) and a sample are finished too: what they lack is in their ledger. A result that
     /// this changed says so in its ledger, and is not merged with others: two scaled histograms do not add up to a scaled
     /// one.
+    ///
+    /// ```
+    /// # extern crate hep_analysis as hep_run;
+    /// # use hep_run::prelude::*;
+    /// # #[derive(Columnar)] struct Event { met: f32 }
+    /// #[derive(Output)]
+    /// struct Histograms {
+    ///     met: Hist,
+    ///     weights: Hist,
+    /// }
+    ///
+    /// # #[derive(Default, Settings)]
+    /// # struct Analysis { luminosity: f64 }
+    /// impl Processor for Analysis {
+    ///     # type Event = Event;
+    ///     # type Output = Histograms;
+    ///     # fn output(&self, _: &Dataset) -> Result<Histograms> {
+    ///     #     let axis = Axis::regular(10, 0.0, 100.0).label("met [GeV]");
+    ///     #     Ok(Histograms { met: Hist::new(axis), weights: Hist::new(Axis::integer(0, 1)) })
+    ///     # }
+    ///     # fn process(&self, _: &Events<Event>, _: &mut Histograms) -> Result<()> { Ok(()) }
+    ///     fn finish(&self, mut output: Histograms, dataset: &Dataset) -> Histograms {
+    ///         if let Some(cross_section) = dataset.number("xsec") {
+    ///             output.met.scale(self.luminosity * cross_section / output.weights.sum());
+    ///         }
+    ///         output
+    ///     }
+    /// }
+    /// ```
     fn finish(&self, output: Self::Output, _dataset: &Dataset) -> Self::Output {
         output
     }

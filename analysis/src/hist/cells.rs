@@ -215,7 +215,7 @@ impl<S: Storage> Cells<S> {
     }
 
     /// Those that hold something, in order, as they are to be seen.
-    fn held(&self) -> Box<dyn Iterator<Item = (usize, S::Cell)> + '_> {
+    pub(super) fn held(&self) -> Box<dyn Iterator<Item = (usize, S::Cell)> + '_> {
         let held = |cell: S::Cell| !S::is_empty(cell);
         if let Some(sparse) = &self.sparse {
             let order = sparse.sorted().into_iter();

@@ -38,12 +38,12 @@ impl Axes for Vec<Axis> {
 /// A histogram with axes `A` that keeps an `S` in each bin. See [`super::Hist`] and its siblings.
 #[derive(Clone, Debug)]
 pub struct Histogram<S: Storage, A: Axes> {
-    title: Box<str>,
-    axes: A,
-    cells: Cells<S>,
+    pub(super) title: Box<str>,
+    pub(super) axes: A,
+    pub(super) cells: Cells<S>,
     /// Without the fills that wait.
-    entries: u64,
-    moments: Moments,
+    pub(super) entries: u64,
+    pub(super) moments: Moments,
     /// Fills that are not yet in the cells and sums. There are none of one kind while there are some of the other.
     waiting: Waiting<S, A>,
     varied: Option<Box<Varied<S>>>,
@@ -78,7 +78,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
         Self::of(Box::default(), axes, Cells::new(n), 0, moments)
     }
 
-    fn of(title: Box<str>, axes: A, cells: Cells<S>, entries: u64, moments: Moments) -> Self {
+    pub(super) fn of(title: Box<str>, axes: A, cells: Cells<S>, entries: u64, moments: Moments) -> Self {
         Self { title, axes, cells, entries, moments, waiting: Waiting::default(), varied: None }
     }
 
@@ -187,7 +187,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 
     /// The sums for means of the fills that do not wait, with one kind of NaN.
-    fn totals(&self) -> Vec<f64> {
+    pub(super) fn totals(&self) -> Vec<f64> {
         let mut totals = self.moments.totals();
         if let (Some(varied), [first, ..]) = (&self.varied, self.axes()) {
             varied.add_totals(first, &mut totals);
@@ -219,7 +219,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 
     /// A histogram in which no fills wait.
-    fn settled(&self) -> Cow<'_, Self> {
+    pub(super) fn settled(&self) -> Cow<'_, Self> {
         if self.entries() == self.entries {
             return Cow::Borrowed(self);
         }
@@ -362,7 +362,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 
     /// Why the cells cannot be added, if so.
-    fn difference(&self, other: &Self) -> Option<String> {
+    pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let (mine, theirs) = (self.axes(), other.axes());
         if mine.len() != theirs.len() {
             return Some(format!("{} axes in A and {} axes in B", mine.len(), theirs.len()));
@@ -429,7 +429,7 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
 
 impl<S: Storage, A: Axes> Histogram<S, A> {
     /// Whether its axes are divided as those of `other`.
-    fn has_bins_of(&self, other: &Self) -> bool {
+    pub(super) fn has_bins_of(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.axes(), other.axes());
         mine.len() == theirs.len()
             && mine.iter().zip(theirs).all(|(mine, theirs)| mine.bins() == theirs.bins())

@@ -32,19 +32,28 @@
 //! assert_eq!((pt.value([1, 1]), pt.value([1, 2])), (1.1, 0.9));
 //! ```
 //!
+//! Bins are read with their edges ([`Histogram::bins`], [`Histogram::integral`]); histograms are scaled, added and
+//! divided ([`Histogram::scale`]), projected, sliced and rebinned ([`Histogram::project`]), and printed with `{}`.
+//!
 //! Every axis of `n` bins has `n + 2` places: 0 for the underflow, `1..=n`, and `n + 1` for the
 //! overflow. NaN goes to the overflow, as in ROOT (`TAxis::FindFixBin`) and boost-histogram.
 
 mod any;
+mod arithmetic;
 mod axis;
+mod bins;
 mod block;
 mod category;
 mod cells;
+mod display;
+mod edges;
 mod fill_all;
 mod histogram;
 mod integer;
 mod moments;
 mod places;
+mod projection;
+mod rebin;
 mod regular;
 mod storage;
 mod tables;
@@ -54,6 +63,7 @@ mod waiting;
 
 pub use any::AnyHist;
 pub use axis::{Axis, Bins, Coordinate};
+pub use bins::{Bin, Sum};
 pub use category::Category;
 pub use histogram::{Axes, Histogram};
 pub use integer::Integer;
