@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use ring::digest::{Context, SHA256};
 
+use crate::error::{Error, RunResult};
 use crate::job::hex;
-use crate::{Error, RunResult};
 
 /// The SHA-256 of this process's own binary, in hexadecimal: of the file that it was started from, even if
 /// another one has taken its name since. It is read once.

@@ -28,8 +28,9 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::binary;
+use crate::error::{Error, RunResult};
 use crate::registry::{AnyOutput, AnyProcessor};
-use crate::{Error, RunResult, binary};
 
 const MAGIC: [u8; 4] = *b"HRC1";
 const PREFIX: usize = 44;

@@ -10,8 +10,8 @@ use hep_io::write::File;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
+use crate::error::{Error, RunResult};
 use crate::ledger::{DatasetLedger, Ledger};
-use crate::{Error, RunResult};
 
 /// The checksums of a ROOT output, in its ledger. All are XXH3-64, as 16 hexadecimal digits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 /// The result of running.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type RunResult<T, E = Error> = Result<T, E>;
 
 /// Why a run could not start, or could not end as it should.
 #[derive(Debug, thiserror::Error)]

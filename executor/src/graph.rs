@@ -4,7 +4,7 @@ use crate::merge_tree::{Node, Shape};
 
 /// Something that comes to a partial output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
+pub(crate) enum Task {
     /// A range, by its number.
     Range(u32),
     /// A merge, by its number.
@@ -13,7 +13,7 @@ pub enum Task {
 
 /// What is to be merged to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merge {
+pub(crate) struct Merge {
     /// At least one.
     pub inputs: Vec<Task>,
     /// The dataset they are all of, if it is one.
@@ -25,7 +25,7 @@ pub struct Merge {
 ///
 /// A merge is of all that is below one place of the merge tree, so that one output comes of it: what it
 /// takes from its inputs is as large as they are together, and what it gives as large as one of them.
-pub fn merges(shape: &Shape, fan_in: usize) -> Vec<Merge> {
+pub(crate) fn merges(shape: &Shape, fan_in: usize) -> Vec<Merge> {
     let mut graph = Graph { shape, fan_in: fan_in.max(2), merges: Vec::new(), next: 0 };
     let mut roots = Vec::new();
     for dataset in 0..shape.datasets() as u32 {

@@ -6,9 +6,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::checksums::Checksums;
+use crate::error::{Error, RunResult};
 use crate::fileset::location;
 use crate::provenance::{self, Difference, Provenance};
-use crate::{Error, RunResult};
 
 /// ROOT counts entries signed.
 const MOST_ENTRIES: u64 = i64::MAX as u64;

@@ -8,53 +8,57 @@
 //! ```
 //!
 //! which gives that binary the command line of `hep-run` itself. The way through, in the order of
-//! the modules: [`fileset`] says which files; [`storage`] opens them; [`range`] splits them into entry ranges; [`friends`]
+//! the modules: [`fileset`] says which files; [`storage`] opens them; [`range`] splits them into entry ranges; `friends`
 //! puts columns of other trees beside theirs; [`local`]
 //! maps each range to a partial output on this machine's threads and hands it to the
 //! [`merge_tree`]; [`run`] ties them together and keeps the [`ledger`]; [`output`] writes files, and
-//! [`explain`] tells where the time went.
+//! `explain` tells where the time went.
 #![deny(unsafe_code)]
 
 // The derives write `::hep_run::…`.
 #[cfg(test)]
 extern crate self as hep_run;
 
-pub mod batch;
+mod batch;
 pub mod binary;
 pub mod checkpoint;
-pub mod checksums;
+mod checksums;
 pub mod cli;
-pub mod dask;
+mod dask;
 mod descriptors;
 mod error;
-pub mod explain;
+mod explain;
 pub mod fileset;
-pub mod friends;
-pub mod graph;
-pub mod interrupt;
+mod friends;
+mod graph;
+mod interrupt;
 pub mod job;
 pub mod ledger;
 pub mod local;
-pub mod memory;
+mod memory;
 pub mod merge_tree;
 mod names;
 pub mod output;
 pub mod partial;
-pub mod processes;
+mod processes;
 pub mod progress;
 pub mod provenance;
 pub mod range;
 pub mod registry;
 pub mod run;
-pub mod selection;
 mod settings;
+mod shard;
 pub mod storage;
-pub mod summary;
+mod summary;
 mod terminal;
 pub mod worker;
 
-pub use error::{Error, Result as RunResult};
-pub use hep_analysis::*;
+pub use error::{Error as RunError, RunResult};
+pub use hep_analysis::{
+    Charged, Columnar, Columns, Cutflow, Dataset, DatasetColumns, Error, Events, Jagged, List, Merge,
+    Momentum, NamedColumn, Object, Output, Processor, Result, SelectedEvents, Settings,
+};
+pub use hep_analysis::{columns, combine, hist, pairs, selection, vector};
 pub use registry::Registry;
 
 /// What an analysis imports: `use hep_run::prelude::*;`.

@@ -12,15 +12,16 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use crate::Dataset;
+use crate::error::{Error, RunResult};
 use crate::registry::AnyProcessor;
-use crate::{Dataset, Error, RunResult};
 
 /// What every process takes, whatever it does.
-pub const BASE: u64 = 40 << 20;
+pub(crate) const BASE: u64 = 40 << 20;
 /// What a thread keeps of memory that it has used and freed; the allocator gives back what is beyond.
 const THREAD: u64 = 12 << 20;
 /// The least that can be asked for.
-pub const LEAST: u64 = 64 << 20;
+pub(crate) const LEAST: u64 = 64 << 20;
 
 /// How much memory a run may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,10 +13,11 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::binary;
 use crate::checkpoint::texts;
+use crate::error::{Error, RunResult};
 use crate::fileset::{FileSpec, Fileset, Friend, location};
 use crate::job::hex;
-use crate::{Error, RunResult, binary};
 
 /// A larger file is known by its size: hashing it would take longer than many a run.
 const LARGEST: u64 = 1 << 30;

@@ -9,7 +9,7 @@ use hep_io::source::ByteSource;
 use hep_io::{EntryFile, EntryReader};
 use twox_hash::XxHash3_64;
 
-use crate::RunResult;
+use crate::error::RunResult;
 use crate::fileset::FileSpec;
 use crate::friends::{Chain, Joined, resolve};
 use crate::ledger::{AbsentColumn, ShortColumn};
@@ -49,7 +49,7 @@ pub struct OpenTree {
     pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
-    /// A hash of the file's size, head and tail: [`fingerprint`].
+    /// A hash of the file's size, head and tail.
     pub fingerprint: String,
     /// Whether the file was not closed: [`EntryFile::is_recovered`].
     pub recovered: bool,
@@ -67,7 +67,7 @@ pub struct Opened {
     pub revision: String,
     /// The path of the tree in the file.
     pub tree: String,
-    /// A hash of the file's size, head and tail: [`fingerprint`].
+    /// A hash of the file's size, head and tail.
     pub fingerprint: String,
     /// Whether the file was not closed: [`EntryFile::is_recovered`].
     pub recovered: bool,

@@ -15,7 +15,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, RunResult, settings};
+use crate::error::{Error, RunResult};
+use crate::settings;
 
 /// The processors a binary knows.
 #[derive(Default)]

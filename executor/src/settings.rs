@@ -1,7 +1,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Error, RunResult};
+use crate::error::{Error, RunResult};
 
 /// A processor made from its settings.
 pub(crate) fn read<P: DeserializeOwned>(processor: &str, settings: &Map<String, Value>) -> RunResult<P> {

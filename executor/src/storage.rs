@@ -11,7 +11,7 @@ use hep_io::{EntryFile, ShortBranches};
 
 use serde::{Deserialize, Serialize};
 
-use crate::RunResult;
+use crate::error::RunResult;
 use crate::fileset::location;
 use crate::memory::Memory;
 

@@ -14,7 +14,7 @@ use crate::run::{DatasetOutcome, Outcome, absent};
 use crate::terminal;
 
 /// A line for each dataset. `3 + 2` files are three of the dataset and two of its friends.
-pub fn text(outcome: &Outcome) -> String {
+pub(crate) fn text(outcome: &Outcome) -> String {
     let header =
         ["dataset", "entries", "kept", "files", "read", "wall", "CPU", "events/s"].map(str::to_owned);
     let mut rows = vec![header];
@@ -105,7 +105,7 @@ fn traffic_line(host: &HostTraffic) -> String {
 }
 
 /// The same for scripts, with the ledger.
-pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
+pub(crate) fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
     let datasets: serde_json::Map<String, Value> = facts(outcome)
         .map(|(dataset, facts)| {
             let value = json!({
@@ -150,7 +150,7 @@ pub fn json(outcome: &Outcome, outputs: &[PathBuf]) -> String {
 }
 
 /// What a person may want to see last, a line each: what datasets lack, the cutflows, the files that were written.
-pub fn closing(outcome: &Outcome, written: &[PathBuf]) -> Vec<String> {
+pub(crate) fn closing(outcome: &Outcome, written: &[PathBuf]) -> Vec<String> {
     /// Of a fileset with many datasets the cutflows are in the output.
     const SHOWN: usize = 20;
     let mut lines = absent::lines(&outcome.ledger);
@@ -181,7 +181,7 @@ pub fn closing(outcome: &Outcome, written: &[PathBuf]) -> Vec<String> {
 }
 
 /// What failed, each reason once.
-pub fn failures(ledger: &Ledger) -> String {
+pub(crate) fn failures(ledger: &Ledger) -> String {
     let mut reasons: Vec<(&str, usize)> = Vec::new();
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for missed in ledger.datasets.iter().flat_map(|d| &d.files).flat_map(|f| &f.failed) {

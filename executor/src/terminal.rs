@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 
-use crate::RunResult;
+use crate::error::RunResult;
 
 /// Whether a character moves the cursor, changes what the terminal shows, or is not seen though it is there:
 /// C0, DEL and C1 controls, line separators, marks that reverse the direction of writing, and characters without

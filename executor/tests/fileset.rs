@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hep_run::fileset::{Dataset, FileSpec, Fileset, FilesetProblem, Format, Friend, ProcessorSpec};
+use hep_run::fileset::{DatasetSpec, FileSpec, Fileset, FilesetProblem, Format, Friend, ProcessorSpec};
 use serde_json::{Map, Value};
 
 #[test]
@@ -168,7 +168,7 @@ impl Dice {
         };
         let friends = [friends(self, "all"), friends(self, "own")];
         let [all, own] = friends;
-        let datasets = (0..=self.roll(4)).map(|i| Dataset {
+        let datasets = (0..=self.roll(4)).map(|i| DatasetSpec {
             name: format!("{}{i}", self.name()),
             files: (0..=self.roll(3)).map(|_| file(self)).collect(),
             friends: if i == 1 { own.clone() } else { Vec::new() },

@@ -6,7 +6,7 @@ use super::State;
 use super::status::{Left, accounts};
 
 /// What a merge takes of what the jobs have left.
-pub struct Collected {
+pub(crate) struct Collected {
     /// The partial outputs, each of other ranges than the others, in the order of the ranges.
     pub partials: Vec<PathBuf>,
     /// What is not taken, and why.
@@ -14,7 +14,7 @@ pub struct Collected {
 }
 
 /// Finds the partial outputs that are to be merged.
-pub fn collect(state: &State, folder: &Path, key: &str) -> Collected {
+pub(crate) fn collect(state: &State, folder: &Path, key: &str) -> Collected {
     let (there, mut notes) = accounts(state, folder, key);
     let (mut taken, dropped) = choose(there);
     notes.extend(dropped.iter().map(|Left { round, part, .. }| {

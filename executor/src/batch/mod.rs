@@ -28,13 +28,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-pub use collect::{Collected, collect};
-pub use panda::{Grid, write_grid};
-pub use state::{Ranges, Round, State, System};
-pub use status::{Known, Seen, Status, status};
+pub(crate) use collect::{Collected, collect};
+pub(crate) use panda::{Grid, write_grid};
+pub(crate) use state::{State, System};
+pub(crate) use status::{Status, status};
 
+use crate::error::{Error, RunResult};
 use crate::output::{io, write_private};
-use crate::{Error, RunResult};
 
 /// A text file of a state's folder.
 struct Script {
@@ -137,7 +137,7 @@ fn check_path(folder: &Path) -> RunResult<()> {
 ///
 /// # Errors
 /// Where it cannot.
-pub fn check_folder(folder: &Path) -> RunResult<()> {
+pub(crate) fn check_folder(folder: &Path) -> RunResult<()> {
     check_path(folder)?;
     match fs::read_dir(folder).map(|mut found| found.next().is_none()) {
         Ok(false) => {
@@ -156,7 +156,7 @@ pub fn check_folder(folder: &Path) -> RunResult<()> {
 ///
 /// # Errors
 /// Where there is something at its place, or the system does not let us.
-pub fn make_folder(folder: &Path) -> RunResult<()> {
+pub(crate) fn make_folder(folder: &Path) -> RunResult<()> {
     check_folder(folder)?;
     for part in ["partials", "logs"] {
         let path = folder.join(part);
@@ -170,7 +170,7 @@ pub fn make_folder(folder: &Path) -> RunResult<()> {
 ///
 /// # Errors
 /// Where the system does not let us.
-pub fn copy_binary(folder: &Path) -> RunResult<String> {
+pub(crate) fn copy_binary(folder: &Path) -> RunResult<String> {
     let name = format!("hep-run-{:.12}", crate::binary::hash()?);
     let path = folder.join(&name);
     // The one that runs, even if another one has taken its name since.
@@ -186,7 +186,7 @@ pub fn copy_binary(folder: &Path) -> RunResult<String> {
 ///
 /// # Errors
 /// With what it said, where it fails.
-pub fn submit(folder: &Path, round: usize) -> RunResult<String> {
+pub(crate) fn submit(folder: &Path, round: usize) -> RunResult<String> {
     let script = folder.join(format!("submit-{round}.sh"));
     let failed = |why: String| Error::Usage(format!("{} failed: {why}", script.display()));
     let output = Command::new("bash").arg(&script).output().map_err(|error| failed(error.to_string()))?;

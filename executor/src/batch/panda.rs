@@ -8,8 +8,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{Script, copy_binary};
-use crate::fileset::{Dataset, Fileset, location};
-use crate::{Error, RunResult};
+use crate::error::{Error, RunResult};
+use crate::fileset::{DatasetSpec, Fileset, location};
 
 /// What the metadata of a dataset call its name in Rucio.
 const DID: &str = "did";
@@ -20,7 +20,7 @@ const SMALL: u64 = 24 << 20;
 const FILES: &str = "@FILES@";
 
 /// A run for PanDA.
-pub struct Grid<'a> {
+pub(crate) struct Grid<'a> {
     /// What a person knows it by.
     pub title: &'a str,
     /// The processor's name and its settings.
@@ -43,7 +43,7 @@ pub struct Grid<'a> {
 ///
 /// # Errors
 /// Where a dataset is of local files, or has friends.
-pub fn write_grid(folder: &Path, grid: &Grid<'_>) -> RunResult<()> {
+pub(crate) fn write_grid(folder: &Path, grid: &Grid<'_>) -> RunResult<()> {
     if grid.cpus != 1 && grid.cpus != 8 {
         return Err(Error::Usage(format!("--cpus {}: PanDA has jobs of 1 and of 8", grid.cpus)));
     }
@@ -94,7 +94,7 @@ pub fn write_grid(folder: &Path, grid: &Grid<'_>) -> RunResult<()> {
 
 /// Makes sure that the fileset says nothing of the files that the jobs would not be told: they are given files,
 /// and one tree for all.
-fn check_files(dataset: &Dataset) -> RunResult<()> {
+fn check_files(dataset: &DatasetSpec) -> RunResult<()> {
     let in_rucio = dataset.metadata.contains_key(DID);
     let what = dataset.files.iter().find_map(|file| {
         let what = [
@@ -115,7 +115,7 @@ fn check_files(dataset: &Dataset) -> RunResult<()> {
 }
 
 /// The URLs of a dataset that is not in Rucio.
-fn pfns(dataset: &Dataset) -> RunResult<String> {
+fn pfns(dataset: &DatasetSpec) -> RunResult<String> {
     let mut text = String::new();
     for file in &dataset.files {
         if location::scheme(&file.path).is_none() {
@@ -132,7 +132,7 @@ fn pfns(dataset: &Dataset) -> RunResult<String> {
 }
 
 /// What a job's fileset is, but for the files.
-fn fileset(grid: &Grid<'_>, dataset: &Dataset) -> String {
+fn fileset(grid: &Grid<'_>, dataset: &DatasetSpec) -> String {
     let (name, settings) = grid.processor;
     let mut processor = settings.clone();
     processor.insert("name".to_owned(), name.into());
@@ -159,7 +159,14 @@ exec ./{binary} job-fileset.json --output output.root --workers "${{ATHENA_CORE_
     )
 }
 
-fn prun(grid: &Grid<'_>, at: usize, dataset: &Dataset, input: &str, binary: &str, is_small: bool) -> String {
+fn prun(
+    grid: &Grid<'_>,
+    at: usize,
+    dataset: &DatasetSpec,
+    input: &str,
+    binary: &str,
+    is_small: bool,
+) -> String {
     let plain = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c), "_");
     let Grid { title, jobs, cpus, .. } = grid;
     // Of each processor.

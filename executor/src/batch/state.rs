@@ -7,9 +7,9 @@ use hep_io::source::read_regular;
 use serde::{Deserialize, Serialize};
 
 use super::{Script, check_path, htcondor, is_plain, slurm};
+use crate::error::{Error, RunResult};
 use crate::output::io;
-use crate::selection::{Selection, Shard};
-use crate::{Error, RunResult};
+use crate::shard::{Selection, Shard};
 
 /// The version of the form below.
 const VERSION: u32 = 1;
@@ -25,7 +25,7 @@ const MAX_STATE: u64 = 1 << 28;
 /// A batch system whose jobs share a folder with whoever submits them, or send files there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum System {
+pub(crate) enum System {
     /// Slurm: an array, and a job that depends on it.
     Slurm,
     /// HTCondor: a cluster of jobs, and a process beside the scheduler that waits for them.
@@ -35,7 +35,7 @@ pub enum System {
 /// What there is to know of a run in a batch system, besides its job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
+pub(crate) struct State {
     /// 1.
     pub version: u32,
     /// The batch system.
@@ -59,16 +59,16 @@ pub struct State {
 }
 
 /// An array of jobs: the ranges of each, by their numbers in the job.
-pub type Round = Vec<Ranges>;
+pub(crate) type Round = Vec<Ranges>;
 
 /// Ranges of a job: half-open runs of their numbers, sorted, apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Ranges(Vec<(u32, u32)>);
+pub(crate) struct Ranges(Vec<(u32, u32)>);
 
 impl State {
     /// The state of a run that is not submitted, as `parts` jobs over ranges of so many entries.
-    pub fn new(system: System, title: &str, binary: String, parts: u32, entries: &[u64]) -> Self {
+    pub(crate) fn new(system: System, title: &str, binary: String, parts: u32, entries: &[u64]) -> Self {
         let shards = (1..=parts).map(|number| Shard { number, of: parts }.ranges(entries.iter().copied()));
         let parts = shards
             .filter(|run| !run.is_empty())
@@ -87,16 +87,11 @@ impl State {
         }
     }
 
-    /// Whether a folder is a run's state.
-    pub fn is_in(folder: &Path) -> bool {
-        folder.join(NAME).is_file()
-    }
-
     /// Reads it.
     ///
     /// # Errors
     /// Where there is none, or none of this version.
-    pub fn read(folder: &Path) -> RunResult<Self> {
+    pub(crate) fn read(folder: &Path) -> RunResult<Self> {
         let path = folder.join(NAME);
         let wrong =
             |why: String| Error::Usage(format!("{} is no state of a batch run: {why}", folder.display()));
@@ -121,7 +116,7 @@ impl State {
     ///
     /// # Errors
     /// Where the system does not let us; the one that was there is then as it was.
-    pub fn write(&self, folder: &Path) -> RunResult<()> {
+    pub(crate) fn write(&self, folder: &Path) -> RunResult<()> {
         let text = serde_json::to_vec_pretty(self).map_err(|error| Error::Usage(error.to_string()))?;
         crate::output::write_private(&folder.join(NAME), &text)
     }
@@ -130,7 +125,7 @@ impl State {
     ///
     /// # Errors
     /// Where the system does not let us.
-    pub fn write_scripts(&self, folder: &Path) -> RunResult<()> {
+    pub(crate) fn write_scripts(&self, folder: &Path) -> RunResult<()> {
         let Some(round) = self.rounds.len().checked_sub(1) else { return Ok(()) };
         let parts = self.rounds[round].iter().map(|ranges| format!("{ranges}\n")).collect();
         // It may have been moved since it was made.

@@ -8,14 +8,15 @@ use serde::Serialize;
 use super::collect::choose;
 use super::state::{Ranges, Round};
 use super::{State, System, htcondor, slurm};
+use crate::error::RunResult;
 use crate::job::Job;
 use crate::partial::{Account, Head, PartialFile};
-use crate::{RunResult, terminal};
+use crate::terminal;
 
 /// What a batch system knows of a job that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Known {
+pub(crate) enum Known {
     /// It is in the queue.
     Waiting,
     /// It runs, or is about to end.
@@ -27,7 +28,7 @@ pub enum Known {
 /// What became of a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Seen {
+pub(crate) enum Seen {
     /// All of it is there.
     Done,
     /// Some of its ranges could not be had: how many, and why one of them.
@@ -44,7 +45,7 @@ pub enum Seen {
 
 /// What became of a run in a batch system.
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// Each part of each round.
     pub rounds: Vec<Vec<Seen>>,
     /// How many ranges there are, and how many are done.
@@ -104,7 +105,7 @@ pub(super) fn accounts(state: &State, folder: &Path, key: &str) -> (Vec<Left>, V
 ///
 /// # Errors
 /// Where the state's job cannot be read.
-pub fn status(state: &State, folder: &Path, job: &Job, key: &str) -> RunResult<Status> {
+pub(crate) fn status(state: &State, folder: &Path, job: &Job, key: &str) -> RunResult<Status> {
     let (there, damaged) = accounts(state, folder, key);
     let mut done: BTreeSet<u32> = BTreeSet::new();
     let mut accounts = BTreeMap::new();
@@ -215,7 +216,7 @@ pub(super) fn lines_of(command: &[&str], nothing: Option<&str>) -> Result<Vec<St
 
 impl Status {
     /// Whether everything is done.
-    pub fn complete(&self) -> bool {
+    pub(crate) fn complete(&self) -> bool {
         self.ranges.0 == self.ranges.1
     }
 
@@ -224,7 +225,7 @@ impl Status {
     /// # Errors
     /// Where there is something of which nobody knows whether a job is at it, and that is not to be taken
     /// for lost.
-    pub fn next_round(&self, state: &State, take_doubtful: bool) -> Result<Round, String> {
+    pub(crate) fn next_round(&self, state: &State, take_doubtful: bool) -> Result<Round, String> {
         if let (false, Some(range)) = (take_doubtful, self.doubtful.first()) {
             let why = self.rounds.iter().flatten().find_map(|seen| match seen {
                 Seen::Unknown(why) => Some(why.as_str()),
@@ -247,7 +248,7 @@ impl Status {
     }
 
     /// What a person wants to know.
-    pub fn text(&self, folder: &Path) -> String {
+    pub(crate) fn text(&self, folder: &Path) -> String {
         /// Parts that are told of, one by one.
         const TOLD: usize = 20;
         let mut text = String::new();

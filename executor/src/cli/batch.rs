@@ -8,11 +8,12 @@ use super::ending::{Ending, Format};
 use super::plan::{Asked, PlanArgs, Request};
 use super::{build, merge_partials, parse_fraction, parse_size, print, print_json, tell};
 use crate::batch::{self, Collected, Grid, State, Status, System};
+use crate::error::{Error, RunResult};
 use crate::job::{self, Job, key_of};
 use crate::output::{Targets, booked};
 use crate::run::Options;
 use crate::storage::StorageSettings;
-use crate::{Error, Registry, RunResult, binary, output};
+use crate::{Registry, binary, output};
 
 /// `hep-run submit`.
 #[derive(Args)]

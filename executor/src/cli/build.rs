@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::run::arguments_for_another;
-use crate::{Error, RunResult};
+use crate::error::{Error, RunResult};
 
 /// Runs this command line in the analysis at `path`: a binary, or a crate that is built first.
 /// That one takes the place of this process.

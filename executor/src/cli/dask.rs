@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::dask::Dask;
+use crate::error::{Error, RunResult};
 use crate::interrupt::Interrupt;
-use crate::{Error, RunResult};
 
 const HEADING: &str = "Dask (--executor dask)";
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 
 use super::{INCOMPLETE, heading, parse_fraction, print, print_json, tell};
+use crate::error::{Error, RunResult};
 use crate::interrupt::Signal;
 use crate::ledger::Totals;
 use crate::output::Targets;
@@ -14,7 +15,7 @@ use crate::partial::Reduction;
 use crate::provenance::Provenance;
 use crate::registry::AnyProcessor;
 use crate::run::{Lost, Options, Outcome, Plan};
-use crate::{Error, RunResult, explain, output, summary};
+use crate::{explain, output, summary};
 
 #[derive(Args, Clone)]
 pub(super) struct Ending {

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::ending::Format;
 use super::storage::StorageArgs;
 use super::{objects, schema};
+use crate::error::{Error, RunResult};
 use crate::fileset::location;
 use crate::storage::open_file;
 use crate::terminal::{self, print, print_json};
-use crate::{Error, RunResult};
 
 /// `hep-run inspect`.
 #[derive(Args)]

@@ -5,6 +5,7 @@ use hep_io::source::read_regular;
 
 use super::ending::{Ending, Made, Work};
 use super::{parse_amount, storage};
+use crate::error::{Error, RunResult};
 use crate::interrupt::Interrupt;
 use crate::job::{self, Job};
 use crate::local::Executor;
@@ -12,8 +13,8 @@ use crate::output::Targets;
 use crate::output::place::Inputs;
 use crate::progress::{Progress, ProgressKind};
 use crate::run::{Options, Plan};
-use crate::selection::Selection;
-use crate::{Error, Registry, RunResult, output};
+use crate::shard::Selection;
+use crate::{Registry, output};
 
 /// `hep-run map`.
 #[derive(Args)]

@@ -9,13 +9,14 @@ use hep_io::write::{Copy, File};
 use super::ending::{Ending, Format};
 use super::storage::StorageArgs;
 use super::{batch, merge_partials, parse_fraction, print, tell};
+use crate::Registry;
+use crate::error::{Error, RunResult};
 use crate::fileset::location;
 use crate::ledger::Ledger;
 use crate::output::place::Inputs;
 use crate::output::{LEDGER, Targets, add_ledger, is_partial, read_ledger, write_bytes};
 use crate::provenance::Difference;
 use crate::storage::open_root;
-use crate::{Error, Registry, RunResult};
 
 /// `hep-run merge`.
 #[derive(Args)]

@@ -2,12 +2,13 @@ use std::path::PathBuf;
 
 use super::ending::{Ending, Made, conclude};
 use super::print;
+use crate::error::RunResult;
 use crate::output::place::Inputs;
 use crate::output::{Targets, Written};
 use crate::partial::{Gathered, Gathering, Reduction};
 use crate::run::{Options, Plan};
 use crate::storage::StorageSettings;
-use crate::{Registry, RunResult, output};
+use crate::{Registry, output};
 
 /// Merges partial outputs, to one or to the finished result; returns the exit status.
 pub(super) fn merge(

@@ -22,12 +22,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::Registry;
+use crate::error::RunResult;
 use crate::explain::Sample;
 use crate::memory::Memory;
-use crate::selection::Shard;
+use crate::shard::Shard;
 use crate::terminal::{escape_panics, print, print_json, tell};
 use crate::worker::serve;
-use crate::{Registry, RunResult};
 
 /// Headings of the help, under which options stand.
 mod heading {
@@ -172,7 +173,7 @@ pub fn main(registry: &Registry) -> ExitCode {
         Some(Command::Plan { plan, output }) => plan::plan(registry, &plan, &output),
         Some(Command::New { name }) => new_crate(&name).map(|()| 0),
         Some(Command::Worker) => {
-            serve(registry).map(|()| 0).map_err(|error| crate::Error::Usage(error.to_string()))
+            serve(registry).map(|()| 0).map_err(|error| crate::error::Error::Usage(error.to_string()))
         }
     };
     match result {
@@ -221,7 +222,8 @@ fn hint(error: &clap::Error) -> Option<String> {
 }
 
 fn new_crate(name: &str) -> RunResult<()> {
-    let folder = new::create(name, ".".as_ref()).map_err(|error| crate::Error::Usage(error.to_string()))?;
+    let folder =
+        new::create(name, ".".as_ref()).map_err(|error| crate::error::Error::Usage(error.to_string()))?;
     new::without_source().iter().for_each(|note| tell(&format!("note: {note}")));
     print(&format!(
         "made {folder}\n  cd {folder} && cargo run --release -- fileset.yaml\n",

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::storage::StorageArgs;
 use super::{heading, parse_size, print};
 use crate::checkpoint::{CheckpointSettings, Checkpoints};
+use crate::error::{Error, RunResult};
 use crate::fileset::{Fileset, ProcessorSpec};
 use crate::interrupt::Interrupt;
 use crate::job::Job;
@@ -21,7 +22,7 @@ use crate::provenance::Provenance;
 use crate::range::RangeSize;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan};
-use crate::{Dataset, Error, Registry, RunResult, binary, output, settings};
+use crate::{Dataset, Registry, binary, output, settings};
 
 /// What is to be processed, and how it is cut and read.
 #[derive(Args, Clone)]

@@ -8,13 +8,14 @@ use super::ending::{Format, Made, Work};
 use super::plan::{Asked, Request};
 use super::{ExecutorKind, RunArgs, build, print, print_json};
 use crate::descriptors::{Reserve, threads_with_files};
+use crate::error::{Error, RunResult};
 use crate::local::Executor;
 use crate::memory::Memory;
 use crate::output::{Targets, booked};
 use crate::processes::Processes;
 use crate::registry::AnyProcessor;
 use crate::run::{Options, Plan, tell};
-use crate::{Error, Registry, RunResult, binary, output, terminal};
+use crate::{Registry, binary, output, terminal};
 
 /// `hep-run fileset.yaml`; returns the exit status.
 pub(super) fn run(registry: &Registry, args: &RunArgs) -> RunResult<u8> {

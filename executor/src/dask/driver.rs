@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::python;
+use crate::error::{Error, RunResult};
 use crate::interrupt::Interrupt;
 use crate::worker::frames;
-use crate::{Error, RunResult};
 
 /// The version of what is asked and answered.
 const PROTOCOL: u64 = 1;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use driver::Driver;
 
+use crate::error::{Error, RunResult};
 use crate::graph::{self, Task};
 use crate::interrupt::Interrupt;
 use crate::job::{Job, key_of};
@@ -24,14 +25,14 @@ use crate::partial::{Account, Cost, Partial, Reduction};
 use crate::progress::{Elsewhere, Progress};
 use crate::registry::AnyProcessor;
 use crate::run::{Plan, PlannedRange, show};
-use crate::{Error, RunResult, binary, checkpoint};
+use crate::{binary, checkpoint};
 
 /// Partials that are merged at once: what a worker holds of them, and how deep the graph is.
 const FAN_IN: usize = 16;
 
 /// Which cluster, and how it works.
 #[derive(Clone, Debug, Default)]
-pub struct Dask {
+pub(crate) struct Dask {
     /// Address of a scheduler, or a scheduler file. If not given, the environment and Dask's configuration are
     /// looked at, as `distributed.Client()` does.
     pub scheduler: Option<String>,
@@ -60,7 +61,7 @@ impl Dask {
     ///
     /// # Errors
     /// Where there is no cluster, it is lost, or partial outputs cannot be merged.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         plan: &Plan,
         job: &Job,

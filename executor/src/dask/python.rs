@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Map, Value};
 
-use crate::{Error, RunResult};
+use crate::error::{Error, RunResult};
 
 /// Names another Python than `python3`.
 pub(super) const VARIABLE: &str = "HEP_RUN_PYTHON";

@@ -134,7 +134,7 @@ pub struct Expense {
 }
 
 /// Ranges that are kept for being slow.
-pub const SLOWEST: usize = 10;
+pub(crate) const SLOWEST: usize = 10;
 
 /// What a dataset's ranges took.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,7 +48,7 @@ impl FillEstimate {
 }
 
 /// Estimates the time that filling took for every histogram that was filled, those that took longest first.
-pub fn estimate(datasets: &[DatasetOutcome], processor: &str) -> Vec<FillEstimate> {
+pub(crate) fn estimate(datasets: &[DatasetOutcome], processor: &str) -> Vec<FillEstimate> {
     let mut histograms = 0;
     for dataset in datasets {
         dataset.output.objects("", &mut |_, object| histograms += u64::from(fills(&object) > 0));

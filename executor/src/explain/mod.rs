@@ -6,7 +6,7 @@
 
 mod expense;
 mod fills;
-pub mod predict;
+pub(crate) mod predict;
 mod sample;
 mod text;
 
@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use expense::{DatasetExpense, Expense, FileExpense, Moments, RangeExpense, SLOWEST, Stage, Stages};
+pub(crate) use expense::{Expense, Moments, RangeExpense, SLOWEST, Stage, Stages};
 pub(crate) use expense::{Laps, nanoseconds};
-pub use fills::{FillEstimate, estimate};
-pub use sample::Sample;
-pub use text::text;
+pub(crate) use fills::{FillEstimate, estimate};
+pub(crate) use sample::Sample;
+pub(crate) use text::text;
 
 /// Where the time and the bytes of a run went. Times are in seconds, sums over threads unless said; bytes of
 /// files are as they lie there.

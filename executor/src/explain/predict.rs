@@ -19,7 +19,7 @@ use super::{Moments, Prediction};
 
 /// What a dataset has in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Whole {
+pub(crate) struct Whole {
     /// Ranges.
     pub ranges: u64,
     /// Entries.
@@ -29,7 +29,7 @@ pub struct Whole {
 }
 
 /// The time that a dataset takes; none where none of its ranges was done.
-pub fn predict(sample: &Moments, whole: &Whole) -> Option<Prediction> {
+pub(crate) fn predict(sample: &Moments, whole: &Whole) -> Option<Prediction> {
     let n = sample.n as f64;
     if sample.n == 0 || sample.e == 0 {
         return None;

@@ -10,7 +10,7 @@ const ROWS: usize = 20;
 const NOTHING: f64 = 0.0005;
 
 /// What `--explain` prints, and of a sample what is predicted.
-pub fn text(explanation: &Explanation, all: bool) -> String {
+pub(crate) fn text(explanation: &Explanation, all: bool) -> String {
     let mut text = String::new();
     if all {
         stages(explanation, &mut text);

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    Dataset, FileSpec, Fileset, Friend, ProcessorSpec,
+    DatasetSpec, FileSpec, Fileset, Friend, ProcessorSpec,
     error::{FilesetError, FilesetProblem},
     location,
     node::{Node, to_json_map},
@@ -22,7 +22,7 @@ pub(super) struct Builder<'s> {
     place: PathBuf,
     /// What lists the folders of servers.
     store: Option<&'s dyn FileStore>,
-    datasets: Vec<Dataset>,
+    datasets: Vec<DatasetSpec>,
     friends: Vec<Friend>,
     /// The friend whose files are being added.
     friend: Option<Friend>,
@@ -79,7 +79,7 @@ impl<'s> Builder<'s> {
             None => Map::<String, Value>::new(),
         };
         let (name, files, friends) = (name.to_owned(), Vec::new(), Vec::new());
-        self.datasets.push(Dataset { name, files, friends, metadata });
+        self.datasets.push(DatasetSpec { name, files, friends, metadata });
         Ok(())
     }
 
@@ -113,7 +113,8 @@ impl<'s> Builder<'s> {
             return wrong("has no files".to_owned());
         }
         if of_all {
-            let known = |dataset: &&Dataset| dataset.friends.iter().any(|known| known.alias == friend.alias);
+            let known =
+                |dataset: &&DatasetSpec| dataset.friends.iter().any(|known| known.alias == friend.alias);
             if let Some(dataset) = self.datasets.iter().find(known) {
                 return wrong(format!("is also one of dataset `{}`; give one another name", dataset.name));
             }
@@ -211,7 +212,7 @@ impl<'s> Builder<'s> {
     /// Checks that the dataset started last has files.
     pub(super) fn close(&mut self, line: u64) -> Result<(), FilesetError> {
         match self.datasets.last() {
-            Some(Dataset { name, files, .. }) if files.is_empty() => {
+            Some(DatasetSpec { name, files, .. }) if files.is_empty() => {
                 Err(FilesetError::at(line, FilesetProblem::NoFiles { dataset: name.clone() }))
             }
             _ => Ok(()),

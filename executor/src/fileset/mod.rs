@@ -46,7 +46,7 @@ mod yaml;
 use std::{fmt, io::Read, path::Path};
 
 pub use error::{FilesetError, FilesetProblem};
-pub use model::{Dataset, FileSpec, Fileset, Friend, ProcessorSpec};
+pub use model::{DatasetSpec, FileSpec, Fileset, Friend, ProcessorSpec};
 
 use build::Builder;
 use node::Node;

@@ -15,7 +15,7 @@ pub struct Fileset {
     /// The processor and its settings, if the fileset names one.
     pub processor: Option<ProcessorSpec>,
     /// At least one dataset, in the fileset's order; their names differ.
-    pub datasets: Vec<Dataset>,
+    pub datasets: Vec<DatasetSpec>,
     /// Friends of all datasets: of the chain of all their files, in the fileset's order.
     pub friends: Vec<Friend>,
     /// The absolute folder that relative paths started from.
@@ -24,7 +24,7 @@ pub struct Fileset {
 
 impl Fileset {
     /// All files with their datasets, in the fileset's order.
-    pub fn files(&self) -> impl Iterator<Item = (&Dataset, &FileSpec)> {
+    pub fn files(&self) -> impl Iterator<Item = (&DatasetSpec, &FileSpec)> {
         self.datasets.iter().flat_map(|dataset| dataset.files.iter().map(move |file| (dataset, file)))
     }
 
@@ -50,7 +50,7 @@ pub struct ProcessorSpec {
 /// Files that are processed alike and fill the same outputs, and what is known about them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Dataset {
+pub struct DatasetSpec {
     /// The name; also that of the directory of its outputs, so without a `/`.
     pub name: String,
     /// At least one file.
@@ -150,7 +150,7 @@ impl Serialize for ProcessorSpec {
 }
 
 struct DatasetMap<'a> {
-    datasets: &'a [Dataset],
+    datasets: &'a [DatasetSpec],
     write_tree: bool,
 }
 

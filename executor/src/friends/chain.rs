@@ -8,8 +8,8 @@ use hep_io::source::ByteSource;
 
 use super::Lookup;
 use super::recent::{Division, Recent};
-use crate::RunResult;
 use crate::descriptors::files_kept_open;
+use crate::error::RunResult;
 use crate::fileset::{FileSpec, Friend};
 use crate::ledger::{FriendFile, FriendLedger};
 use crate::range::{OpenTree, open_tree};
@@ -343,7 +343,7 @@ pub(crate) fn resolve(need: &Requirement, friends: &[Arc<Chain>]) -> RunResult<O
             (Has::Yes, None) => found = Some(at),
             (Has::Yes, Some(first)) => {
                 let (a, b) = (friends[first].alias(), friend.alias());
-                return Err(crate::Error::Usage(format!(
+                return Err(crate::error::Error::Usage(format!(
                     "`{name}` is in the friends `{a}` and `{b}`: name it `{a}.{name}` or `{b}.{name}`"
                 )));
             }
@@ -361,7 +361,10 @@ enum Has {
 fn has(friend: &Chain, own: &str, need: &Requirement) -> RunResult<Has> {
     if friend.files() == 0 {
         let reason = friend.broken().unwrap_or("it has no files");
-        return Err(crate::Error::Usage(format!("the friend `{}` cannot be used: {reason}", friend.alias())));
+        return Err(crate::error::Error::Usage(format!(
+            "the friend `{}` cannot be used: {reason}",
+            friend.alias()
+        )));
     }
     let opened = friend.open(0)?;
     match opened.reader.column(own) {

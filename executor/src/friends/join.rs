@@ -14,8 +14,8 @@ use hep_io::{Batches, ReadPlan, Scratch};
 use super::lookup::{keys, values};
 use super::recent::{Division, Started};
 use super::{Chain, Joined};
+use crate::error::{Error, RunResult};
 use crate::range::{OpenTree, Opened};
-use crate::{Error, RunResult};
 
 /// Entries of a friend decoded at once where they are looked up.
 const AT_ONCE: usize = 16_384;

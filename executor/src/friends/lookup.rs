@@ -10,7 +10,7 @@ use hep_io::Scratch;
 use hep_io::source::coalesce;
 
 use super::Chain;
-use crate::RunResult;
+use crate::error::RunResult;
 use crate::range::{OpenTree, group};
 
 /// A friend with more entries is not indexed: a gibibyte for its keys, 32 bytes each.

@@ -13,7 +13,7 @@ mod join;
 mod lookup;
 mod recent;
 
-pub use chain::{Chain, Joined};
+pub(crate) use chain::{Chain, Joined};
 pub(crate) use chain::{Found, OpenFiles, resolve};
 pub(crate) use join::{Fetched, Fetching, Join, ToFetch, plans};
 pub(crate) use lookup::{Key, Lookup, MOST_KEYS, keys_of};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hep_io::ReadPlan;
 use hep_io::source::{ByteSource, Reading, coalesce};
 
-use crate::RunResult;
+use crate::error::RunResult;
 use crate::run::SharedRead;
 
 /// A piece is kept until so many later plans have not needed it: more than there are ranges at work.

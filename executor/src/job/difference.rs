@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::Job;
-use crate::fileset::{Dataset, FileSpec, Friend, location};
+use crate::fileset::{DatasetSpec, FileSpec, Friend, location};
 use crate::ledger::FileLedger;
 use crate::provenance;
 use crate::storage::StorageSettings;
@@ -103,7 +103,7 @@ fn settings(one: &Job, two: &Job, a: &str, b: &str) -> Option<String> {
 fn datasets(one: &Job, two: &Job, a: &str, b: &str) -> Option<String> {
     let only = |of: &Job, other: &Job, name: &str| {
         let names: HashSet<&str> = other.datasets.iter().map(|dataset| dataset.name.as_str()).collect();
-        let unknown = |dataset: &&Dataset| !names.contains(dataset.name.as_str());
+        let unknown = |dataset: &&DatasetSpec| !names.contains(dataset.name.as_str());
         of.datasets
             .iter()
             .find(unknown)

@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::checkpoint::CheckpointSettings;
-use crate::fileset::{Dataset, Fileset, Friend};
+use crate::error::{Error, RunResult};
+use crate::fileset::{DatasetSpec, Fileset, Friend};
 use crate::ledger::Ledger;
 use crate::merge_tree::Shape;
 use crate::storage::StorageSettings;
-use crate::{Error, RunResult, binary, checksums};
+use crate::{binary, checksums};
 
 /// A larger file is no job: one of 10 million ranges takes a quarter.
 pub(crate) const MAX_BYTES: u64 = 1 << 30;
@@ -50,7 +51,7 @@ pub struct Job {
     pub checkpoint: Option<CheckpointSettings>,
     /// The fileset's datasets, with the tree, the uuid and the number of entries of each file that was
     /// opened.
-    pub datasets: Vec<Dataset>,
+    pub datasets: Vec<DatasetSpec>,
     /// The friends of all datasets, the same.
     pub friends: Vec<Friend>,
     /// Those friends whose files could not all be used.

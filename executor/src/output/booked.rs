@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{extension, root};
+use crate::error::{Error, RunResult};
 use crate::hist::{AnyHist, Bins};
 use crate::local::without_panic;
 use crate::registry::{AnyOutput, AnyProcessor};
-use crate::{Dataset, Error, Object, RunResult, names};
+use crate::{Dataset, Object, names};
 
 /// Datasets beyond this size are looked at once for all that book the same: each look makes all bins.
 const LARGE: usize = 64 << 20;

@@ -18,11 +18,12 @@ pub(crate) use root::{add_ledger, read_ledger};
 pub use targets::Targets;
 pub(crate) use targets::Written;
 
+use crate::Object;
+use crate::error::{Error, RunResult};
 use crate::fileset::location;
 use crate::partial::EXTENSION;
 use crate::run::{DatasetOutcome, Outcome};
-use crate::selection::Shard;
-use crate::{Error, Object, RunResult};
+use crate::shard::Shard;
 
 /// Where the result goes: as asked, else `<stem of the fileset>.root` in the working folder, or for a part
 /// of a run `<stem of the fileset>.<I>of<N>.partial`.

@@ -17,11 +17,11 @@ use serde_json::{Map, Value};
 
 use super::{LEDGER, extension, incomplete_name, io, is_partial, root};
 use crate::checkpoint::texts;
-use crate::fileset::{Dataset, FileSpec, Friend, location};
+use crate::error::{Error, RunResult};
+use crate::fileset::{DatasetSpec, FileSpec, Friend, location};
 use crate::job::Job;
 use crate::ledger::Ledger;
 use crate::partial::FILE_MAGIC;
-use crate::{Error, RunResult};
 
 /// What a command reads, so that no output takes its place.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ impl Inputs {
     }
 
     /// Adds the local files of datasets and of friends, the replicas too, and the files that metadata name.
-    pub fn add_datasets(&mut self, datasets: &[Dataset], friends: &[Friend]) {
+    pub fn add_datasets(&mut self, datasets: &[DatasetSpec], friends: &[Friend]) {
         let friends_of = |of: &str, friends: &[Friend], inputs: &mut Self| {
             for friend in friends {
                 inputs.add_files(&format!("a file of friend `{}`{of}", friend.alias), &friend.files);

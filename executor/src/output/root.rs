@@ -8,10 +8,11 @@ use hep_io::write::File;
 
 use super::booked::Names;
 use super::each_object;
+use crate::error::{Error, RunResult};
 use crate::hist::{AnyHist, Axis, Bins};
 use crate::ledger::Ledger;
 use crate::run::Outcome;
-use crate::{Cutflow, Error, Object, RunResult};
+use crate::{Cutflow, Object};
 
 /// The name of the ledger in a ROOT file: a `TObjString` with JSON in it.
 pub const LEDGER: &str = "ledger";

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::place::{self, Inputs, Kind};
 use super::{extension, is_partial, probe};
-use crate::{Error, RunResult};
+use crate::error::{Error, RunResult};
 
 /// Outputs that may be written.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 use hep_io::source::HostTraffic;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, RunResult};
 use crate::explain::Expense;
 use crate::interrupt::Interrupt;
-use crate::{Error, RunResult};
 
 /// What became of some of a job's ranges, and what it took.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -14,9 +14,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Had, Partial};
+use crate::error::{Error, RunResult};
 use crate::merge_tree::{Node, Shape};
 use crate::registry::AnyProcessor;
-use crate::{Error, RunResult};
 
 /// The first bytes.
 pub const MAGIC: [u8; 4] = *b"HRP1";

@@ -18,9 +18,9 @@ use twox_hash::XxHash3_64;
 use zstd_safe::{DCtx, InBuffer, OutBuffer};
 
 use super::Partial;
+use crate::error::{Error, RunResult};
 use crate::job::key_of;
 use crate::output::{io, write_parts};
-use crate::{Error, RunResult};
 
 /// How names of such files end.
 pub const EXTENSION: &str = "partial";

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Partial, PartialFile, Reduction};
+use crate::Registry;
+use crate::error::{Error, RunResult};
 use crate::job::{Job, key_of};
 use crate::merge_tree::Shape;
 use crate::registry::AnyProcessor;
-use crate::{Error, Registry, RunResult};
 
 /// What partial outputs of one job merge in. Of each input the outputs are kept as far as they could not be
 /// merged yet, and of those that are done already only the names.

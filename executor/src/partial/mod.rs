@@ -25,11 +25,11 @@ pub use gathering::{Gathered, Gathering};
 
 use waiting::{Held, Turn, Waiting};
 
+use crate::error::{Error, RunResult};
 use crate::explain::nanoseconds;
 use crate::memory::Memory;
 use crate::merge_tree::{MergeTree, Node, Shape};
 use crate::registry::AnyOutput;
-use crate::{Error, RunResult};
 
 /// An output; none where it could not be had.
 pub type Had = Option<Box<dyn AnyOutput>>;

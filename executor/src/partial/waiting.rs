@@ -9,9 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::error::{Error, RunResult};
 use crate::memory::Memory;
 use crate::registry::{AnyOutput, ReadBack};
-use crate::{Error, RunResult};
 
 /// How much room there is for them, and who merges large ones.
 pub(super) struct Waiting {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::error::{Error, RunResult};
 use crate::worker::frames::{self, PROTOCOL};
-use crate::{Error, RunResult};
 
 /// How long a process may take to say that it is there. The first one waits for the binary to come off the
 /// disk.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use child::{Child, Failure, Guard};
 
+use crate::error::{Error, RunResult};
 use crate::interrupt::Interrupt;
 use crate::job::Job;
 use crate::local::Executor;
@@ -21,7 +22,6 @@ use crate::partial::{Account, Cost, Partial, Reduction};
 use crate::progress::Progress;
 use crate::registry::AnyProcessor;
 use crate::run::{Lost, Plan, PlannedRange, show};
-use crate::{Error, RunResult};
 
 /// How often it is looked whether a range takes too long.
 const WATCH: Duration = Duration::from_millis(50);
@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How processes work.
 #[derive(Clone, Copy, Debug)]
-pub struct Processes {
+pub(crate) struct Processes {
     /// How many there are.
     pub workers: usize,
     /// How long a range may take before its process is ended; for ever if not given.
@@ -53,7 +53,7 @@ impl Processes {
     ///
     /// # Errors
     /// Where no worker process can be started, or partial outputs cannot be merged.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         plan: &Plan,
         job: &Job,

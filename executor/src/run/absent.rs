@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use hep_columns::Schema;
 
 use super::PlannedFile;
+use crate::error::{Error, RunResult};
 use crate::fileset::Fileset;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger};
 use crate::progress::Progress;
-use crate::{Error, RunResult};
 
 /// Refuses an optional column that no file of the fileset has, unless the processor allows for that; warns of
 /// those that only some files of a dataset have.

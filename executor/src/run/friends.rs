@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::plan::{PlannedFile, openers};
 use super::retry::{Suspects, retrying};
 use super::{Options, lock};
+use crate::error::{Error, RunResult};
 use crate::fileset::{FileSpec, Fileset, Friend};
 use crate::friends::{Chain, Found, Key, Lookup, MOST_KEYS, OpenFiles, keys_of};
 use crate::job::{BrokenFriend, Job};
 use crate::local::{Executor, without_panic};
 use crate::progress::Progress;
 use crate::range::Opened;
-use crate::{Error, RunResult};
 
 /// The friends of a fileset.
 pub(super) struct Friends {

@@ -9,11 +9,11 @@ use super::friends::Friends;
 use super::plan::Handles;
 use super::{Options, Plan, PlannedFile, PlannedRange};
 use crate::checkpoint::{CheckpointSettings, Checkpoints};
+use crate::error::{Error, RunResult};
 use crate::job::{Job, VERSION};
 use crate::ledger::{DatasetLedger, Ledger};
 use crate::registry::AnyProcessor;
 use crate::storage::StorageSettings;
-use crate::{Error, RunResult};
 
 impl Options {
     /// Those of a job, whose processor this is.

@@ -14,6 +14,7 @@ use super::retry::retrying;
 use super::shared::SharedPieces;
 use super::{Options, Plan, PlannedRange, show};
 use crate::checkpoint::{Checkpoints, Found, Key};
+use crate::error::{Error, RunResult};
 use crate::explain::{Laps, RangeExpense, Stage, Stages};
 use crate::friends::Join;
 use crate::local::{thread_cpu, without_panic};
@@ -22,7 +23,6 @@ use crate::output::booked;
 use crate::partial::{Account, Cost};
 use crate::progress::Progress;
 use crate::registry::{AnyOutput, AnyProcessor};
-use crate::{Error, RunResult};
 
 /// Entries decoded at once, at most. The columns of a typical analysis then stay in the second-level cache.
 const BATCH_ENTRIES: usize = 16_384;

@@ -22,7 +22,9 @@ use hep_analysis::DatasetColumns;
 use hep_columns::Schema;
 use hep_io::source::{HostTraffic, Storage};
 
+use crate::Dataset;
 use crate::checkpoint::Checkpoints;
+use crate::error::{Error, RunResult};
 use crate::explain::Explanation;
 use crate::interrupt::Interrupt;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
@@ -34,7 +36,6 @@ use crate::progress::Progress;
 use crate::range::RangeSize;
 use crate::registry::{AnyOutput, AnyProcessor};
 use crate::storage::FileStore;
-use crate::{Dataset, Error, RunResult};
 
 pub(crate) use map::{Begun, Mapper, Workspace};
 pub use plan::{Plan, PlannedFile, PlannedRange};
@@ -54,7 +55,7 @@ pub struct Options {
     /// How often a range or file that failed is tried again.
     pub retries: u32,
     /// Whether zlib and lzma are decompressed no further than the values go, so that their checksums are
-    /// not verified: [`Scratch::skip_checksums`].
+    /// not verified: [`hep_io::Scratch::skip_checksums`].
     pub skip_checksums: bool,
     /// At most so many files of each dataset.
     pub max_files: Option<usize>,

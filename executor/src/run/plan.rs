@@ -9,7 +9,9 @@ use hep_columns::Schema;
 use super::friends::{Friends, Place};
 use super::retry::{Suspects, retrying};
 use super::{Options, absent, lock};
+use crate::Dataset;
 use crate::descriptors::{files_kept_open, threads_with_files};
+use crate::error::{Error, RunResult};
 use crate::explain::Sample;
 use crate::fileset::{FileSpec, Fileset, location};
 use crate::friends::{self, Chain};
@@ -20,7 +22,6 @@ use crate::progress::Progress;
 use crate::range::{self, Opened, Split};
 use crate::registry::AnyProcessor;
 use crate::storage::FileStore;
-use crate::{Dataset, Error, RunResult};
 
 /// Files kept open between partition and processing, and opened ahead of it; the others are opened
 /// again by the workers that come to them.

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::error::{Error, RunResult};
 use crate::local::without_panic;
-use crate::{Error, RunResult};
 
 /// Threads that open files and plan. They wait for servers, not for the processor.
 pub(super) const THREADS: usize = 8;

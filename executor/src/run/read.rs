@@ -12,7 +12,7 @@ use hep_io::source::{Verification, coalesce};
 use super::plan::{PlannedFile, PlannedRange};
 use super::prefetch::Needed;
 use super::shared::{Division, SharedPieces};
-use crate::RunResult;
+use crate::error::RunResult;
 use crate::friends::{Fetched, Fetching, ToFetch};
 use crate::range::Opened;
 

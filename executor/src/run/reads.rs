@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use hep_io::source::{ByteSource, Reading, coalesce};
 
-use crate::RunResult;
+use crate::error::RunResult;
 
 /// A read of one range, of which others may need pieces too. Whoever needs a piece first begins the read if need be, and
 /// waits for it, so that no range depends on when another one has its turn.

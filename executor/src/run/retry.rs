@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use hep_io::source::ByteSource;
 
+use crate::error::{Error, RunResult};
 use crate::progress::Progress;
-use crate::{Error, RunResult};
 
 /// How often damaged bytes are read again from elsewhere, whatever `--retries` says: past the cache, and from each of a few
 /// replicas.

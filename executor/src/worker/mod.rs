@@ -1,6 +1,6 @@
 //! A process that does what it is asked for, range by range: `hep-run worker`.
 //!
-//! [`frames`] are what it is asked in, [`serve`](mod@serve) is its loop, and here is what it does.
+//! [`frames`] are what it is asked in, `serve` is its loop, and here is what it does.
 
 pub mod frames;
 mod serve;
@@ -13,13 +13,14 @@ use hep_io::source::HostTraffic;
 
 pub use serve::serve;
 
+use crate::Registry;
+use crate::error::{Error, RunResult};
 use crate::job::{Job, key_of};
 use crate::merge_tree::Shape;
 use crate::partial::{Partial, Reduction};
 use crate::progress::{Progress, ProgressKind};
 use crate::registry::AnyProcessor;
 use crate::run::{Begun, Mapper, Options, Plan, SharedPieces, Workspace, tell};
-use crate::{Error, Registry, RunResult};
 
 /// Files that stay open between ranges. The ranges that a worker gets are of few files at a time.
 const OPEN_FILES: usize = 8;

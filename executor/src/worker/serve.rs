@@ -10,9 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Ranged, Worker, frames};
+use crate::error::{Error, RunResult};
 use crate::local::without_panic;
 use crate::progress::{Progress, ProgressKind};
-use crate::{Error, Registry, RunResult, interrupt};
+use crate::{Registry, interrupt};
 
 /// Jobs that are kept ready. Who asks for another one again sends it again.
 const JOBS: usize = 4;

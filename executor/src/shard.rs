@@ -64,7 +64,7 @@ impl Display for Shard {
 
 /// Which ranges of a job: `17`, `0..100`, `3,5,9..12`, `3/7`, or `all`. `a..b` is without `b`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// All.
     All,
     /// A part.
@@ -78,7 +78,7 @@ impl Selection {
     ///
     /// # Errors
     /// Where the job does not have one of them.
-    pub fn ranges(&self, entries: &[u64]) -> Result<Vec<usize>, String> {
+    pub(crate) fn ranges(&self, entries: &[u64]) -> Result<Vec<usize>, String> {
         match self {
             Self::All => Ok((0..entries.len()).collect()),
             Self::Shard(shard) => Ok(shard.ranges(entries.iter().copied()).collect()),
