@@ -1,6 +1,6 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{DeriveInput, Field, LitStr, Result, Type};
+use syn::{DeriveInput, Field, GenericArgument, LitStr, Path, PathArguments, Result, Type};
 
 use crate::column::Column;
 use crate::fields::named;
@@ -101,12 +101,26 @@ fn doc(field: &Field) -> Vec<TokenStream> {
     }
 }
 
-/// Whether a field's type is a number, a bool or an array of numbers: then a row holds the very same.
+/// Whether a field's type is a number, a bool, an array of numbers, or an `Option` of these: then a row holds the very same.
 fn is_plain(ty: &Type) -> bool {
     const PLAIN: [&str; 11] = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "bool"];
     match ty {
-        Type::Path(path) => PLAIN.iter().any(|plain| path.path.is_ident(plain)),
+        Type::Path(path) => {
+            PLAIN.iter().any(|plain| path.path.is_ident(plain)) || option_of(&path.path).is_some_and(is_plain)
+        }
         Type::Array(array) => is_plain(&array.elem),
         _ => false,
+    }
+}
+
+/// The `T` of `Option<T>`, as it is usually written.
+fn option_of(path: &Path) -> Option<&Type> {
+    let last = path.segments.last().filter(|last| last.ident == "Option" && path.segments.len() == 1)?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => match arguments.args.first()? {
+            GenericArgument::Type(inner) => Some(inner),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -20,7 +20,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// (`AnalysisMuonsAuxDyn.pt`) store MeV: for their energies `unit = "MeV"`, or `unit = "GeV"` to read the numbers
 /// unchanged, is required. The name may be left out: `#[column(unit = "MeV")]`.
 ///
-/// A struct of plain numbers and bools (or arrays of them) is its own row; any other struct gets a row type called
+/// A struct of plain numbers and bools (or arrays or options of them) is its own row; any other struct gets a row type called
 /// `<Struct>Row` with the same fields. Objects of a collection that are combined in pairs must be `Copy`.
 #[proc_macro_derive(Columnar, attributes(column, columnar))]
 pub fn columnar(tokens: TokenStream) -> TokenStream {
