@@ -4,18 +4,20 @@ use syn::{DeriveInput, Field, GenericArgument, LitStr, Path, PathArguments, Resu
 
 use crate::column::Column;
 use crate::fields::named;
+use crate::wide::Parts;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = named(input, "Columnar")?;
     let separator = separator(input)?;
     let (name, vis) = (&input.ident, &input.vis);
     let (columns, row) = (format_ident!("{name}Columns"), format_ident!("{name}Row"));
-    let ids: Vec<_> = fields.iter().map(|field| &field.ident).collect();
+    let ids: Vec<_> = fields.iter().filter_map(|field| field.ident.as_ref()).collect();
     let types: Vec<_> = fields.iter().map(|field| &field.ty).collect();
     let docs: Vec<_> = fields.iter().map(|field| doc(field)).collect();
     let declared = fields.iter().map(|field| Column::of(field)).collect::<Result<Vec<_>>>()?;
     let declares = declared.iter().zip(&types).map(|(column, ty)| column.declare(ty, &separator));
-    let reads = declared.iter().zip(&types).map(|(column, ty)| column.read(ty, &separator));
+    let reads: Vec<_> = declared.iter().zip(&types).map(|(column, ty)| column.read(ty, &separator)).collect();
+    let Parts { definitions, all, paths } = Parts::of(&columns, &ids, &types, &reads);
 
     let allowed = crate::fields::allowed();
     let (row_type, row_item, row_definition) = if types.iter().all(|ty| is_plain(ty)) {
@@ -62,9 +64,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 name: &str,
                 scope: &::hep_run::__private::Scope<'_>,
             ) -> ::core::result::Result<#columns, ::hep_run::__private::ColumnError> {
-                ::core::result::Result::Ok(#columns {
-                    #(#ids: #reads,)*
-                })
+                #definitions
+                let all = #all::read(name, scope)?;
+                ::core::result::Result::Ok(#columns { #(#ids: all #paths,)* })
             }
 
             #[inline(always)]

@@ -7,6 +7,7 @@ mod fields;
 mod momentum;
 mod output;
 mod settings;
+mod wide;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
