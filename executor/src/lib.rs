@@ -21,6 +21,7 @@ extern crate self as hep_run;
 
 mod batch;
 pub mod binary;
+mod build_id;
 pub mod checkpoint;
 mod checksums;
 pub mod cli;

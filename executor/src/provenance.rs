@@ -33,7 +33,7 @@ pub struct Provenance {
     /// The commit that `hep-run` was built from, where the build says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The hash of the binary's content: [`binary::fingerprint`]; empty where the system does not give it.
+    /// What tells the binary from others, by its content: [`binary::fingerprint`]; empty where the system does not give it.
     pub binary: String,
     /// The processor's settings, defaults included.
     pub settings: Map<String, Value>,
