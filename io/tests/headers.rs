@@ -225,3 +225,24 @@ fn a_flipped_bit_of_the_length_of_a_compressed_basket_is_an_error() {
     };
     assert!(sound.iter().zip(&damaged).all(same));
 }
+
+/// Floats would be read as the integers of an enumeration `floAt`.
+#[test]
+fn a_damaged_name_of_a_type_is_no_enumeration() {
+    let sound = std::fs::read(data("headers/tree-none.root")).unwrap();
+    // With the empty names behind it and the checksum that ROOT 6.40 gives `vector<float>`.
+    let class = b"vector<float>\0\0\x05\x5a\x16\x9b";
+    let at = sound.windows(class.len()).position(|bytes| bytes == class).unwrap();
+    for damaged in ["vector<floAt>", "vector<f,oat>", "vector<f>oat>", "vector<int >>"] {
+        let mut bytes = sound.clone();
+        bytes[at..at + damaged.len()].copy_from_slice(damaged.as_bytes());
+        let reader = open(&bytes).unwrap();
+        let names = reader.column_names();
+        let errors: Vec<String> = names
+            .iter()
+            .filter_map(|name| column(&*reader, &bytes, name).err())
+            .map(|error| format!("{error:?}"))
+            .collect();
+        assert_eq!(errors.len(), 1, "{damaged}: {errors:?}");
+    }
+}

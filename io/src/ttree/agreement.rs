@@ -7,7 +7,7 @@ use super::leaf::Leaf;
 use crate::root::{Buffer, Parse};
 
 /// Compares the leaves of a plain branch with its title, `x[n]/F:y/I`, if that is a list of leaves.
-pub(super) fn with_title(title: &[u8], leaves: &[Leaf<'_>]) -> Result<(), String> {
+fn with_title(title: &[u8], leaves: &[Leaf<'_>]) -> Result<(), String> {
     let title = String::from_utf8_lossy(title);
     for (leaf, part) in leaves.iter().zip(title.split(':')) {
         let own = String::from_utf8_lossy(leaf.title);
@@ -45,7 +45,7 @@ fn classes(code: &str) -> Option<&'static [&'static str]> {
 }
 
 /// Compares the type of a member's leaf with that of its branch.
-pub(super) fn with_member(class: &ClassEvidence<'_>, leaves: &[Leaf<'_>]) -> Result<(), String> {
+fn with_member(class: &ClassEvidence<'_>, leaves: &[Leaf<'_>]) -> Result<(), String> {
     match (class.member_code(), leaves) {
         (Some(code), [Leaf { code: Some(own), .. }]) if *own != code => {
             Err(format!("it is damaged: its branch is of type {code}, and its leaf of type {own}"))
@@ -54,8 +54,58 @@ pub(super) fn with_member(class: &ClassEvidence<'_>, leaves: &[Leaf<'_>]) -> Res
     }
 }
 
+/// The checksum of the class of a vector or a map is that of its name alone (`TClass::GetCheckSum`: it has no members; the
+/// other collections have some).
+fn checksum_of(name: &[u8]) -> u32 {
+    name.iter().fold(0_u32, |sum, &byte| sum.wrapping_mul(3).wrapping_add(byte.into()))
+}
+
+/// Compares the class of a branch with its checksum, if that is one of a collection of numbers: a damaged name of a type
+/// would be taken for that of an enumeration, and floats for integers.
+fn with_checksum(class: &ClassEvidence<'_>) -> Result<(), String> {
+    const NUMBERS: [&[u8]; 15] = [
+        b"bool",
+        b"char",
+        b"signed char",
+        b"unsigned char",
+        b"short",
+        b"unsigned short",
+        b"int",
+        b"unsigned int",
+        b"long",
+        b"unsigned long",
+        b"Long64_t",
+        b"ULong64_t",
+        b"float",
+        b"double",
+        b"string",
+    ];
+    let (name, checksum) = class.named();
+    if checksum == 0 || !name.contains(&b'<') || checksum_of(name) == checksum {
+        return Ok(());
+    }
+    let ends: Vec<usize> = (0..name.len()).filter(|&at| b"<>,".contains(&name[at])).collect();
+    // What stands between two of them may be a damaged type, and one in the middle a damaged byte of it.
+    let places = ends
+        .iter()
+        .enumerate()
+        .flat_map(|(at, &start)| ends[at + 1..].iter().take(2).map(move |&end| start + 1..end));
+    for place in places {
+        for number in NUMBERS {
+            let meant = [&name[..place.start], number, &name[place.end..]].concat();
+            if checksum_of(&meant) == checksum {
+                let [name, meant] = [name, &meant[..]].map(String::from_utf8_lossy);
+                return Err(format!(
+                    "it is damaged: it is of class `{name}`, and its checksum that of `{meant}`"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Compares the size that a leaf of a plain branch gives with that of its class.
-pub(super) fn with_class(leaf: &Leaf<'_>) -> Result<(), String> {
+fn with_class(leaf: &Leaf<'_>) -> Result<(), String> {
     let size = match leaf.class {
         b"TLeafO" | b"TLeafB" | b"TLeafC" => 1,
         b"TLeafS" => 2,
@@ -72,7 +122,7 @@ pub(super) fn with_class(leaf: &Leaf<'_>) -> Result<(), String> {
 
 /// Compares the leaf that counts the values of `leaf` with what its title, `x[n]`, calls it. Leaves can be renamed
 /// after the title was made: so only if `n` is another one of the tree.
-pub(super) fn with_counter(index: &Index, record: Buffer<'_>, leaf: &Leaf<'_>) -> Result<(), String> {
+fn with_counter(index: &Index, record: Buffer<'_>, leaf: &Leaf<'_>) -> Result<(), String> {
     let Some((node, _)) = leaf.counter.and_then(|place| index.of_leaf(place)) else { return Ok(()) };
     let title = String::from_utf8_lossy(leaf.title);
     let dims = title.split('[').skip(1).filter_map(|part| part.split(']').next());
@@ -92,7 +142,13 @@ fn name_at(record: Buffer<'_>, place: usize) -> Parse<Vec<u8>> {
     Ok(leaf.map(|leaf| leaf.name.to_vec()).unwrap_or_default())
 }
 
-/// All of these for a branch. `record` is that of the tree.
+/// All of these for a branch of a class.
+pub(super) fn of_class(class: &ClassEvidence<'_>, leaves: &[Leaf<'_>]) -> Result<(), String> {
+    with_member(class, leaves)?;
+    with_checksum(class)
+}
+
+/// All of these for a plain branch. `record` is that of the tree.
 pub(super) fn of_leaves(
     index: &Index,
     node: &Node,
@@ -106,4 +162,24 @@ pub(super) fn of_leaves(
         with_counter(index, record, leaf)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As ROOT 6.40 wrote them: io/tests/data/headers, and `TClass::GetCheckSum` in Python.
+    #[test]
+    fn the_checksum_of_a_vector_is_that_of_its_name() {
+        assert_eq!(checksum_of(b"vector<float>"), 0x055a_169b);
+        for (name, checksum) in [
+            ("vector<int>", 0x0098_3b88),
+            ("vector<vector<float> >", 0x8165_d920),
+            ("map<int,float>", 0x0f02_90db),
+            ("vector<string>", 0x100e_72bc),
+            ("vector<unsigned long>", 0x2b72_34c4),
+        ] {
+            assert_eq!(checksum_of(name.as_bytes()), checksum, "{name}");
+        }
+    }
 }

@@ -66,10 +66,7 @@ impl Branch {
         let evidence = Evidence { node, index: tree.index(), leaves, class, streamers: &streamers, items };
         let agreed = match node.class {
             BranchClass::Plain => agreement::of_leaves(tree.index(), node, record, &evidence.leaves),
-            _ => evidence
-                .class
-                .as_ref()
-                .map_or(Ok(()), |class| agreement::with_member(class, &evidence.leaves)),
+            _ => evidence.class.as_ref().map_or(Ok(()), |class| agreement::of_class(class, &evidence.leaves)),
         };
         let here = match &baskets.elsewhere {
             Some(file) if !is_file(tree.file().path(), file) => Err(format!(

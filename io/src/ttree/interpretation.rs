@@ -204,6 +204,8 @@ pub(super) struct Evidence<'a> {
 pub(super) struct ClassEvidence<'a> {
     class_name: &'a [u8],
     parent_name: &'a [u8],
+    /// That of the class; 0 where it is not known.
+    checksum: u32,
     version: i32,
     id: i32,
     kind: i32,
@@ -216,6 +218,11 @@ impl<'a> ClassEvidence<'a> {
     pub(super) fn member_code(&self) -> Option<i32> {
         let holds_one = matches!(self.kind, MEMBER | CLONES_MEMBER | COLLECTION_MEMBER) && self.code != -1;
         holds_one.then_some(self.code)
+    }
+
+    /// The name of its class and the checksum of that; 0 where it is not known.
+    pub(super) fn named(&self) -> (&'a [u8], u32) {
+        (self.class_name, self.checksum)
     }
 
     /// From the cursor behind the `TBranch` part.
@@ -232,7 +239,7 @@ impl<'a> ClassEvidence<'a> {
         let class_name = buffer.tstring_bytes()?;
         let parent_name = buffer.tstring_bytes()?;
         buffer.tstring_bytes()?; // fClonesName
-        buffer.u32()?; // fCheckSum
+        let checksum = buffer.u32()?;
         let class_version = if version < 10 { buffer.i32()? } else { buffer.i16()?.into() };
         let id = buffer.i32()?;
         let kind = buffer.i32()?;
@@ -242,13 +249,22 @@ impl<'a> ClassEvidence<'a> {
             Object::Reference { place } | Object::Here { place, .. } => Some(place),
             Object::Null => None,
         };
-        Ok(Some(Self { class_name, parent_name, version: class_version, id, kind, code, count }))
+        let version = class_version;
+        Ok(Some(Self { class_name, parent_name, checksum, version, id, kind, code, count }))
     }
 
     /// Versions of other times and writers, by what the file says of them: Geant4 writes version 1.
     fn described(buffer: &mut Buffer<'a>, class: &Class) -> Parse<Option<Self>> {
-        let mut this =
-            Self { class_name: b"", parent_name: b"", version: 0, id: -1, kind: 0, code: 0, count: None };
+        let mut this = Self {
+            class_name: b"",
+            parent_name: b"",
+            checksum: 0,
+            version: 0,
+            id: -1,
+            kind: 0,
+            code: 0,
+            count: None,
+        };
         for element in class.elements.iter().filter(|element| element.kind != "TStreamerBase") {
             match (element.name.as_str(), element.code) {
                 ("fClassName", T_STRING) => this.class_name = buffer.tstring_bytes()?,
