@@ -386,9 +386,12 @@ def other_jobs(check: Check) -> None:
         check.refused(FAILED, ["other.partial", *words], "merge", "-o", "x.json", "other.partial", *rest, leaves="x.json")
         passed(f"batch: {name} is refused")
 
-    # What follows the program in its file changes nothing but its hash.
     copy = check.path("hep-run-copy")
-    copy.write_bytes(check.binary.read_bytes() + b"\0")
+    # With another build id: its note begins with the lengths of owner and content, its type, and its owner.
+    content = bytearray(check.binary.read_bytes())
+    note = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
+    content[content.index(note) + len(note)] ^= 1
+    copy.write_bytes(content)
     copy.chmod(0o755)
     check.good("f.json", *CUT, *part, binary=copy)
     refused("a partial output of another binary", "another binary")
