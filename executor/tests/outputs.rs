@@ -129,7 +129,10 @@ fn outputs_of_different_analyses_are_not_added_up() {
     let json: Value = serde_json::from_slice(&place.bytes("data10.json")).unwrap();
     let made = &json["ledger"]["provenance"][0];
     assert_eq!(made["settings"]["min_pt"], 10.0);
-    assert_eq!((made["program"].as_str(), made["binary"].as_str().map(str::len)), (Some("0.1.0"), Some(32)));
+    assert_eq!(made["program"].as_str(), Some("0.1.0"));
+    // A build id, as long as the linker makes it, or an XXH3.
+    let binary = made["binary"].as_str().unwrap();
+    assert!(binary.len() >= 16 && binary.bytes().all(|digit| digit.is_ascii_hexdigit()), "{binary}");
 }
 
 #[test]
