@@ -300,7 +300,7 @@ fn a_remote_run_has_the_results_of_a_local_one_whatever_is_read_ahead() {
 
 #[test]
 fn reads_overlap_although_there_is_one_worker() {
-    let network = network(20, Rules { overlap: 4, ..Rules::default() });
+    let network = network(20, Rules { overlap: 10, ..Rules::default() });
     network.change(|book| book.reads = 40);
     let outcome = run(&many(20), &options(1, Some(&network)));
     assert_eq!(outcome.ledger.totals().done, 1600);
