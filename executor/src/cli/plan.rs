@@ -10,7 +10,7 @@ use super::storage::StorageArgs;
 use super::{heading, parse_size, print};
 use crate::checkpoint::{CheckpointSettings, Checkpoints};
 use crate::error::{Error, RunResult};
-use crate::fileset::{Fileset, ProcessorSpec};
+use crate::fileset::{DatasetSpec, Fileset, ProcessorSpec};
 use crate::interrupt::Interrupt;
 use crate::job::Job;
 use crate::local::Executor;
@@ -217,7 +217,7 @@ impl Request {
     pub(super) fn chosen(&self, args: &PlanArgs) -> Vec<Dataset> {
         let chosen = |name: &String| args.dataset.is_empty() || args.dataset.contains(name);
         let datasets = self.fileset.datasets.iter().filter(|dataset| chosen(&dataset.name));
-        datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect()
+        datasets.map(DatasetSpec::known).collect()
     }
 
     /// All that the run reads.

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use hep_analysis::Dataset;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
@@ -59,6 +60,13 @@ pub struct DatasetSpec {
     pub friends: Vec<Friend>,
     /// Whatever the fileset says about the dataset, for the processor: `is_mc`, a cross-section.
     pub metadata: Map<String, Value>,
+}
+
+impl DatasetSpec {
+    /// What processors know of it.
+    pub(crate) fn known(&self) -> Dataset {
+        Dataset { name: self.name.clone(), metadata: self.metadata.clone() }
+    }
 }
 
 /// Trees whose columns stand beside those of the trees that are processed.

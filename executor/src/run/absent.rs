@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use hep_columns::Schema;
+use hep_analysis::DatasetColumns;
 
 use super::PlannedFile;
 use crate::error::{Error, RunResult};
@@ -19,7 +20,7 @@ use crate::progress::Progress;
 pub(super) fn check(
     fileset: &Fileset,
     files: &[PlannedFile],
-    schemas: &[Schema],
+    columns: &[Arc<DatasetColumns>],
     progress: &Progress,
 ) -> RunResult<()> {
     let mut absent: HashMap<&str, usize> = HashMap::new();
@@ -27,7 +28,7 @@ pub(super) fn check(
     // How many of the files that were opened are asked for each optional column.
     let (mut asked, mut seen) = (HashMap::<&str, usize>::new(), HashSet::new());
     for file in files.iter().filter(|file| was_opened(&file.ledger)) {
-        let needs = schemas[file.dataset].requirements().iter().filter(|need| need.optional);
+        let needs = columns[file.dataset].schema.requirements().iter().filter(|need| need.optional);
         needs.for_each(|need| *asked.entry(&need.name).or_default() += 1);
         seen.insert(file.dataset);
         for column in &file.ledger.absent {
@@ -41,8 +42,10 @@ pub(super) fn check(
     let mut told = HashSet::new();
     // Once each, whichever dataset asks for it.
     let mut names = HashSet::new();
-    let needs =
-        schemas.iter().flat_map(Schema::requirements).filter(|need| need.optional && !need.may_be_absent);
+    let needs = columns
+        .iter()
+        .flat_map(|of| of.schema.requirements())
+        .filter(|need| need.optional && !need.may_be_absent);
     let needs = needs.filter(|need| names.insert(need.name.as_str()));
     for name in needs.map(|need| need.name.as_str()).filter(|name| everywhere(name)) {
         let near = nearest.get(name).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));

@@ -138,6 +138,7 @@ impl Plan {
             ranges: ranges.collect(),
             friends,
             asked: None,
+            columns: OnceLock::new(),
             shape: OnceLock::new(),
             sample: None,
             opening: Duration::ZERO,

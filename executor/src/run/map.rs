@@ -71,7 +71,7 @@ pub(crate) struct Mapper<'a> {
     processor: &'a dyn AnyProcessor,
     options: &'a Options,
     progress: &'a Progress,
-    datasets: Vec<Arc<DatasetColumns>>,
+    datasets: &'a [Arc<DatasetColumns>],
     shared: Option<&'a SharedPieces>,
     gate: Gate,
     /// What the output of the last range took.
@@ -121,23 +121,27 @@ impl BatchSize {
 }
 
 impl<'a> Mapper<'a> {
+    /// For the ranges of `plan`.
+    ///
+    /// # Errors
+    /// Where the processor cannot declare the columns of a dataset.
     pub(crate) fn new(
         plan: &'a Plan,
         processor: &'a dyn AnyProcessor,
         options: &'a Options,
         progress: &'a Progress,
-    ) -> Self {
+    ) -> RunResult<Self> {
         let gate = Gate::new(options.memory.at_work());
-        Self {
+        Ok(Self {
             plan,
             processor,
             options,
             progress,
-            datasets: plan.columns(processor),
+            datasets: plan.columns(processor)?,
             shared: None,
             gate,
             output: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Reads and decompresses what ranges of this process have in common once.

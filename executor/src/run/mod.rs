@@ -19,16 +19,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hep_analysis::DatasetColumns;
-use hep_columns::Schema;
 use hep_io::source::{HostTraffic, Storage};
 
 use crate::Dataset;
 use crate::checkpoint::Checkpoints;
 use crate::error::{Error, RunResult};
 use crate::explain::Explanation;
+use crate::fileset::DatasetSpec;
 use crate::interrupt::Interrupt;
 use crate::ledger::{DatasetLedger, FileLedger, Ledger, Missed, Totals};
-use crate::local::{Executor, thread_cpu, without_panic};
+use crate::local::{Executor, thread_cpu};
 use crate::memory::Memory;
 use crate::merge_tree::Shape;
 use crate::partial::{Account, Cost, Reduction};
@@ -171,7 +171,7 @@ impl Plan {
         // Of the opening of the files.
         tell(&*options.storage, &reduction, progress);
         let shared = SharedPieces::new(self.ranges.len(), asked.iter().copied());
-        let mapper = Mapper::new(self, processor, options, progress).sharing(&shared);
+        let mapper = Mapper::new(self, processor, options, progress)?.sharing(&shared);
         let ahead = self.prefetch(&asked, &mapper, options);
         let process_range = |workspace: &mut Workspace, turn: usize| {
             if options.interrupt.is_set() {
@@ -358,21 +358,20 @@ impl Plan {
 
     /// The datasets, as processors know them.
     pub(crate) fn datasets(&self) -> Vec<Dataset> {
-        let datasets = self.fileset.datasets.iter();
-        datasets.map(|d| Dataset { name: d.name.clone(), metadata: d.metadata.clone() }).collect()
+        self.fileset.datasets.iter().map(DatasetSpec::known).collect()
     }
 
-    /// The datasets with their columns; without any for those that are not processed.
-    fn columns(&self, processor: &dyn AnyProcessor) -> Vec<Arc<DatasetColumns>> {
-        let datasets = self.datasets().into_iter().enumerate().map(|(at, dataset)| {
-            let schema = match self.chosen.binary_search(&at) {
-                // Whoever made the plan has heard of what goes wrong here.
-                Ok(_) => without_panic(|| processor.schema(&dataset).unwrap_or_default()).unwrap_or_default(),
-                Err(_) => Schema::default(),
-            };
-            Arc::new(DatasetColumns { dataset, schema })
-        });
-        datasets.collect()
+    /// The datasets with their columns, which `processor` declares once for the plan; without any for those that are not
+    /// processed.
+    ///
+    /// # Errors
+    /// Where it cannot declare those of one.
+    fn columns(&self, processor: &dyn AnyProcessor) -> RunResult<&[Arc<DatasetColumns>]> {
+        if self.columns.get().is_none() {
+            // What another thread may have found meanwhile is equal.
+            let _ = self.columns.set(plan::columns(&self.fileset, &self.chosen, processor)?);
+        }
+        Ok(self.columns.get().map_or(&[], Vec::as_slice))
     }
 
     /// The merge trees of its ranges.

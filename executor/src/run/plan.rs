@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use hep_analysis::DatasetColumns;
 use hep_columns::Schema;
 
 use super::friends::{Friends, Place};
@@ -56,6 +57,8 @@ pub struct Plan {
     pub(super) friends: Friends,
     /// If not all ranges are asked for: those that are, in order, and why the others are not.
     pub(super) asked: Option<(Vec<usize>, String)>,
+    /// The datasets with their columns, once they are known.
+    pub(super) columns: OnceLock<Vec<Arc<DatasetColumns>>>,
     /// The merge trees of the ranges, once they are known.
     pub(super) shape: OnceLock<Arc<Shape>>,
     /// The sample that is asked for, if it is one.
@@ -152,7 +155,7 @@ impl Plan {
             }
         }
         check_outputs(fileset, &chosen, processor)?;
-        let schemas = schemas(fileset, &chosen, processor)?;
+        let columns = columns(fileset, &chosen, processor)?;
         let facts: Vec<Mutex<Option<FileFacts>>> = files.iter().map(|_| Mutex::default()).collect();
         let wanted: Vec<usize> = (0..files.len()).filter(|&i| files[i].ledger.skipped.is_empty()).collect();
         progress.opening(wanted.len());
@@ -162,7 +165,7 @@ impl Plan {
             let file = &files[i];
             let (result, tries) = retrying(options.retries, progress, &file.ledger.path, |suspects| {
                 without_panic(|| {
-                    let opened = range::open(&*options.storage, &file.spec, &schemas[file.dataset], &file.friends)?;
+                    let opened = range::open(&*options.storage, &file.spec, &columns[file.dataset].schema, &file.friends)?;
                     suspects.add(&opened.source);
                     let split = range::split(&opened, &file.spec, options.range_size)?;
                     Ok((opened, split))
@@ -203,7 +206,7 @@ impl Plan {
         if !options.allow_duplicates {
             same_file_twice(fileset, &files)?;
         }
-        absent::check(fileset, &files, &schemas, progress)?;
+        absent::check(fileset, &files, &columns, progress)?;
         friends.align(fileset, &mut files);
         friends.index(&mut files, options, progress);
         let fileset = fileset.clone();
@@ -214,6 +217,7 @@ impl Plan {
             ranges: Vec::new(),
             friends,
             asked: None,
+            columns: OnceLock::from(columns),
             shape: OnceLock::new(),
             sample: None,
             opening: begun.elapsed(),
@@ -290,20 +294,25 @@ impl Plan {
         for range in self.asked().into_iter().map(|at| &self.ranges[at]) {
             ranges[range.file].push(&range.entries);
         }
+        let columns = self.columns(processor)?;
         let bytes: Vec<Mutex<RunResult<u64>>> = self.files.iter().map(|_| Mutex::new(Ok(0))).collect();
         let openers = openers(options, self.files.iter().map(|file| &file.spec));
         openers.for_each::<()>(self.files.len(), &AtomicBool::new(false), |(), file| {
             if !ranges[file].is_empty() {
-                *lock(&bytes[file]) = self.bytes_of(file, &ranges[file], processor);
+                *lock(&bytes[file]) = self.bytes_of(file, &ranges[file], columns);
                 self.files[file].close();
             }
         });
         bytes.into_iter().map(|bytes| bytes.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
 
-    fn bytes_of(&self, file: usize, ranges: &[&Range<u64>], processor: &dyn AnyProcessor) -> RunResult<u64> {
-        let dataset = &self.datasets()[self.files[file].dataset];
-        let opened = self.files[file].open(&processor.schema(dataset)?)?;
+    fn bytes_of(
+        &self,
+        file: usize,
+        ranges: &[&Range<u64>],
+        columns: &[Arc<DatasetColumns>],
+    ) -> RunResult<u64> {
+        let opened = self.files[file].open(&columns[self.files[file].dataset].schema)?;
         let (mut bytes, mut reached, mut of_friends) = (0, HashSet::new(), HashSet::new());
         for range in ranges {
             let plan = opened.reader.plan(&opened.columns, (*range).clone())?;
@@ -640,30 +649,41 @@ fn chosen(fileset: &Fileset, names: &[String]) -> RunResult<Vec<usize>> {
 /// Books an output of each dataset once, before any file is opened: a processor that asks the metadata for what
 /// is not there, or that panics for another reason, says so now and not in every range.
 fn check_outputs(fileset: &Fileset, chosen: &[usize], processor: &dyn AnyProcessor) -> RunResult<()> {
-    for dataset in chosen.iter().filter_map(|&at| fileset.datasets.get(at)) {
-        let known = Dataset { name: dataset.name.clone(), metadata: dataset.metadata.clone() };
-        let booked = without_panic(|| processor.output(&known).map(drop).map_err(|error| error.to_string()));
-        booked.unwrap_or_else(Err).map_err(|why| {
-            // The hook has said already that it was a panic, and where.
-            let reason = why.trim_start_matches("it panicked: ");
-            Error::Usage(format!("the output of dataset `{}` cannot be booked: {reason}", dataset.name))
-        })?;
-    }
-    Ok(())
+    chosen.iter().filter_map(|&at| fileset.datasets.get(at)).try_for_each(|dataset| {
+        let book = || processor.output(&dataset.known()).map(drop);
+        asked(book).map_err(|why| {
+            Error::Usage(format!("the output of dataset `{}` cannot be booked: {why}", dataset.name))
+        })
+    })
 }
 
-/// The columns of each dataset; none of those that are not processed.
-fn schemas(fileset: &Fileset, chosen: &[usize], processor: &dyn AnyProcessor) -> RunResult<Vec<Schema>> {
-    let mut schemas = vec![Schema::default(); fileset.datasets.len()];
-    for (at, dataset) in chosen.iter().filter_map(|&at| Some((at, fileset.datasets.get(at)?))) {
-        let known = Dataset { name: dataset.name.clone(), metadata: dataset.metadata.clone() };
-        let declared = without_panic(|| processor.schema(&known).map_err(|error| error.to_string()));
-        schemas[at] = declared.unwrap_or_else(Err).map_err(|why| {
-            let reason = why.trim_start_matches("it panicked: ");
-            Error::Usage(format!("the columns of dataset `{}` cannot be declared: {reason}", dataset.name))
-        })?;
-    }
-    Ok(schemas)
+/// The datasets with their columns; without any for those that are not processed.
+///
+/// # Errors
+/// Where the processor cannot declare the columns of one.
+pub(super) fn columns(
+    fileset: &Fileset,
+    chosen: &[usize],
+    processor: &dyn AnyProcessor,
+) -> RunResult<Vec<Arc<DatasetColumns>>> {
+    let datasets = fileset.datasets.iter().enumerate().map(|(at, dataset)| {
+        let dataset = dataset.known();
+        let schema = match chosen.binary_search(&at) {
+            Ok(_) => asked(|| processor.schema(&dataset)).map_err(|why| {
+                Error::Usage(format!("the columns of dataset `{}` cannot be declared: {why}", dataset.name))
+            })?,
+            Err(_) => Schema::default(),
+        };
+        Ok(Arc::new(DatasetColumns { dataset, schema }))
+    });
+    datasets.collect()
+}
+
+/// What a processor answers, or why it does not.
+fn asked<T>(ask: impl FnOnce() -> hep_analysis::Result<T>) -> Result<T, String> {
+    let answer = without_panic(|| ask().map_err(|error| error.to_string())).unwrap_or_else(Err);
+    // The hook has said already that it was a panic, and where.
+    answer.map_err(|why| why.trim_start_matches("it panicked: ").to_owned())
 }
 
 fn skip_reason(datasets: &[usize], dataset: usize, file: usize, options: &Options) -> Option<String> {

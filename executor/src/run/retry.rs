@@ -5,6 +5,7 @@ use hep_io::source::ByteSource;
 
 use crate::error::{Error, RunResult};
 use crate::progress::Progress;
+use crate::storage;
 
 /// How often damaged bytes are read again from elsewhere, whatever `--retries` says: past the cache, and from each of a few
 /// replicas.
@@ -24,10 +25,10 @@ impl Suspects {
     /// there are others.
     fn doubt(&self, error: hep_io::Error) -> (hep_io::Error, bool) {
         let suspect = error.damaged().and_then(|name| self.0.iter().find(|source| source.name() == name));
-        let Some(source) = suspect else { return (error, false) };
-        let origin = source.origin();
-        let elsewhere = source.doubt(&error);
-        (origin.iter().fold(error, |error, origin| error.of_bytes_from(origin)), elsewhere)
+        match suspect {
+            Some(source) => storage::doubt(&**source, error),
+            None => (error, false),
+        }
     }
 }
 

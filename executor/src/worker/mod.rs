@@ -118,7 +118,7 @@ impl Worker {
         let reduction = Reduction::new(Arc::clone(&self.shape));
         let ahead = next.map_or(at, |(next, _)| next);
         self.shared.keep_for(&[at, ahead]);
-        let mapper = Mapper::new(&self.plan, &*self.processor, &self.options, &self.progress);
+        let mapper = Mapper::new(&self.plan, &*self.processor, &self.options, &self.progress)?;
         let mapper = mapper.sharing(&self.shared);
         let mut begun = self.begun.take().filter(|(begun, _)| *begun == at).map(|(_, begun)| begun);
         if let Some((next, _)) = next.filter(|(next, _)| mapper.is_remote(*next) && !mapper.is_kept(*next)) {
