@@ -18,9 +18,7 @@ use crate::job::hex;
 /// Where the system does not give it.
 pub fn hash() -> RunResult<String> {
     static HASH: OnceLock<Result<String, String>> = OnceLock::new();
-    let own = || File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?));
-    let hash = HASH.get_or_init(|| own().and_then(digest).map_err(|error| error.to_string()));
-    hash.clone().map_err(|error| Error::Partial(format!("cannot read this process's own binary: {error}")))
+    of_own(&HASH, digest)
 }
 
 /// What outputs say of this process's own binary: the linker's build id, else an XXH3 of the file, 128 bits in
@@ -30,8 +28,16 @@ pub fn hash() -> RunResult<String> {
 /// Where the system does not give it.
 pub fn fingerprint() -> RunResult<String> {
     static FINGERPRINT: OnceLock<Result<String, String>> = OnceLock::new();
+    of_own(&FINGERPRINT, fingerprint_of)
+}
+
+/// What `read` makes of this process's own binary, kept in `known`.
+fn of_own(
+    known: &OnceLock<Result<String, String>>,
+    read: fn(File) -> io::Result<String>,
+) -> RunResult<String> {
     let own = || File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?));
-    let found = FINGERPRINT.get_or_init(|| own().and_then(fingerprint_of).map_err(|error| error.to_string()));
+    let found = known.get_or_init(|| own().and_then(read).map_err(|error| error.to_string()));
     found.clone().map_err(|error| Error::Partial(format!("cannot read this process's own binary: {error}")))
 }
 

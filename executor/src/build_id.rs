@@ -3,6 +3,8 @@
 //! Format: "Executable and Linking Format", gABI 4.1, of 64 bits and little-endian; the note is that of GNU ld's
 //! `--build-id`, a hash of what it has linked.
 
+use crate::job::hex;
+
 /// How much of a file holds its headers and, as linkers lay them out, the note.
 pub(crate) const HEAD: usize = 64 << 10;
 
@@ -37,7 +39,7 @@ fn in_notes(mut notes: &[u8]) -> Option<String> {
         let end = 12 + owner.next_multiple_of(4);
         let text = notes.get(end..end.checked_add(content)?)?;
         if kind == u64::from(NT_GNU_BUILD_ID) && notes.get(12..12 + owner)? == OWNER && !text.is_empty() {
-            return Some(text.iter().map(|byte| format!("{byte:02x}")).collect());
+            return Some(hex(text));
         }
         notes = notes.get(end + content.next_multiple_of(4)..)?;
     }

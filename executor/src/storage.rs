@@ -129,12 +129,19 @@ pub(crate) fn sound<T>(
             Err(error) if error.damaged() == Some(source.name()) => error,
             result => return Ok(result?),
         };
-        let origin = source.origin();
+        let (error, elsewhere) = doubt(&*source, error);
         left -= 1;
-        if left == 0 || !source.doubt(&error) {
-            return Err(origin.iter().fold(error, |error, origin| error.of_bytes_from(origin)).into());
+        if left == 0 || !elsewhere {
+            return Err(error.into());
         }
     }
+}
+
+/// Doubts a file whose bytes are damaged: the error with what it says of where they came from, and whether there are others.
+pub(crate) fn doubt(source: &dyn ByteSource, error: hep_io::Error) -> (hep_io::Error, bool) {
+    let origin = source.origin();
+    let elsewhere = source.doubt(&error);
+    (origin.iter().fold(error, |error, origin| error.of_bytes_from(origin)), elsewhere)
 }
 
 /// A remote file up to this size is read at once where all its objects are needed: one round trip

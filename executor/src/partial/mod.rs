@@ -60,7 +60,7 @@ impl Partial {
     /// Where the outputs are not of the ranges that the account says.
     pub(crate) fn take_open_failures(&mut self, shape: &Shape) -> RunResult<BTreeMap<u32, String>> {
         let covered = self.check(shape)?;
-        Ok(self.account.take_failed(|range| !is_in(&covered, range)))
+        Ok(self.account.take_failed(|range| !are_in(&covered, range..range + 1)))
     }
 
     /// Makes sure that the outputs are of the ranges that the account says, each once: done ranges, and failed ones whose
@@ -87,13 +87,12 @@ impl Partial {
         };
         let all = length(&mut covered.iter().map(|run| (run.start, run.end)));
         let done = self.account.done();
-        let failed = self.account.failed().keys().filter(|range| is_in(&covered, **range)).count() as u64;
+        let failed =
+            self.account.failed().keys().filter(|range| are_in(&covered, **range..**range + 1)).count()
+                as u64;
         // Done and failed ranges are apart: if they are as many as are covered and none is elsewhere, they
         // are the same.
-        let in_place = done.iter().all(|&(start, end)| {
-            let at = covered.partition_point(|run| run.end <= start);
-            covered.get(at).is_some_and(|run| run.start <= start && end <= run.end)
-        });
+        let in_place = done.iter().all(|&(start, end)| are_in(&covered, start..end));
         if !in_place || length(&mut done.iter().copied()) + failed != all {
             return Err(differs());
         }
@@ -101,10 +100,10 @@ impl Partial {
     }
 }
 
-/// Whether one of sorted runs has a range.
-fn is_in(runs: &[Range<u32>], range: u32) -> bool {
-    let at = runs.partition_point(|run| run.end <= range);
-    runs.get(at).is_some_and(|run| run.start <= range)
+/// Whether one of sorted runs has all of these ranges.
+fn are_in(runs: &[Range<u32>], ranges: Range<u32>) -> bool {
+    let at = runs.partition_point(|run| run.end <= ranges.start);
+    runs.get(at).is_some_and(|run| run.start <= ranges.start && ranges.end <= run.end)
 }
 
 impl Reduction {
