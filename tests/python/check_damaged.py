@@ -6,8 +6,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import uproot
 
 from faulty import LONGEST
 from oracle import passed
+from ranged import Ranged, Served
 
 ENTRIES, CLUSTER = 6_000, 500
 EXECUTORS = {
@@ -24,55 +23,21 @@ EXECUTORS = {
 }
 
 
-class Host(BaseHTTPRequestHandler):
-    """Files with ranges and an ETag, of which one may have another byte than on disk."""
+class Host(Ranged):
+    """Files with an ETag, of which one may have another byte than on disk."""
 
-    protocol_version = "HTTP/1.1"
-    folder: Path
-    damage: dict[str, int]
+    etag = '"1"'
+    damage: dict[str, int] = {}
 
-    def do_GET(self) -> None:
-        name = self.path.lstrip("/")
-        if not (self.folder / name).exists():
-            self.send_error(404)
-            return
-        data = bytearray((self.folder / name).read_bytes())
+    def content(self, name: str) -> bytes:
+        data = bytearray(super().content(name))
         if name in self.damage:
             data[self.damage[name]] ^= 0xFF
-        first, last = self.headers["Range"].removeprefix("bytes=").split(",")[0].split("-")
-        start = int(first) if first else len(data) - int(last)
-        end = min(int(last) + 1 if first and last else len(data), len(data))
-        self.send_response(206)
-        self.send_header("Content-Length", str(end - start))
-        self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
-        self.send_header("ETag", '"1"')
-        self.end_headers()
-        self.wfile.write(data[start:end])
-
-    def log_message(self, *_: object) -> None:
-        pass
+        return bytes(data)
 
 
-class Served:
-    """A server of a folder, for as long as it is entered."""
-
-    def __init__(self, folder: Path) -> None:
-        self.handler = type("Handler", (Host,), {"folder": folder, "damage": {}})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
-
-    def __enter__(self) -> "Served":
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    def damage(self, **places: int) -> None:
-        self.handler.damage = {f"{name}.root": place for name, place in places.items()}
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/{name}.root"
+def damage(served: Served, **places: int) -> None:
+    served.handler.damage = {f"{name}.root": place for name, place in places.items()}
 
 
 def write(folder: Path, name: str, columns: list[str]) -> None:
@@ -141,31 +106,31 @@ def kept_by_the_cache(runs: Runs, near: Served, executor: str, options: list[str
     file = {"datasets": {"a": [near.url("a")]}}
     cached = [*options, "--cache", str(cache), "--retries", "0"]
     # A small file is read, and kept, as a whole; the damage is not in what the first run decodes.
-    near.damage(a=basket(folder / "a.root", "x"))
+    damage(near, a=basket(folder / "a.root", "x"))
     status, said, _ = runs.run(file, *cached, "--max-entries", str(CLUSTER))
     assert status == 0, said
-    near.damage()
+    damage(near)
     said = runs.whole(f"a damaged basket in the cache, {executor}", file, *cached)
     assert f"dropping what the cache {cache} has of it" in said, said
     said = runs.whole(f"the run after that, {executor}", file, *cached)
     assert "dropping" not in said, said
 
-    near.damage(a=directory_of(folder / "a.root", "Others"))
+    damage(near, a=directory_of(folder / "a.root", "Others"))
     other = folder / f"other-{executor}"
     assert runs.run(file, *options, "--cache", str(other))[0] == 0
-    near.damage()
+    damage(near)
     others = {**file, "tree": "Others"}
     said = runs.whole(f"a damaged tree in the cache, {executor}", others, *options, "--cache", str(other), "--retries", "0")
     assert "dropping" in said, said
 
     # What a host gives damaged is not kept.
-    near.damage(a=basket(folder / "a.root", "x"))
+    damage(near, a=basket(folder / "a.root", "x"))
     third = folder / f"third-{executor}"
     status, said, out = runs.run(file, *options, "--cache", str(third), "--retries", "1")
     assert status in (2, 3), said
     reasons = [missed["reason"] for missed in out["ledger"]["datasets"][0]["files"][0]["failed"]]
     assert len(reasons) == 1 and "entries 1000..1500" in reasons[0], reasons
-    near.damage()
+    damage(near)
     said = runs.whole(f"damaged once, sound later, {executor}", file, *options, "--cache", str(third), "--retries", "0")
     assert "dropping" not in said, said
     passed(f"bytes that a cache kept damaged are read again past it, {executor}")
@@ -178,10 +143,10 @@ def friends(runs: Runs, near: Served, executor: str, options: list[str]) -> None
         friend = {"files": [near.url("f")], "tree": "Events", **kind}
         fileset = {"datasets": {"a": {"files": [near.url("m")], "friends": {"f": friend}}}}
         # What looks up the friend's entries reads of it what the first entries need.
-        near.damage(f=basket(runs.folder / "f.root", "x"))
+        damage(near, f=basket(runs.folder / "f.root", "x"))
         status, said, _ = runs.run(fileset, *cached, "--max-entries", str(CLUSTER))
         assert status == 0, said
-        near.damage()
+        damage(near)
         said = runs.whole(f"a friend, {executor}, {kind}", fileset, *cached)
         assert "dropping" in said, said
     passed(f"the same of friends, by position and by index, {executor}")
@@ -190,22 +155,22 @@ def friends(runs: Runs, near: Served, executor: str, options: list[str]) -> None
 def given_by_a_replica(runs: Runs, near: Served, far: Served, executor: str, options: list[str]) -> None:
     path = runs.folder / "a.root"
     file = {"datasets": {"a": {"files": [{"path": near.url("a"), "replicas": [far.url("a")]}]}}}
-    far.damage()
+    damage(far)
     for what, place in (("basket", basket(path, "x")), ("tree", directory_of(path, "Events"))):
-        near.damage(a=place)
+        damage(near, a=place)
         said = runs.whole(f"a damaged {what} at the first of two places, {executor}", file, *options, "--retries", "0")
         assert f"{near.url('a')}: " in said and f"reading again from {far.url('a')}" in said, said
     # At both: the error names the one that was read last, and the notices the other.
     for what, place in (("basket", basket(path, "x")), ("tree", directory_of(path, "Events"))):
-        near.damage(a=place)
-        far.damage(a=place)
+        damage(near, a=place)
+        damage(far, a=place)
         status, said, out = runs.run(file, *options, "--retries", "0")
         assert status in (2, 3), said
         (missed,) = out["ledger"]["datasets"][0]["files"][0]["failed"]
         named = [server.url("a") for server in (near, far) if server.url("a") in missed["reason"]]
         assert named and "reading again from" in said, f"{missed}\n{said}"
     # The first place refuses; the bytes are the second's, and so is the blame.
-    far.damage(a=basket(path, "x"))
+    damage(far, a=basket(path, "x"))
     gone = {"datasets": {"a": {"files": [{"path": near.url("none"), "replicas": [far.url("a")]}]}}}
     status, said, out = runs.run(gone, *options, "--retries", "0")
     assert status in (2, 3), said
@@ -222,7 +187,7 @@ def main(binary: Path) -> None:
         write(folder, "f", ["event", "x"])
         runs = Runs(binary, folder)
         runs.learn()
-        with Served(folder) as near, Served(folder) as far:
+        with Served(Host, folder) as near, Served(Host, folder) as far:
             for executor, options in EXECUTORS.items():
                 kept_by_the_cache(runs, near, executor, options)
                 friends(runs, near, executor, options)

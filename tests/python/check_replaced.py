@@ -6,9 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ import uproot
 
 from faulty import LONGEST
 from oracle import passed
+from ranged import Ranged, Served
 
 ENTRIES, CLUSTER = 6_000, 500
 # Weights of `faulty` are in bins by `x`, of which the first has the old content's and another the new one's.
@@ -29,27 +28,6 @@ def content(folder: Path, first: int) -> bytes:
         for start in range(0, ENTRIES, CLUSTER):
             tree.extend({"x": np.arange(start, start + CLUSTER, dtype=np.int32) + first})
     return path.read_bytes()
-
-
-class Plain(BaseHTTPRequestHandler):
-    """Files with ranges, and nothing that tells a version."""
-
-    protocol_version = "HTTP/1.1"
-    folder: Path
-
-    def do_GET(self) -> None:
-        data = (self.folder / self.path.lstrip("/")).read_bytes()
-        first, last = self.headers["Range"].removeprefix("bytes=").split(",")[0].split("-")
-        start = int(first) if first else len(data) - int(last)
-        end = min(int(last) + 1 if first and last else len(data), len(data))
-        self.send_response(206)
-        self.send_header("Content-Length", str(end - start))
-        self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
-        self.end_headers()
-        self.wfile.write(data[start:end])
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def check(binary: Path, folder: Path, name: str, where: str, options: list[str]) -> None:
@@ -96,16 +74,11 @@ def main(binary: Path) -> None:
     }
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        Plain.folder = folder
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Plain)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
+        # Nothing tells a version.
+        with Served(Ranged, folder) as server:
             for executor, options in executors.items():
                 check(binary, folder, f"local, {executor}", "in.root", options)
-                url = f"http://127.0.0.1:{server.server_port}/in.root"
-                check(binary, folder, f"http without a version, {executor}", url, [*options, "--prefetch", "0"])
-        finally:
-            server.shutdown()
+                check(binary, folder, f"http without a version, {executor}", server.url("in"), [*options, "--prefetch", "0"])
 
 
 if __name__ == "__main__":
