@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use hep_examples::Dimuon;
 use hep_examples::adl::{AdlQ5, AdlQ6};
-use hep_run::Registry;
 use hep_run::fileset::{Fileset, Format};
 use hep_run::progress::{Progress, ProgressKind};
 use hep_run::run::{Options, Outcome, Plan};
+use hep_run::{Object, Registry, RunResult};
+use serde_json::{Map, Value};
 
 /// The repository's `datasets` folder.
 pub fn datasets() -> PathBuf {
@@ -52,11 +53,46 @@ pub fn run_with(
     folder: &Path,
     options: &Options,
 ) -> Outcome {
+    try_run(registry, (processor, &Map::new()), fileset, folder, options)
+        .expect("a run that can start and end")
+}
+
+/// Runs a processor of `registry` with settings over a fileset; relative paths start at `folder`.
+///
+/// # Errors
+/// Where the run cannot start or its outputs do not merge.
+///
+/// # Panics
+/// Where the fileset is none.
+pub fn try_run(
+    registry: &Registry,
+    (processor, settings): (&str, &Map<String, Value>),
+    fileset: &str,
+    folder: &Path,
+    options: &Options,
+) -> RunResult<Outcome> {
     let fileset = Fileset::parse(fileset, Format::Yaml, folder).expect("a sound fileset");
-    let (_, processor) = registry.make(Some(processor), &serde_json::Map::new()).expect("a known processor");
+    let (_, processor) = registry.make(Some(processor), settings)?;
     let progress = Progress::new(ProgressKind::None);
-    let plan = Plan::new(&fileset, &*processor, options, &progress).expect("a sound request");
-    plan.run(&*processor, options, &progress).expect("outputs that merge")
+    let plan = Plan::new(&fileset, &*processor, options, &progress)?;
+    plan.run(&*processor, options, &progress)
+}
+
+/// The numbers of a dataset's output and the sums of its histograms, in the order of its objects.
+///
+/// # Panics
+/// Where it has other objects.
+pub fn sums(outcome: &Outcome, dataset: usize) -> Vec<(String, f64)> {
+    let mut sums = Vec::new();
+    outcome.datasets[dataset].output.objects("", &mut |path, object| {
+        let sum = match object {
+            Object::Number(number) => number,
+            Object::Histogram(histogram) => histogram.sumw.iter().sum(),
+            Object::Cutflow(_) => panic!("{path} is a cutflow"),
+        };
+        sums.push((path.to_owned(), sum));
+    });
+    sums
 }
 
 /// Every object of an outcome with every bit of its numbers, to compare two runs by.
@@ -66,7 +102,7 @@ pub fn bits(outcome: &Outcome) -> Vec<String> {
         dataset.output.objects("", &mut |path, object| {
             let name = &dataset.dataset.name;
             all.push(match object {
-                hep_run::Object::Histogram(h) => {
+                Object::Histogram(h) => {
                     let words = |cells: &[f64]| cells.iter().map(|cell| cell.to_bits()).collect::<Vec<_>>();
                     format!(
                         "{name}/{path} {} {:?} {:?}",
@@ -75,8 +111,8 @@ pub fn bits(outcome: &Outcome) -> Vec<String> {
                         h.sumw2.as_deref().map(words)
                     )
                 }
-                hep_run::Object::Cutflow(cutflow) => format!("{name}/{path} {cutflow:?}"),
-                hep_run::Object::Number(number) => format!("{name}/{path} {}", number.to_bits()),
+                Object::Cutflow(cutflow) => format!("{name}/{path} {cutflow:?}"),
+                Object::Number(number) => format!("{name}/{path} {}", number.to_bits()),
             });
         });
     }

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use hep_run::fileset::{Fileset, Format};
+use hep_run::Registry;
 use hep_run::prelude::*;
-use hep_run::progress::{Progress, ProgressKind};
-use hep_run::run::{Options, Outcome, Plan};
-use hep_run::{Object, Registry};
-use hep_tests::datasets;
+use hep_run::run::{Options, Outcome};
+use hep_tests::{datasets, sums, try_run};
 use serde_json::{Map, Value, json};
 
 #[derive(Columnar)]
@@ -84,28 +82,11 @@ const FILESET: &str = "tree: Events\ndatasets:\n  data: {files: [nano_dimuon.roo
                        dy: {files: [nano_dy.root], metadata: {is_mc: true, year: 2016postVFP}}\n";
 
 fn run(settings: Value, fileset: &str) -> Result<Outcome, String> {
-    let fileset = Fileset::parse(fileset, Format::Yaml, &datasets()).unwrap();
     let mut registry = Registry::default();
     registry.add::<Triggered>("Triggered");
     let settings: Map<String, Value> = serde_json::from_value(settings).unwrap();
-    let (_, processor) = registry.make(None, &settings).map_err(|error| error.to_string())?;
-    let (progress, options) = (Progress::new(ProgressKind::None), Options::default());
-    let plan = Plan::new(&fileset, &*processor, &options, &progress).map_err(|error| error.to_string())?;
-    plan.run(&*processor, &options, &progress).map_err(|error| error.to_string())
-}
-
-/// The numbers and the sums of the histograms of a dataset, by name.
-fn numbers(outcome: &Outcome, dataset: usize) -> BTreeMap<String, f64> {
-    let mut numbers = BTreeMap::new();
-    outcome.datasets[dataset].output.objects("", &mut |name, object| {
-        let value = match object {
-            Object::Number(number) => number,
-            Object::Histogram(hist) => hist.entries as f64,
-            _ => panic!("{name}"),
-        };
-        numbers.insert(name.to_owned(), value);
-    });
-    numbers
+    let outcome = try_run(&registry, ("triggered", &settings), fileset, &datasets(), &Options::default());
+    outcome.map_err(|error| error.to_string())
 }
 
 #[test]
@@ -127,8 +108,8 @@ fn names_from_settings_and_columns_of_simulation_alone_are_read() {
     let named = |numbers: &[(&str, f64)]| -> BTreeMap<String, f64> {
         numbers.iter().map(|&(name, number)| (name.to_owned(), number)).collect()
     };
-    assert_eq!(numbers(&outcome, 0), named(&data));
-    assert_eq!(numbers(&outcome, 1), named(&simulation));
+    assert_eq!(BTreeMap::from_iter(sums(&outcome, 0)), named(&data));
+    assert_eq!(BTreeMap::from_iter(sums(&outcome, 1)), named(&simulation));
 }
 
 #[test]

@@ -7,13 +7,14 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int16Type, Int32Type};
 use hep_io::{EntryFile, Scratch, ShortBranches};
+use hep_run::Registry;
 use hep_run::fileset::{Fileset, Format};
 use hep_run::ledger::ShortColumn;
 use hep_run::prelude::*;
 use hep_run::progress::{Progress, ProgressKind};
 use hep_run::run::{Options, Plan};
 use hep_run::storage::StorageSettings;
-use hep_run::{Object, Registry};
+use hep_tests::sums;
 
 const ALL: usize = 100;
 const HELD: usize = 60;
@@ -148,13 +149,8 @@ fn a_run_says_which_branches_it_filled_up() {
     let short = |column: &str| ShortColumn { column: column.to_owned(), entries: 60 };
     // `n` counts the values of `v`.
     assert_eq!(file.short, [short("b"), short("n"), short("v")]);
-    let mut sums = Vec::new();
-    outcome.datasets[0].output.objects("", &mut |name, object| match object {
-        Object::Number(sum) => sums.push((name.to_owned(), sum)),
-        _ => panic!("{name} is no number"),
-    });
     let b = (0..60).map(|i| f64::from(i) * 1.5).sum();
     let values = (0..60).map(|i| f64::from(i % 4)).sum();
     let expected = [("entries", 100.0), ("b", b), ("values", values)];
-    assert_eq!(sums, expected.map(|(name, sum)| (name.to_owned(), sum)));
+    assert_eq!(sums(&outcome, 0), expected.map(|(name, sum)| (name.to_owned(), sum)));
 }

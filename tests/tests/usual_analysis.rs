@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hep_run::fileset::{Fileset, Format};
+use hep_run::Registry;
 use hep_run::prelude::*;
-use hep_run::progress::{Progress, ProgressKind};
-use hep_run::run::{Options, Plan};
-use hep_run::{Object, Registry};
-use hep_tests::datasets;
+use hep_run::run::Options;
+use hep_tests::{datasets, sums, try_run};
 use serde_json::{Map, json};
 
 /// With a field that only simulation has: it keeps its four-momentum.
@@ -96,32 +94,17 @@ impl Processor for Usual {
 fn it_counts_what_numpy_counts() {
     let fileset = "tree: Events\ndatasets:\n  data: {files: [nano_dimuon.root], metadata: {is_mc: false}}\n  \
                    dy: {files: [nano_dy.root], metadata: {is_mc: true, xsec: 2}}\n";
-    let fileset = Fileset::parse(fileset, Format::Yaml, &datasets()).unwrap();
     let mut registry = Registry::default();
     registry.add::<Usual>("Usual");
     let settings = json!({"weight": "genWeight", "min_pt": "5", "regions": ["barrel", "endcap"]});
     let settings: Map<String, _> = serde_json::from_value(settings).unwrap();
-    let (_, processor) = registry.make(None, &settings).unwrap();
-    let (progress, options) = (Progress::new(ProgressKind::None), Options::default());
-    let plan = Plan::new(&fileset, &*processor, &options, &progress).unwrap();
-    let outcome = plan.run(&*processor, &options, &progress).unwrap();
+    let options = Options::default();
+    let outcome = try_run(&registry, ("usual", &settings), fileset, &datasets(), &options).unwrap();
     // By uproot, awkward and numpy: muons with pt > 5, with |eta| up to 1.2 and beyond, their pairs, those matched. The cross section is 2.
     let expected = [[44.0, 19.0, 34.0, 0.0, 0.0], [2.0 * 10.0, 2.0 * 7.0, 6.0, 16.0, 578_762.435_546_875]];
-    for (dataset, expected) in outcome.datasets.iter().zip(expected) {
-        let mut found = Vec::new();
-        dataset.output.objects("", &mut |name, object| {
-            let value = match object {
-                Object::Number(number) => number,
-                Object::Histogram(hist) => hist.sumw.iter().sum(),
-                _ => panic!("{name}"),
-            };
-            found.push((name.to_owned(), value));
-        });
-        let expected: Vec<(String, f64)> = ["pt/barrel", "pt/endcap", "all", "matched", "sum_of_weights"]
-            .map(str::to_owned)
-            .into_iter()
-            .zip(expected)
-            .collect();
-        assert_eq!(found, expected);
+    let names = ["pt/barrel", "pt/endcap", "all", "matched", "sum_of_weights"].map(str::to_owned);
+    for (dataset, expected) in expected.into_iter().enumerate() {
+        let expected: Vec<(String, f64)> = names.iter().cloned().zip(expected).collect();
+        assert_eq!(sums(&outcome, dataset), expected);
     }
 }
