@@ -123,11 +123,8 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     pub(super) fn each_held(&self, mut visit: impl FnMut(&[usize], S::Cell)) {
         let hist = self.settled();
         let mut places = vec![0; hist.axes().len()];
-        for (mut at, cell) in hist.cells.held() {
-            for (place, axis) in places.iter_mut().zip(hist.axes()) {
-                *place = at % (axis.len() + 2);
-                at /= axis.len() + 2;
-            }
+        for (at, cell) in hist.cells.held() {
+            find_places(hist.axes(), at, &mut places);
             visit(&places, cell);
         }
     }
@@ -155,8 +152,21 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 }
 
+/// Writes the place of cell `at` on each axis, the first axis fastest.
+pub(super) fn find_places(axes: &[Axis], mut at: usize, places: &mut [usize]) {
+    for (place, axis) in places.iter_mut().zip(axes) {
+        *place = at % (axis.len() + 2);
+        at /= axis.len() + 2;
+    }
+}
+
+/// Whether fills of a cell are part of the sums for means: with four axes and more all are.
+pub(super) fn counts(axes: &[Axis], places: &[usize]) -> bool {
+    axes.len() > 3 || inside(axes, places)
+}
+
 /// Whether a cell is inside of all axes.
-pub(super) fn inside(axes: &[Axis], places: &[usize]) -> bool {
+fn inside(axes: &[Axis], places: &[usize]) -> bool {
     axes.iter().zip(places).all(|(axis, place)| (1..=axis.len()).contains(place))
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::bins::{counts, find_places};
 use super::cells::{Cells, Read};
 use super::moments::Moments;
 use super::varied::{Varied, may_wait};
@@ -174,15 +175,12 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     /// ```
     pub fn statistics(&self) -> Vec<f64> {
         let (hist, axes) = (self.settled(), self.axes());
-        let inside = |mut at: usize| {
-            axes.len() > 3
-                || axes.iter().all(|axis| {
-                    let place = at % (axis.len() + 2);
-                    at /= axis.len() + 2;
-                    (1..=axis.len()).contains(&place)
-                })
+        let mut places = vec![0; axes.len()];
+        let counted = |at| {
+            find_places(axes, at, &mut places);
+            counts(axes, &places)
         };
-        let [sumw, sumw2] = hist.cells.sums(inside, [S::value, S::variance]);
+        let [sumw, sumw2] = hist.cells.sums(counted, [S::value, S::variance]);
         [vec![sumw, sumw2], hist.totals()].concat()
     }
 

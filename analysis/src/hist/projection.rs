@@ -1,3 +1,4 @@
+use super::bins::{counts, find_places};
 use super::cells::Cells;
 use super::moments::{Moments, products, terms};
 use super::{Axes, Axis, Bins, Histogram, Storage};
@@ -85,11 +86,6 @@ impl<S: Storage, A: Axes> Histogram<S, A> {
     }
 }
 
-/// Whether fills of a cell are part of the sums for means: with four axes and more all are.
-fn counts(axes: &[Axis], places: &[usize]) -> bool {
-    axes.len() > 3 || super::bins::inside(axes, places)
-}
-
 /// The sums for means on some of `axes` axes, if those on all contain them.
 fn selected(sums: &[f64], axes: usize, kept: &[usize]) -> Option<Vec<f64>> {
     // In ROOT's order: x x² y y² xy z z² xz yz.
@@ -119,11 +115,8 @@ fn selected(sums: &[f64], axes: usize, kept: &[usize]) -> Option<Vec<f64>> {
 fn at_centers<S: Storage>(cells: &Cells<S>, axes: &[Axis]) -> Vec<f64> {
     let mut sums = vec![0.0; products(axes.len())];
     let mut places = vec![0; axes.len()];
-    for (mut at, cell) in cells.held() {
-        for (place, axis) in places.iter_mut().zip(axes) {
-            *place = at % (axis.len() + 2);
-            at /= axis.len() + 2;
-        }
+    for (at, cell) in cells.held() {
+        find_places(axes, at, &mut places);
         if !counts(axes, &places) {
             continue;
         }
